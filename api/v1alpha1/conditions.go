@@ -1,0 +1,224 @@
+package v1alpha1
+
+// Condition types. Polarity is positive except for Reconciling and Stalled, which kstatus defines, and Overdue.
+const (
+	// ConditionReady is the one summary. True means that the operator did everything it can do at present; it
+	// never waits for a human.
+	ConditionReady = "Ready"
+	// ConditionReconciling is present and True while the operator is at work (kstatus).
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is present and True when nothing will change until somebody acts (kstatus).
+	ConditionStalled = "Stalled"
+)
+
+// Conditions of an AIPrototype.
+const (
+	// ConditionNetworkIsolated True means that the sandbox was measured and reaches only what it may.
+	ConditionNetworkIsolated = "NetworkIsolated"
+	// ConditionSandboxReady True means that the workload runs in its sandbox and answers.
+	ConditionSandboxReady = "SandboxReady"
+	// ConditionReviewOpen True means that a review of the current revision is open.
+	ConditionReviewOpen = "ReviewOpen"
+	// ConditionInProduction True means that a reviewed revision serves in production and soaked.
+	ConditionInProduction = "InProduction"
+)
+
+// Conditions of a HardeningReview.
+const (
+	// ConditionGatesPassed True means that every required gate passed for exactly this subject.
+	ConditionGatesPassed = "GatesPassed"
+	// ConditionApproved True means that every required role approved, by people whose decisions count.
+	ConditionApproved = "Approved"
+	// ConditionPromoted True means that the subject serves in production and soaked. It is written by the
+	// promotion controller.
+	ConditionPromoted = "Promoted"
+	// ConditionOverdue True means that a role did not decide in time.
+	ConditionOverdue = "Overdue"
+)
+
+// Conditions of a HardeningPolicy.
+const (
+	// ConditionGuardsInPlace True means that the admission policies were seen to refuse forgeries and are as
+	// shipped. Nothing is promoted while it is not True.
+	ConditionGuardsInPlace = "GuardsInPlace"
+)
+
+// Reasons of an AIPrototype's conditions.
+const (
+	// ReasonNeedStated means that there is no workload yet: a need with a baseline, open to advice.
+	ReasonNeedStated = "NeedStated"
+	// ReasonRunningInSandbox means that the workload runs in its sandbox.
+	ReasonRunningInSandbox = "RunningInSandbox"
+	// ReasonInReview means that the workload runs in its sandbox and its review is open.
+	ReasonInReview = "InReview"
+	// ReasonInProduction means that the current revision serves in production.
+	ReasonInProduction = "InProduction"
+	// ReasonSuspended means that spec.suspend stopped the workload.
+	ReasonSuspended = "Suspended"
+	// ReasonExpired means that the sandbox's life is over.
+	ReasonExpired = "Expired"
+	// ReasonRetired means that nothing of the prototype runs any more.
+	ReasonRetired = "Retired"
+	// ReasonRetiring means that production and the sandbox are being taken down.
+	ReasonRetiring = "Retiring"
+	// ReasonDeleting means that the sandbox is being taken down, pods first.
+	ReasonDeleting = "Deleting"
+	// ReasonPreparingSandbox means that the sandbox's namespace and policies are being made.
+	ReasonPreparingSandbox = "PreparingSandbox"
+	// ReasonMeasuringIsolation means that the isolation probe is under way.
+	ReasonMeasuringIsolation = "MeasuringIsolation"
+	// ReasonStartingWorkload means that the workload's pods are starting.
+	ReasonStartingWorkload = "StartingWorkload"
+	// ReasonEnforced means that isolation was measured and holds.
+	ReasonEnforced = "Enforced"
+	// ReasonNotEnforced means that the sandbox reached what it may not: the cluster does not enforce NetworkPolicy.
+	ReasonNotEnforced = "NetworkPolicyNotEnforced"
+	// ReasonIsolationInconclusive means that isolation could not be measured.
+	ReasonIsolationInconclusive = "IsolationInconclusive"
+	// ReasonNoPolicy means that no HardeningPolicy governs the namespace.
+	ReasonNoPolicy = "NoGoverningPolicy"
+	// ReasonPolicyTie means that more than one HardeningPolicy governs the namespace.
+	ReasonPolicyTie = "PolicyTie"
+	// ReasonPolicyNotReady means that the governing policy can't be used.
+	ReasonPolicyNotReady = "PolicyNotReady"
+	// ReasonNoTeam means that the namespace carries no known team.
+	ReasonNoTeam = "NamespaceWithoutTeam"
+	// ReasonUnknownName means that the prototype names something that the policy does not have.
+	ReasonUnknownName = "UnknownName"
+	// ReasonDataNotAllowed means that declared data may not go where the prototype would send it.
+	ReasonDataNotAllowed = "DataNotAllowed"
+	// ReasonLimitExceeded means that the prototype asks for more than the policy gives.
+	ReasonLimitExceeded = "LimitExceeded"
+	// ReasonRegistryNotAllowed means that the image comes from a registry that the policy does not name.
+	ReasonRegistryNotAllowed = "RegistryNotAllowed"
+	// ReasonImageNotFound means that the registry does not have the image.
+	ReasonImageNotFound = "ImageNotFound"
+	// ReasonImageInvalid means that the image reference can't be read.
+	ReasonImageInvalid = "ImageInvalid"
+	// ReasonRegistryUnreachable means that the registry did not answer; it is asked again.
+	ReasonRegistryUnreachable = "RegistryUnreachable"
+	// ReasonRegistryRefused means that the registry refused the credentials.
+	ReasonRegistryRefused = "RegistryRefused"
+	// ReasonReferenceMissing means that a ConfigMap, Secret or key that the prototype names is not there.
+	ReasonReferenceMissing = "ReferenceMissing"
+	// ReasonSecretNotGranted means that the team did not grant the operator a Secret that the prototype names.
+	ReasonSecretNotGranted = "SecretNotGranted"
+	// ReasonCredentialMissing means that IT's Secret for a catalogue entry is not there.
+	ReasonCredentialMissing = "CredentialMissing"
+	// ReasonNamespaceConflict means that a namespace of the sandbox's name exists and is not ours.
+	ReasonNamespaceConflict = "NamespaceConflict"
+	// ReasonObjectConflict means that an object of a name that the operator needs exists and is not ours.
+	ReasonObjectConflict = "ObjectConflict"
+	// ReasonCrashLooping means that the workload's program keeps ending.
+	ReasonCrashLooping = "CrashLooping"
+	// ReasonImagePullFailing means that the node can't pull the image.
+	ReasonImagePullFailing = "ImagePullFailing"
+	// ReasonNotAnswering means that the program runs and does not answer on its port.
+	ReasonNotAnswering = "NotAnswering"
+	// ReasonPodsRefused means that the cluster refuses to create the pods.
+	ReasonPodsRefused = "PodsRefused"
+	// ReasonTooManyAuthors means that the bounded set of authors is full: a new prototype is needed.
+	ReasonTooManyAuthors = "TooManyAuthors"
+	// ReasonNotRequested means that the team did not ask for it.
+	ReasonNotRequested = "NotRequested"
+	// ReasonWaitingForSandbox means that a review waits until the workload runs in its sandbox.
+	ReasonWaitingForSandbox = "WaitingForSandbox"
+)
+
+// Reasons of a HardeningReview's conditions.
+const (
+	// ReasonMeasuring means that gates are being measured.
+	ReasonMeasuring = "Measuring"
+	// ReasonAwaitingDecisions means that gates passed and roles have not decided.
+	ReasonAwaitingDecisions = "AwaitingDecisions"
+	// ReasonGatesFailed means that at least one required gate failed.
+	ReasonGatesFailed = "GatesFailed"
+	// ReasonGatesInconclusive means that at least one required gate could say nothing.
+	ReasonGatesInconclusive = "GatesInconclusive"
+	// ReasonAllGatesPassed means that every required gate passed.
+	ReasonAllGatesPassed = "AllGatesPassed"
+	// ReasonAllRolesApproved means that every required role approved.
+	ReasonAllRolesApproved = "AllRolesApproved"
+	// ReasonNoApprovalNeeded means that the tier asks for no approval.
+	ReasonNoApprovalNeeded = "NoApprovalNeeded"
+	// ReasonRejected means that a role rejected the subject.
+	ReasonRejected = "Rejected"
+	// ReasonSuperseded means that the prototype has another subject now.
+	ReasonSuperseded = "Superseded"
+	// ReasonWithdrawn means that the team no longer asks for production.
+	ReasonWithdrawn = "Withdrawn"
+	// ReasonPromoting means that the approved subject is being promoted.
+	ReasonPromoting = "Promoting"
+	// ReasonPromoted means that the subject serves in production and soaked.
+	ReasonPromoted = "Promoted"
+	// ReasonRecordMissing means that the record of the review can't be read or does not match.
+	ReasonRecordMissing = "RecordMissing"
+	// ReasonWithinDue means that nobody is late.
+	ReasonWithinDue = "WithinDue"
+	// ReasonPastDue means that somebody is late.
+	ReasonPastDue = "PastDue"
+)
+
+// Reasons why a decision does not count.
+const (
+	// WhyAuthor means that the person is an author of the revision or asked for its review.
+	WhyAuthor = "AuthorOfTheRevision"
+	// WhyOwningTeam means that the person belongs to the team that owns the prototype.
+	WhyOwningTeam = "MemberOfTheOwningTeam"
+	// WhyWrongDigest means that the decision speaks of another subject.
+	WhyWrongDigest = "AnotherSubject"
+	// WhyWrongReview means that the decision speaks of another review of the same name.
+	WhyWrongReview = "AnotherReview"
+	// WhyNotAPerson means that a service account or a system identity decided.
+	WhyNotAPerson = "NotAPerson"
+	// WhyNotInRole means that the person is in none of the role's groups.
+	WhyNotInRole = "NotInTheRole"
+	// WhyRoleNotAsked means that the tier does not ask for this role.
+	WhyRoleNotAsked = "RoleNotAsked"
+	// WhySecondRole means that the person decided in another role of this review before.
+	WhySecondRole = "SecondRoleOfOnePerson"
+	// WhyRevoked means that the person took it back.
+	WhyRevoked = "Revoked"
+	// WhyReplaced means that the person decided again later in the same role.
+	WhyReplaced = "Replaced"
+	// WhyBeforeReview means that the decision is older than the review.
+	WhyBeforeReview = "OlderThanTheReview"
+	// WhyUnguarded means that the admission policies were not in place when it was made.
+	WhyUnguarded = "GuardsNotInPlace"
+)
+
+// Reasons of a HardeningPolicy's conditions.
+const (
+	// ReasonPolicyUsable means that the policy was read and can be used.
+	ReasonPolicyUsable = "Usable"
+	// ReasonExpressionInvalid means that a tier's expression does not compile.
+	ReasonExpressionInvalid = "ExpressionInvalid"
+	// ReasonSelectorInvalid means that the namespace selector can't be read.
+	ReasonSelectorInvalid = "SelectorInvalid"
+	// ReasonPolicyInvalid means that the policy contradicts itself; the message says where.
+	ReasonPolicyInvalid = "Invalid"
+	// ReasonGuardsMeasured means that the guards were seen to work.
+	ReasonGuardsMeasured = "Measured"
+	// ReasonGuardsChanged means that the admission policies differ from those shipped, or let a forgery through.
+	ReasonGuardsChanged = "Changed"
+	// ReasonGuardsUnknown means that the guards could not be measured.
+	ReasonGuardsUnknown = "Unknown"
+)
+
+// Reasons of a promotion.
+const (
+	// ReasonPreparingProduction means that the production namespace and its policies are being made.
+	ReasonPreparingProduction = "PreparingProduction"
+	// ReasonRollingOut means that the new revision's pods are starting.
+	ReasonRollingOut = "RollingOut"
+	// ReasonSoaking means that the new revision is being watched for the soak time.
+	ReasonSoaking = "Soaking"
+	// ReasonRolloutFailed means that the new revision's pods did not become available in time.
+	ReasonRolloutFailed = "RolloutFailed"
+	// ReasonSoakFailed means that the new revision misbehaved while it was watched.
+	ReasonSoakFailed = "SoakFailed"
+	// ReasonGuardsNotInPlace means that nothing is promoted until the admission policies are in place.
+	ReasonGuardsNotInPlace = "GuardsNotInPlace"
+	// ReasonNotApproved means that gates or decisions, computed anew, do not allow it.
+	ReasonNotApproved = "NotApproved"
+)

@@ -1,0 +1,81 @@
+package v1alpha1
+
+// Names that the operator, the admission policies and people share.
+const (
+	// SystemNamespace is where the operator runs and IT keeps credentials for it.
+	SystemNamespace = "affineur-system"
+	// RecordsNamespace holds snapshots, reports and outcomes, out of every team's reach.
+	RecordsNamespace = "affineur-records"
+	// GatesNamespace is where load is generated and the isolation canary listens.
+	GatesNamespace = "affineur-gates"
+
+	// SandboxPrefix begins the name of every sandbox namespace.
+	SandboxPrefix = "affx-"
+	// ProductionPrefix begins the name of every production namespace.
+	ProductionPrefix = "affp-"
+	// RehearsalPrefix begins the name of every rehearsal namespace.
+	RehearsalPrefix = "affr-"
+
+	// ManagedBy is the value of app.kubernetes.io/managed-by on everything that the operator owns.
+	ManagedBy = "affineur"
+)
+
+// Label keys.
+const (
+	// LabelManagedBy marks what the operator owns.
+	LabelManagedBy = "app.kubernetes.io/managed-by"
+	// LabelName and LabelInstance are the recommended labels of pods.
+	LabelName = "app.kubernetes.io/name"
+	// LabelInstance names the prototype.
+	LabelInstance = "app.kubernetes.io/instance"
+	// LabelComponent tells parts of one prototype apart: prototype, probe, load, integration.
+	LabelComponent = "app.kubernetes.io/component"
+	// LabelTeam on a namespace names the team; IT sets it.
+	LabelTeam = "affineur.dev/team"
+	// LabelPurpose on a managed namespace: sandbox, production, rehearsal, records or gates.
+	LabelPurpose = "affineur.dev/purpose"
+	// LabelPrototype is the prototype's name, cut to 63 characters.
+	LabelPrototype = "affineur.dev/prototype"
+	// LabelPrototypeNamespace is the prototype's namespace.
+	LabelPrototypeNamespace = "affineur.dev/prototype-namespace"
+	// LabelPrototypeUID is the prototype's UID: the one proof of ownership.
+	LabelPrototypeUID = "affineur.dev/prototype-uid"
+	// LabelReview is the ordinal of the review that a record or a run belongs to.
+	LabelReview = "affineur.dev/review"
+	// LabelGate is the gate that a run or a report belongs to.
+	LabelGate = "affineur.dev/gate"
+)
+
+// Values of LabelPurpose.
+const (
+	PurposeSandbox    = "sandbox"
+	PurposeProduction = "production"
+	PurposeRehearsal  = "rehearsal"
+	PurposeRecords    = "records"
+	PurposeGates      = "gates"
+)
+
+// Annotation keys.
+const (
+	// AnnotationAuthors is the set of people who wrote the prototype's spec, one a line, kept by admission.
+	AnnotationAuthors = "affineur.dev/authors"
+	// AnnotationRequestedBy is who asked for production, stamped by admission.
+	AnnotationRequestedBy = "affineur.dev/requested-by"
+	// AnnotationRequestedAt asks for a new look, echoed in status.lastHandledRequestedAt.
+	AnnotationRequestedAt = "affineur.dev/requestedAt"
+	// AnnotationSubject is the subject digest that an object was rendered from.
+	AnnotationSubject = "affineur.dev/subject"
+	// AnnotationNonce is the nonce of a measuring run.
+	AnnotationNonce = "affineur.dev/nonce"
+	// AnnotationInputs is the digest of what a measuring run was made under.
+	AnnotationInputs = "affineur.dev/inputs"
+)
+
+// Finalizers.
+const (
+	// FinalizerSandbox on an AIPrototype holds it until its sandbox is gone, pods first.
+	FinalizerSandbox = "affineur.dev/sandbox"
+)
+
+// RoleResource is the virtual resource on which a reviewer needs the verb approve.
+const RoleResource = "hardeningroles"
