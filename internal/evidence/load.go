@@ -1,0 +1,306 @@
+package evidence
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"time"
+)
+
+// Header is one header of a request.
+type Header struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Step is one stretch of load at a constant rate of arrivals.
+type Step struct {
+	// RatePerSecond is a decimal above zero, at most 100,000.
+	RatePerSecond string `json:"ratePerSecond"`
+	// Duration of the step, at most one hour.
+	Duration Duration `json:"duration"`
+}
+
+// LoadSpec asks for requests at given rates, whatever the answers: an open model of arrivals.
+type LoadSpec struct {
+	// URL to ask, http or https, without user info.
+	URL string `json:"url"`
+	// Method is GET, POST or PUT.
+	Method string `json:"method"`
+	// Headers of every request, at most 32.
+	Headers []Header `json:"headers,omitempty"`
+	// Body of every request, at most 64 KiB.
+	Body string `json:"body,omitempty"`
+	// WarmUp is sent first and not counted; absent for none.
+	WarmUp *Step `json:"warmUp,omitempty"`
+	// Steps that are measured one after the other, 1 to 32.
+	Steps []Step `json:"steps"`
+	// Timeout from the intended sending time to the last byte of the answer; 1 ms to 2 minutes.
+	Timeout Duration `json:"timeout"`
+	// Within is the promised answering time; how many answers kept it is counted exactly. Above zero, at most Timeout.
+	Within Duration `json:"within"`
+	// MaxInFlight bounds the requests under way, 1 to 20,000. An arrival that finds so many unanswered is a failure
+	// of the subject. By Little's law (L = λW) rate times timeout is never reached.
+	MaxInFlight int `json:"maxInFlight"`
+	// MaxLag is how late, at the 99th percentile, the generator itself may be before its measurement is worth
+	// nothing; 1 ms to 1 minute.
+	MaxLag Duration `json:"maxLag"`
+}
+
+// LoadFailures counts the arrivals that got no good answer, by what went wrong.
+type LoadFailures struct {
+	// Timeout: no complete answer in time.
+	Timeout int64 `json:"timeout"`
+	// Connect: no connection, or one that broke before an answer began.
+	Connect int64 `json:"connect"`
+	// ServerError: status 500 to 599.
+	ServerError int64 `json:"serverError"`
+	// OtherStatus: any other status outside 200 to 299; redirects are not followed.
+	OtherStatus int64 `json:"otherStatus"`
+	// ShortRead: the answer broke off.
+	ShortRead int64 `json:"shortRead"`
+	// NotSent: MaxInFlight requests were unanswered when this one was due.
+	NotSent int64 `json:"notSent"`
+}
+
+// Total is the sum of all failures.
+func (f LoadFailures) Total() int64 { return f.Sent() + f.NotSent }
+
+// Sent is the number of failures among the requests that were sent.
+func (f LoadFailures) Sent() int64 {
+	return f.Timeout + f.Connect + f.ServerError + f.OtherStatus + f.ShortRead
+}
+
+// Latency sums up measured times in microseconds, exact to three significant digits.
+type Latency struct {
+	Min  Micros `json:"min"`
+	Mean Micros `json:"mean"`
+	P50  Micros `json:"p50"`
+	P90  Micros `json:"p90"`
+	P95  Micros `json:"p95"`
+	P99  Micros `json:"p99"`
+	P999 Micros `json:"p999"`
+	Max  Micros `json:"max"`
+}
+
+// StepResult is what happened in one step. Every arrival of the schedule is accounted for exactly once:
+// Planned = Succeeded + Failures.Total() + Skipped + Unfinished.
+type StepResult struct {
+	RatePerSecond string   `json:"ratePerSecond"`
+	Duration      Duration `json:"duration"`
+	// Planned arrivals: rate times duration, rounded down.
+	Planned int64 `json:"planned"`
+	// Succeeded: a complete answer with a status of 200 to 299.
+	Succeeded int64        `json:"succeeded"`
+	Failures  LoadFailures `json:"failures"`
+	// Skipped arrivals were not sent because the generator itself was too late.
+	Skipped int64 `json:"skipped"`
+	// Unfinished arrivals were given up because the run was stopped.
+	Unfinished int64 `json:"unfinished"`
+	// WithinTarget is how many of the succeeded were answered within LoadSpec.Within.
+	WithinTarget int64 `json:"withinTarget"`
+	// Latency of the succeeded, from the intended sending time to the last byte. All zero when none succeeded.
+	Latency Latency `json:"latency"`
+	// Lag is how late the generator was: from the intended to the real sending, and on every waking in between.
+	Lag Latency `json:"lag"`
+	// GeneratorLimited means that the generator was the bottleneck: the step says nothing about the subject.
+	GeneratorLimited bool `json:"generatorLimited"`
+}
+
+// LoadReport holds one result for each step, in the order asked.
+type LoadReport struct {
+	// Within repeats LoadSpec.Within.
+	Within Duration     `json:"within"`
+	Steps  []StepResult `json:"steps"`
+	// GeneratorLimited means that at least one step was.
+	GeneratorLimited bool `json:"generatorLimited"`
+	// CutShort means that the run was stopped before its end.
+	CutShort bool `json:"cutShort"`
+}
+
+func (s *LoadSpec) validate() error {
+	if err := validateURL(s.URL, "http", "https"); err != nil {
+		return fmt.Errorf("url: %w", err)
+	}
+	if s.Method != http.MethodGet && s.Method != http.MethodPost && s.Method != http.MethodPut {
+		return errors.New("method is not GET, POST or PUT")
+	}
+	if len(s.Headers) > 32 || len(s.Body) > 64<<10 {
+		return errors.New("more than 32 headers or 64 KiB of body")
+	}
+	for i, h := range s.Headers {
+		if !isToken(h.Name) || len(h.Value) > 4096 || h.Value != textproto.TrimString(h.Value) || hasControl(h.Value) {
+			return fmt.Errorf("headers[%d] is not a header", i)
+		}
+	}
+	if len(s.Steps) == 0 || len(s.Steps) > 32 {
+		return errors.New("not 1 to 32 steps")
+	}
+	for i, step := range s.steps() {
+		if err := step.validate(); err != nil {
+			return fmt.Errorf("step %d: %w", i, err)
+		}
+	}
+	return s.validateBounds()
+}
+
+func (s *LoadSpec) validateBounds() error {
+	if err := within(s.Timeout.Std(), time.Millisecond, 2*time.Minute); err != nil {
+		return fmt.Errorf("timeout: %w", err)
+	}
+	if err := within(s.Within.Std(), 1, s.Timeout.Std()); err != nil {
+		return fmt.Errorf("within: %w", err)
+	}
+	if err := within(s.MaxLag.Std(), time.Millisecond, time.Minute); err != nil {
+		return fmt.Errorf("maxLag: %w", err)
+	}
+	if s.MaxInFlight < 1 || s.MaxInFlight > 20_000 {
+		return errors.New("maxInFlight is not between 1 and 20,000")
+	}
+	return nil
+}
+
+// steps are all stretches of load, the warm-up first.
+func (s *LoadSpec) steps() []Step {
+	if s.WarmUp == nil {
+		return s.Steps
+	}
+	return append([]Step{*s.WarmUp}, s.Steps...)
+}
+
+func (s Step) validate() error {
+	if rate, err := ParseDecimal(s.RatePerSecond); err != nil || rate <= 0 || rate > 100_000 {
+		return errors.New("ratePerSecond is not a decimal above zero and at most 100000")
+	}
+	if err := within(s.Duration.Std(), time.Millisecond, time.Hour); err != nil {
+		return fmt.Errorf("duration: %w", err)
+	}
+	if s.Arrivals() < 1 {
+		return errors.New("rate times duration is less than one request")
+	}
+	return nil
+}
+
+// Arrivals is the number of requests that the step holds: rate times duration, rounded down; 0 for a rate that is
+// no decimal.
+func (s Step) Arrivals() int64 {
+	rate, err := ParseDecimal(s.RatePerSecond)
+	if err != nil || s.Duration < 0 {
+		return 0
+	}
+	// The tiny addition keeps 30/s for 0.1 s at three arrivals where the product in binary is 2.9999….
+	return int64(rate*s.Duration.Std().Seconds() + 1e-6)
+}
+
+// validateURL demands an absolute URL of one of the schemes with a host and no user info, query or fragment tricks.
+func validateURL(raw string, schemes ...string) error {
+	u, err := url.Parse(raw)
+	if err != nil || len(raw) > 2048 || hasControl(raw) {
+		return errors.New("not a URL")
+	}
+	if u.User != nil {
+		return errors.New("a URL carries no user info")
+	}
+	if u.Hostname() == "" || u.Opaque != "" || u.Fragment != "" {
+		return errors.New("not a URL with a host and without a fragment")
+	}
+	for _, s := range schemes {
+		if u.Scheme == s {
+			return nil
+		}
+	}
+	return fmt.Errorf("the scheme is not one of %v", schemes)
+}
+
+func hasControl(s string) bool {
+	for _, r := range s {
+		if r < ' ' || r == 0x7f {
+			return true
+		}
+	}
+	return false
+}
+
+func isToken(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_') {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *LoadReport) validate() error {
+	if len(r.Steps) == 0 || len(r.Steps) > 32 {
+		return errors.New("not 1 to 32 steps")
+	}
+	if r.Within <= 0 {
+		return errors.New("within is not above zero")
+	}
+	limited := false
+	for i := range r.Steps {
+		if err := r.Steps[i].validate(); err != nil {
+			return fmt.Errorf("steps[%d]: %w", i, err)
+		}
+		limited = limited || r.Steps[i].GeneratorLimited
+		if r.Steps[i].Unfinished > 0 && !r.CutShort {
+			return fmt.Errorf("steps[%d]: unfinished, but not cut short", i)
+		}
+	}
+	if limited != r.GeneratorLimited {
+		return errors.New("generatorLimited contradicts its steps")
+	}
+	return nil
+}
+
+func (s *StepResult) validate() error {
+	step := Step{RatePerSecond: s.RatePerSecond, Duration: s.Duration}
+	if err := step.validate(); err != nil {
+		return err
+	}
+	f := s.Failures
+	for _, n := range []int64{s.Planned, s.Succeeded, s.Skipped, s.Unfinished, s.WithinTarget,
+		f.Timeout, f.Connect, f.ServerError, f.OtherStatus, f.ShortRead, f.NotSent} {
+		// The bound keeps the sums below from overflowing into agreement.
+		if n < 0 || n > 1<<40 {
+			return errors.New("a count is negative or absurd")
+		}
+	}
+	switch {
+	case s.Planned != step.Arrivals():
+		return errors.New("planned is not rate times duration")
+	case s.Planned != s.Succeeded+f.Total()+s.Skipped+s.Unfinished:
+		return errors.New("the arrivals do not add up")
+	case s.WithinTarget > s.Succeeded:
+		return errors.New("more within the target than succeeded")
+	case s.Skipped > 0 && !s.GeneratorLimited:
+		return errors.New("skipped, but not generatorLimited")
+	}
+	if err := s.Lag.validate(); err != nil {
+		return fmt.Errorf("lag: %w", err)
+	}
+	if s.Succeeded == 0 && s.Latency != (Latency{}) {
+		return errors.New("latency of no answer")
+	}
+	return s.Latency.validate()
+}
+
+func (l Latency) validate() error {
+	last := Micros(0)
+	for _, v := range []Micros{l.Min, l.P50, l.P90, l.P95, l.P99, l.P999, l.Max} {
+		if v < last {
+			return errors.New("percentiles are not in order")
+		}
+		last = v
+	}
+	if l.Mean < l.Min || l.Mean > l.Max {
+		return errors.New("the mean lies outside")
+	}
+	return nil
+}
