@@ -1,0 +1,273 @@
+// Package apply is the one way in which whole objects are written: created when absent, updated when they really
+// differ, never adopted.
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// Outcome of writing one object.
+type Outcome string
+
+const (
+	// Created means that it was absent.
+	Created Outcome = "Created"
+	// Updated means that it differed.
+	Updated Outcome = "Updated"
+	// Unchanged means that it was as wanted; no request was made.
+	Unchanged Outcome = "Unchanged"
+)
+
+// fanOut bounds how many objects are written at once.
+const fanOut = 8
+
+// ConflictError means that an object of the wanted name exists and is not ours. Nothing is adopted: whoever made
+// it has to take it away.
+type ConflictError struct {
+	Kind, Namespace, Name string
+}
+
+func (e *ConflictError) Error() string {
+	where := e.Name
+	if e.Namespace != "" {
+		where = e.Namespace + "/" + e.Name
+	}
+	return fmt.Sprintf("%s %s exists and does not belong to this prototype", e.Kind, where)
+}
+
+// Writer writes whole objects. Its client's cache holds only objects that carry our label, so a foreign object is
+// invisible in it; Live reads past the cache.
+//
+// To tell a real difference from what the server filled in, the writer remembers, for every object, what the
+// server made of the last thing it wrote. An object that is still so needs no request. After a restart nothing is
+// remembered and every object is written once; the server recognises a write without a change and keeps the
+// version.
+type Writer struct {
+	Client client.Client
+	Live   client.Reader
+
+	mutex   sync.Mutex
+	written map[key]memory
+}
+
+type key struct {
+	kind            schema.GroupVersionKind
+	namespace, name string
+}
+
+// memory is what was wanted and what the server made of it.
+type memory struct {
+	wanted, live [sha256.Size]byte
+}
+
+// EnsureAll writes objects that do not depend on each other side by side, and tells which changed.
+func (w *Writer) EnsureAll(ctx context.Context, wanted ...client.Object) ([]Outcome, error) {
+	outcomes := make([]Outcome, len(wanted))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(fanOut)
+	for i, object := range wanted {
+		group.Go(func() error {
+			outcome, err := w.Ensure(ctx, object)
+			outcomes[i] = outcome
+			return err
+		})
+	}
+	return outcomes, group.Wait()
+}
+
+// Ensure makes the cluster's object equal to the wanted one in everything but its status. The wanted object
+// carries the ownership labels of names.Identity. A *ConflictError says that a foreign object is in the way.
+func (w *Writer) Ensure(ctx context.Context, wanted client.Object) (Outcome, error) {
+	kind, err := apiutil.GVKForObject(wanted, w.Client.Scheme())
+	if err != nil {
+		return "", err
+	}
+	live := wanted.DeepCopyObject().(client.Object)
+	err = w.Client.Get(ctx, client.ObjectKeyFromObject(wanted), live)
+	switch {
+	case apierrors.IsNotFound(err):
+		return w.create(ctx, kind, wanted)
+	case err != nil:
+		return "", err
+	}
+	return w.update(ctx, kind, wanted, live)
+}
+
+func (w *Writer) create(ctx context.Context, kind schema.GroupVersionKind, wanted client.Object) (Outcome, error) {
+	made := wanted.DeepCopyObject().(client.Object)
+	err := w.Client.Create(ctx, made)
+	if apierrors.IsAlreadyExists(err) {
+		return w.squatted(ctx, kind, wanted)
+	}
+	if err != nil {
+		return "", err
+	}
+	return Created, w.remember(kind, wanted, made)
+}
+
+// squatted looks past the cache: either the cache lags behind our own creation, or somebody else was first.
+func (w *Writer) squatted(ctx context.Context, kind schema.GroupVersionKind, wanted client.Object) (Outcome, error) {
+	live := wanted.DeepCopyObject().(client.Object)
+	if err := w.Live.Get(ctx, client.ObjectKeyFromObject(wanted), live); err != nil {
+		return "", err
+	}
+	return w.update(ctx, kind, wanted, live)
+}
+
+func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wanted, live client.Object) (Outcome, error) {
+	if !Ours(live, wanted) {
+		return "", &ConflictError{Kind: kind.Kind, Namespace: wanted.GetNamespace(), Name: wanted.GetName()}
+	}
+	same, err := w.remembered(kind, wanted, live)
+	if err != nil || same {
+		return Unchanged, err
+	}
+	next := wanted.DeepCopyObject().(client.Object)
+	next.SetResourceVersion(live.GetResourceVersion())
+	next.SetUID(live.GetUID())
+	// Others may label and annotate (the deployment controller does); only our own keys are ours to set.
+	next.SetLabels(merged(live.GetLabels(), wanted.GetLabels()))
+	next.SetAnnotations(merged(live.GetAnnotations(), wanted.GetAnnotations()))
+	next.SetFinalizers(live.GetFinalizers())
+	if err := w.Client.Update(ctx, next); err != nil {
+		return "", err
+	}
+	if err := w.remember(kind, wanted, next); err != nil {
+		return "", err
+	}
+	if next.GetResourceVersion() == live.GetResourceVersion() {
+		return Unchanged, nil
+	}
+	return Updated, nil
+}
+
+// Ours tells whether the live object belongs to the same prototype as the wanted one.
+func Ours(live, wanted client.Object) bool {
+	have, want := live.GetLabels(), wanted.GetLabels()
+	return have[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy &&
+		have[v1alpha1.LabelPrototypeUID] == want[v1alpha1.LabelPrototypeUID]
+}
+
+// Forget drops what is remembered of a namespace that is gone.
+func (w *Writer) Forget(namespace string) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	maps.DeleteFunc(w.written, func(k key, _ memory) bool { return k.namespace == namespace })
+}
+
+func (w *Writer) remember(kind schema.GroupVersionKind, wanted, live client.Object) error {
+	state, err := memoryOf(wanted, live)
+	if err != nil {
+		return err
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.written == nil {
+		w.written = map[key]memory{}
+	}
+	w.written[key{kind, wanted.GetNamespace(), wanted.GetName()}] = state
+	return nil
+}
+
+func (w *Writer) remembered(kind schema.GroupVersionKind, wanted, live client.Object) (bool, error) {
+	state, err := memoryOf(wanted, live)
+	if err != nil {
+		return false, err
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	last, known := w.written[key{kind, wanted.GetNamespace(), wanted.GetName()}]
+	return known && last == state, nil
+}
+
+func memoryOf(wanted, live client.Object) (memory, error) {
+	want, err := content(wanted, wanted)
+	if err != nil {
+		return memory{}, err
+	}
+	have, err := content(live, wanted)
+	return memory{wanted: want, live: have}, err
+}
+
+// content digests everything of an object but its status and the metadata that is the server's or others': of
+// labels and annotations only the keys that we want count.
+func content(object, wanted client.Object) ([sha256.Size]byte, error) {
+	raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	kept := map[string]any{}
+	for field, value := range raw {
+		switch field {
+		case "metadata", "status", "kind", "apiVersion":
+		default:
+			kept[field] = value
+		}
+	}
+	kept["labels"] = restricted(object.GetLabels(), wanted.GetLabels())
+	kept["annotations"] = restricted(object.GetAnnotations(), wanted.GetAnnotations())
+	kept["owners"] = object.GetOwnerReferences()
+	encoded, err := json.Marshal(kept)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	return sha256.Sum256(encoded), nil
+}
+
+func restricted(have, keys map[string]string) map[string]string {
+	out := map[string]string{}
+	for k := range keys {
+		if value, ok := have[k]; ok {
+			out[k] = value
+		}
+	}
+	return out
+}
+
+func merged(have, want map[string]string) map[string]string {
+	out := maps.Clone(have)
+	if out == nil {
+		out = map[string]string{}
+	}
+	maps.Copy(out, want)
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// Status applies the status of an object under a field owner: the fields that the given object carries become the
+// owner's, and those that it carried before and no longer does go. The resourceVersion, if the object has one,
+// guards against a change in between.
+func Status(ctx context.Context, c client.Client, object client.Object, owner string) error {
+	kind, err := apiutil.GVKForObject(object, c.Scheme())
+	if err != nil {
+		return err
+	}
+	raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
+	if err != nil {
+		return err
+	}
+	patch := &unstructured.Unstructured{Object: map[string]any{"status": raw["status"]}}
+	patch.SetGroupVersionKind(kind)
+	patch.SetNamespace(object.GetNamespace())
+	patch.SetName(object.GetName())
+	patch.SetUID(object.GetUID())
+	patch.SetResourceVersion(object.GetResourceVersion())
+	return c.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(patch), client.FieldOwner(owner), client.ForceOwnership)
+}

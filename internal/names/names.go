@@ -1,0 +1,85 @@
+// Package names derives the names of everything that the operator makes from a prototype's identity.
+package names
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// maxLabel is the longest DNS label, and so the longest namespace name and label value.
+const maxLabel = 63
+
+// Identity tells one prototype from every other, also from one of the same name made later.
+type Identity struct {
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	UID       string `json:"uid"`
+}
+
+// Of is the identity of a prototype.
+func Of(prototype *v1alpha1.AIPrototype) Identity {
+	return Identity{Namespace: prototype.Namespace, Name: prototype.Name, UID: string(prototype.UID)}
+}
+
+// Sandbox is the name of the prototype's sandbox namespace.
+func (i Identity) Sandbox() string { return i.namespace(v1alpha1.SandboxPrefix) }
+
+// Production is the name of the prototype's production namespace.
+func (i Identity) Production() string { return i.namespace(v1alpha1.ProductionPrefix) }
+
+// Rehearsal is the name of the namespace in which a review's integrations are tried.
+func (i Identity) Rehearsal() string { return i.namespace(v1alpha1.RehearsalPrefix) }
+
+// Hash is the first 8 hexadecimal digits of the SHA-256 of the UID.
+func (i Identity) Hash() string {
+	sum := sha256.Sum256([]byte(i.UID))
+	return hex.EncodeToString(sum[:4])
+}
+
+// namespace carries the UID's hash, so that nobody can make it first for a prototype that does not exist yet, and
+// a prototype made anew under an old name gets a namespace of its own.
+func (i Identity) namespace(prefix string) string {
+	room := maxLabel - len(prefix) - 1 - len(i.Hash())
+	return prefix + cut(i.Namespace+"-"+i.Name, room) + "-" + i.Hash()
+}
+
+// Review is the name of the ordinal-th review of the prototype.
+func (i Identity) Review(ordinal int) string { return fmt.Sprintf("%s-%d", i.Name, ordinal) }
+
+// Record is the name of the ordinal-th record in the records namespace.
+func (i Identity) Record(ordinal int) string {
+	return fmt.Sprintf("%s-%s-%d", cut(i.Name, 40), i.Hash(), ordinal)
+}
+
+// Run is the name of a measuring Job: short enough for its pods to carry it as a label.
+func (i Identity) Run(gate, suffix string) string {
+	tail := "-" + i.Hash() + "-" + suffix
+	return cut(cut(gate, 16)+"-"+i.Name, maxLabel-len(tail)) + tail
+}
+
+// Label cuts a name to what a label value holds.
+func Label(name string) string { return cut(name, maxLabel) }
+
+// Labels are the ownership labels of everything that the operator makes for the prototype.
+func (i Identity) Labels(component string) map[string]string {
+	return map[string]string{
+		v1alpha1.LabelManagedBy:          v1alpha1.ManagedBy,
+		v1alpha1.LabelName:               "aiprototype",
+		v1alpha1.LabelInstance:           Label(i.Name),
+		v1alpha1.LabelComponent:          component,
+		v1alpha1.LabelPrototype:          Label(i.Name),
+		v1alpha1.LabelPrototypeNamespace: i.Namespace,
+		v1alpha1.LabelPrototypeUID:       i.UID,
+	}
+}
+
+func cut(s string, room int) string {
+	if len(s) > room {
+		s = s[:room]
+	}
+	return strings.TrimRight(s, "-.")
+}

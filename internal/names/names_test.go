@@ -1,0 +1,46 @@
+package names
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+func TestNamesAreValidAndCarryTheUID(t *testing.T) {
+	long := Identity{Namespace: strings.Repeat("n", 63), Name: strings.Repeat("a", 62) + "b", UID: "0d9c4f5e"}
+	short := Identity{Namespace: "membership", Name: "churn-advisor", UID: "0d9c4f5e"}
+	for _, identity := range []Identity{long, short} {
+		for _, name := range []string{
+			identity.Sandbox(), identity.Production(), identity.Rehearsal(),
+			identity.Run("scalability", "3-2"), identity.Record(12),
+		} {
+			if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
+				t.Errorf("%q: %v", name, problems)
+			}
+			if !strings.Contains(name, identity.Hash()) {
+				t.Errorf("%q does not carry the UID's hash %s", name, identity.Hash())
+			}
+		}
+		for key, value := range identity.Labels("prototype") {
+			if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
+				t.Errorf("label %s=%q: %v", key, value, problems)
+			}
+		}
+	}
+}
+
+func TestAnotherUIDIsAnotherNamespace(t *testing.T) {
+	one := Identity{Namespace: "membership", Name: "churn-advisor", UID: "one"}
+	two := Identity{Namespace: "membership", Name: "churn-advisor", UID: "two"}
+	if one.Sandbox() == two.Sandbox() {
+		t.Errorf("both are %q", one.Sandbox())
+	}
+}
+
+func TestCuttingLeavesNoTrailingDash(t *testing.T) {
+	identity := Identity{Namespace: "n", Name: strings.Repeat("a", 44) + "-" + strings.Repeat("b", 18), UID: "u"}
+	if name := identity.Sandbox(); strings.Contains(name, "--") {
+		t.Errorf("%q", name)
+	}
+}

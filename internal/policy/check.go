@@ -1,0 +1,75 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/subject"
+)
+
+// Check says what makes a policy unusable that a schema can't tell; nil for a good one.
+func Check(spec v1alpha1.HardeningPolicySpec) *Problem {
+	if _, err := metav1.LabelSelectorAsSelector(&spec.AppliesTo.NamespaceSelector); err != nil {
+		return broken(v1alpha1.ReasonSelectorInvalid, "spec.appliesTo.namespaceSelector", err.Error())
+	}
+	for i, tier := range spec.Tiers {
+		field := fmt.Sprintf("spec.tiers[%d].when", i)
+		if _, err := compile(tier.When); err != nil {
+			return broken(v1alpha1.ReasonExpressionInvalid, field, firstLine(err))
+		}
+		// Tried on the worst facts, because a name that is not a fact compiles and errs only when evaluated.
+		if _, err := evaluate(tier.When, subject.FactsOf(v1alpha1.AIPrototypeSpec{}), Data{}); err != nil {
+			return broken(v1alpha1.ReasonExpressionInvalid, field, firstLine(err))
+		}
+	}
+	return checkDurations(spec)
+}
+
+func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {
+	life := spec.Sandbox.Lifetime
+	if life.Default.Duration <= 0 || life.Max.Duration < life.Default.Duration {
+		return broken(v1alpha1.ReasonPolicyInvalid, "spec.sandbox.lifetime", "default must be above zero and not above max")
+	}
+	for i, tier := range spec.Tiers {
+		if tier.Soak.Duration < 0 || tier.Due.Duration <= 0 {
+			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.tiers[%d]", i), "soak must not be below zero, due must be above zero")
+		}
+	}
+	for i, gate := range spec.Gates {
+		if gate.Scalability != nil && gate.Scalability.Duration.Duration <= 0 {
+			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.gates[%d].scalability.duration", i), "must be above zero")
+		}
+	}
+	for i, integration := range spec.Catalogue.Integrations {
+		if integration.Owner != "" && !hasRole(spec.Roles, integration.Owner) {
+			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.catalogue.integrations[%d].owner", i),
+				fmt.Sprintf("%q is not among the roles", integration.Owner))
+		}
+	}
+	return nil
+}
+
+func hasRole(roles []v1alpha1.Role, name string) bool {
+	for _, role := range roles {
+		if role.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func broken(reason, field, message string) *Problem {
+	return &Problem{
+		Reason: reason, Field: field, Owner: v1alpha1.OwnerIT,
+		Message: field + ": " + message, Hint: "IT mends the policy.",
+	}
+}
+
+// firstLine of an error, without CEL's drawing of where it is.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return strings.TrimPrefix(line, "ERROR: ")
+}

@@ -1,0 +1,52 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// RequirementsSchema names the form of Requirements; it is part of what the review digest covers.
+const RequirementsSchema = "affineur.dev/requirements/v1"
+
+// Requirements are what a policy asked when a review was opened, frozen: a later edit of the policy changes
+// nothing for a review that is open. Only the catalogue entries that the prototype uses are in them, so that an
+// edit elsewhere makes no other digest.
+type Requirements struct {
+	Schema       string                    `json:"schema"`
+	Team         v1alpha1.Team             `json:"team"`
+	Tier         string                    `json:"tier"`
+	Gates        []v1alpha1.Gate           `json:"gates"`
+	Approvals    []Approval                `json:"approvals"`
+	SoakSeconds  int64                     `json:"soakSeconds"`
+	DueSeconds   int64                     `json:"dueSeconds"`
+	Registry     v1alpha1.Registry         `json:"registry"`
+	DNS          string                    `json:"dns"`
+	Limits       v1alpha1.Resources        `json:"limits"`
+	ModelGateway *v1alpha1.ModelGateway    `json:"modelGateway,omitempty"`
+	Integrations []v1alpha1.Integration    `json:"integrations,omitempty"`
+	Production   v1alpha1.ProductionPolicy `json:"production"`
+}
+
+// Approval is a role whose people must approve: a quorum of distinct members of its groups.
+type Approval struct {
+	Role   string   `json:"role"`
+	Groups []string `json:"groups"`
+	Quorum int32    `json:"quorum"`
+}
+
+// Soak is how long a new revision must serve without a fault.
+func (r Requirements) Soak() time.Duration { return time.Duration(r.SoakSeconds) * time.Second }
+
+// Due is how long the roles have to decide.
+func (r Requirements) Due() time.Duration { return time.Duration(r.DueSeconds) * time.Second }
+
+// Gate is the gate of a type, nil if the tier has none.
+func (r Requirements) Gate(kind v1alpha1.GateType) *v1alpha1.Gate {
+	for i := range r.Gates {
+		if r.Gates[i].Type == kind {
+			return &r.Gates[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+// Package record keeps what a review is about out of everybody's reach: snapshots, frozen requirements, reports
+// and outcomes live in the records namespace, immutable, found by name and verified by digest whenever they are
+// read. The package is pure: it turns values into objects and back.
+package record
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/subject"
+)
+
+// Schema names the form of a record.
+const Schema = "affineur.dev/record/v1"
+
+// ErrMismatch means that a record does not say what its digests say, or is not the one asked for. Nothing may
+// be measured, approved or promoted from it.
+var ErrMismatch = errors.New("record does not match its digests")
+
+// Record is what a review is about. It is written once, when the review is opened.
+type Record struct {
+	Schema        string              `json:"schema"`
+	Prototype     names.Identity      `json:"prototype"`
+	Ordinal       int                 `json:"ordinal"`
+	Title         string              `json:"title"`
+	Subject       subject.Subject     `json:"subject"`
+	SubjectDigest string              `json:"subjectDigest"`
+	Requirements  policy.Requirements `json:"requirements"`
+	ReviewDigest  string              `json:"reviewDigest"`
+	// PolicyName is for people: what binds is Requirements.
+	PolicyName  string   `json:"policyName"`
+	RequestedBy string   `json:"requestedBy"`
+	Authors     []string `json:"authors"`
+}
+
+// reviewed is what the review digest covers.
+type reviewed struct {
+	Subject      string              `json:"subject"`
+	Requirements policy.Requirements `json:"requirements"`
+}
+
+// ReviewDigest binds a subject to the requirements that it is measured against.
+func ReviewDigest(subjectDigest string, requirements policy.Requirements) (string, error) {
+	return subject.Digest(reviewed{Subject: subjectDigest, Requirements: requirements})
+}
+
+// Seal computes both digests.
+func (r Record) Seal() (Record, error) {
+	r.Schema = Schema
+	var err error
+	if r.SubjectDigest, err = subject.Digest(r.Subject); err != nil {
+		return r, err
+	}
+	r.ReviewDigest, err = ReviewDigest(r.SubjectDigest, r.Requirements)
+	return r, err
+}
+
+// Name of the record's object.
+func (r Record) Name() string { return r.Prototype.Record(r.Ordinal) }
+
+// Object is the record as the API server keeps it. A ControllerRevision's data can't be changed once written.
+func (r Record) Object() (*appsv1.ControllerRevision, error) {
+	raw, err := subject.Canonical(r)
+	if err != nil {
+		return nil, err
+	}
+	labels := r.Prototype.Labels("record")
+	labels[v1alpha1.LabelReview] = strconv.Itoa(r.Ordinal)
+	return &appsv1.ControllerRevision{
+		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: r.Name(), Labels: labels},
+		Data:       runtime.RawExtension{Raw: raw},
+		Revision:   int64(r.Ordinal),
+	}, nil
+}
+
+// Read opens a record and verifies both digests. Every error but those of the API server wraps ErrMismatch.
+func Read(object *appsv1.ControllerRevision) (Record, error) {
+	var r Record
+	if err := json.Unmarshal(object.Data.Raw, &r); err != nil {
+		return r, fmt.Errorf("%w: %s: %w", ErrMismatch, object.Name, err)
+	}
+	sealed, err := r.Seal()
+	if err != nil {
+		return r, err
+	}
+	if r.Schema != Schema || sealed.SubjectDigest != r.SubjectDigest || sealed.ReviewDigest != r.ReviewDigest || r.Name() != object.Name {
+		return r, fmt.Errorf("%w: %s", ErrMismatch, object.Name)
+	}
+	return r, nil
+}
+
+// Matches is nil when the review speaks of exactly this record. A review is a view that a compromised cluster
+// could have written; the record is what counts.
+func (r Record) Matches(review *v1alpha1.HardeningReview) error {
+	spec := review.Spec
+	same := spec.ReviewDigest == r.ReviewDigest && spec.SubjectDigest == r.SubjectDigest &&
+		spec.Prototype.UID == r.Prototype.UID && spec.Prototype.Name == r.Prototype.Name &&
+		review.Namespace == r.Prototype.Namespace && review.Name == r.Prototype.Review(r.Ordinal) &&
+		spec.Tier == r.Requirements.Tier && spec.RequestedBy == r.RequestedBy && slices.Equal(spec.Authors, r.Authors)
+	if !same {
+		return fmt.Errorf("%w: review %s/%s speaks of something else than record %s", ErrMismatch, review.Namespace, review.Name, r.Name())
+	}
+	return nil
+}
+
+// Review is the view of the record in the team's namespace.
+func (r Record) Review(owner *v1alpha1.AIPrototype) *v1alpha1.HardeningReview {
+	return &v1alpha1.HardeningReview{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: r.Prototype.Namespace, Name: r.Prototype.Review(r.Ordinal), Labels: r.Prototype.Labels("review"),
+			OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(owner, v1alpha1.GroupVersion.WithKind("AIPrototype"))},
+		},
+		Spec: v1alpha1.HardeningReviewSpec{
+			Prototype:     v1alpha1.ObjectIdentity{Name: r.Prototype.Name, UID: r.Prototype.UID},
+			Title:         r.Title,
+			SubjectDigest: r.SubjectDigest, ReviewDigest: r.ReviewDigest,
+			Tier: r.Requirements.Tier, RequestedBy: r.RequestedBy, Authors: r.Authors, Record: r.Name(),
+		},
+	}
+}

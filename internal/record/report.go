@@ -1,0 +1,115 @@
+package record
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+)
+
+// MaxReport is the most bytes that a report may have before it is compressed.
+const MaxReport = 512 << 10
+
+// keys of a report's object.
+const (
+	keyReport   = "report.json.gz"
+	keyDigest   = "digest"
+	keyInputs   = "inputs"
+	keyMeasured = "measuredAt"
+)
+
+// Report is one measurement, as the runner wrote it. It is kept whatever it says.
+type Report struct {
+	Prototype names.Identity
+	// Gate is the kind of measurement: isolation, isolation-control, load, integration.
+	Gate string
+	// Name of the report's object, unique for the run.
+	Name string
+	// Inputs binds the report to what was measured: the review digest, or the digest of the policies probed.
+	Inputs     string
+	MeasuredAt time.Time
+	// Body is the runner's JSON.
+	Body []byte
+}
+
+// Digest is "sha256:" and the hexadecimal SHA-256 of the body.
+func (r Report) Digest() string {
+	sum := sha256.Sum256(r.Body)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Object is the report as the API server keeps it: immutable and compressed.
+func (r Report) Object() (*corev1.ConfigMap, error) {
+	if len(r.Body) > MaxReport {
+		return nil, fmt.Errorf("report %s has %d bytes, more than %d", r.Name, len(r.Body), MaxReport)
+	}
+	var packed bytes.Buffer
+	// Without a name or a time in its header, so that the same report packs to the same bytes.
+	writer := gzip.NewWriter(&packed)
+	if _, err := writer.Write(r.Body); err != nil {
+		return nil, err
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	labels := r.Prototype.Labels("report")
+	labels[v1alpha1.LabelGate] = r.Gate
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: r.Name, Labels: labels},
+		Immutable:  ptr.To(true),
+		Data: map[string]string{
+			keyDigest: r.Digest(), keyInputs: r.Inputs, keyMeasured: r.MeasuredAt.UTC().Format(time.RFC3339),
+		},
+		BinaryData: map[string][]byte{keyReport: packed.Bytes()},
+	}, nil
+}
+
+// ReadReport unpacks a report and verifies its digest. Errors wrap ErrMismatch.
+func ReadReport(object *corev1.ConfigMap) (Report, error) {
+	report := Report{
+		Prototype: names.Identity{
+			Namespace: object.Labels[v1alpha1.LabelPrototypeNamespace],
+			Name:      object.Labels[v1alpha1.LabelPrototype],
+			UID:       object.Labels[v1alpha1.LabelPrototypeUID],
+		},
+		Gate: object.Labels[v1alpha1.LabelGate], Name: object.Name, Inputs: object.Data[keyInputs],
+	}
+	body, err := unpack(object.BinaryData[keyReport])
+	if err != nil {
+		return report, fmt.Errorf("%w: report %s: %w", ErrMismatch, object.Name, err)
+	}
+	report.Body = body
+	if report.MeasuredAt, err = time.Parse(time.RFC3339, object.Data[keyMeasured]); err != nil {
+		return report, fmt.Errorf("%w: report %s: %w", ErrMismatch, object.Name, err)
+	}
+	if report.Digest() != object.Data[keyDigest] {
+		return report, fmt.Errorf("%w: report %s", ErrMismatch, object.Name)
+	}
+	return report, nil
+}
+
+// unpack reads no more than a report may have, so that a small object can't fill the memory.
+func unpack(packed []byte) ([]byte, error) {
+	reader, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(reader, MaxReport+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > MaxReport {
+		return nil, fmt.Errorf("more than %d bytes", MaxReport)
+	}
+	return body, nil
+}

@@ -1,0 +1,243 @@
+// Package subject renders what a review speaks of in one canonical form, and digests it.
+//
+// Two digests bind everything that is decided. The subject digest is the SHA-256 of the canonical subject: the
+// workload by image digest, its configuration with contents, the model, the integrations, the demand and the
+// destination. The review digest covers the subject and the frozen requirements. Canonical means: JSON of the
+// fixed structures below, fields in the order in which they are declared, every list that has no meaning in its
+// order sorted, quantities and durations in one spelling, no maps. The same input gives the same digest on any
+// machine and with any version of Go.
+package subject
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// Schema names the form. It changes whenever the same subject would run differently, for instance because the
+// pods are rendered in another way: then everything is a new subject and reviewed anew.
+const Schema = "affineur.dev/subject/v1"
+
+// Subject is everything that runs and was measured. It is immutable once a review speaks of it.
+type Subject struct {
+	Schema       string        `json:"schema"`
+	Destination  Destination   `json:"destination"`
+	Container    Container     `json:"container"`
+	Model        *Model        `json:"model,omitempty"`
+	Integrations []Integration `json:"integrations,omitempty"`
+	DataUses     []string      `json:"dataUses,omitempty"`
+	Facts        Facts         `json:"facts"`
+	Demand       *Demand       `json:"demand,omitempty"`
+}
+
+// Destination is where it would be promoted to.
+type Destination struct {
+	Namespace string `json:"namespace"`
+}
+
+// Container is the workload with its image by digest.
+type Container struct {
+	// Image is repository@sha256:digest.
+	Image   string   `json:"image"`
+	Port    int32    `json:"port"`
+	Health  string   `json:"health,omitempty"`
+	Env     []Env    `json:"env,omitempty"`
+	Secrets []Secret `json:"secrets,omitempty"`
+	CPU     string   `json:"cpu"`
+	Memory  string   `json:"memory"`
+	Scratch string   `json:"scratch,omitempty"`
+}
+
+// Env is one plain setting.
+type Env struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Secret is a mounted Secret, by name and keys: another value is no new subject, another key is.
+type Secret struct {
+	Name      string   `json:"name"`
+	MountPath string   `json:"mountPath"`
+	Keys      []string `json:"keys"`
+}
+
+// Model is the model that the prototype calls.
+type Model struct {
+	Gateway      string `json:"gateway"`
+	Name         string `json:"name"`
+	Version      string `json:"version"`
+	TokensPerDay int64  `json:"tokensPerDay,omitempty"`
+}
+
+// Integration is a system that the prototype uses.
+type Integration struct {
+	Name   string          `json:"name"`
+	Access v1alpha1.Access `json:"access"`
+}
+
+// Facts decide the tier; what the team left out is the worst already.
+type Facts struct {
+	Exposure v1alpha1.Exposure `json:"exposure"`
+	Autonomy v1alpha1.Autonomy `json:"autonomy"`
+	Users    int32             `json:"users"`
+}
+
+// Demand is the load that production must carry.
+type Demand struct {
+	People            int32  `json:"people,omitempty"`
+	BusiestHour       int32  `json:"busiestHour,omitempty"`
+	AnswerWithin      string `json:"answerWithin,omitempty"`
+	RequestsPerSecond string `json:"requestsPerSecond,omitempty"`
+	LatencyP95        string `json:"latencyP95,omitempty"`
+	ErrorRatio        string `json:"errorRatio"`
+	Method            string `json:"method"`
+	Path              string `json:"path"`
+	Body              string `json:"body,omitempty"`
+}
+
+// Inputs are what the cluster and the registry add to a prototype's spec.
+type Inputs struct {
+	// Image is repository@sha256:digest.
+	Image string
+	// SecretKeys lists the keys of every mounted Secret, by its name.
+	SecretKeys map[string][]string
+	// Body is the content of the sample request's body.
+	Body string
+	// ProductionNamespace is where it would be promoted to.
+	ProductionNamespace string
+}
+
+// New renders a prototype that has a container. Lists are sorted, so that their order in a manifest does not make
+// another subject.
+func New(spec v1alpha1.AIPrototypeSpec, in Inputs) Subject {
+	s := Subject{
+		Schema:       Schema,
+		Destination:  Destination{Namespace: in.ProductionNamespace},
+		Container:    container(*spec.Workload.Container, in),
+		Integrations: integrations(spec.Integrations),
+		Facts:        FactsOf(spec),
+		Demand:       demand(spec.Demand, in.Body),
+	}
+	if spec.Model != nil {
+		s.Model = &Model{Gateway: spec.Model.Gateway, Name: spec.Model.Name, Version: spec.Model.Version}
+		if spec.Model.Budget != nil {
+			s.Model.TokensPerDay = spec.Model.Budget.TokensPerDay
+		}
+	}
+	if spec.Data != nil {
+		s.DataUses = slices.Sorted(slices.Values(spec.Data.Uses))
+	}
+	return s
+}
+
+// FactsOf fills what the team left out with the worst, and derives what can be derived: whoever writes to an
+// integration acts.
+func FactsOf(spec v1alpha1.AIPrototypeSpec) Facts {
+	facts := Facts{Exposure: v1alpha1.ExposurePublic, Autonomy: v1alpha1.AutonomyActs}
+	if spec.Facts != nil {
+		facts.Users = spec.Facts.Users
+		if spec.Facts.Exposure != "" {
+			facts.Exposure = spec.Facts.Exposure
+		}
+		if spec.Facts.Autonomy != "" {
+			facts.Autonomy = spec.Facts.Autonomy
+		}
+	}
+	writes := func(use v1alpha1.IntegrationUse) bool { return use.Access == v1alpha1.AccessReadWrite }
+	if slices.ContainsFunc(spec.Integrations, writes) {
+		facts.Autonomy = v1alpha1.AutonomyActs
+	}
+	return facts
+}
+
+func container(c v1alpha1.Container, in Inputs) Container {
+	out := Container{
+		Image: in.Image, Port: c.Port, CPU: quantity(c.Resources.CPU), Memory: quantity(c.Resources.Memory),
+	}
+	if c.Health != nil {
+		out.Health = c.Health.Path
+	}
+	if c.Scratch != nil {
+		out.Scratch = quantity(c.Scratch.Size)
+	}
+	for _, e := range c.Env {
+		out.Env = append(out.Env, Env{Name: e.Name, Value: e.Value})
+	}
+	slices.SortFunc(out.Env, func(a, b Env) int { return strings.Compare(a.Name, b.Name) })
+	for _, s := range c.Secrets {
+		keys := slices.Sorted(slices.Values(in.SecretKeys[s.Name]))
+		out.Secrets = append(out.Secrets, Secret{Name: s.Name, MountPath: s.MountPath, Keys: keys})
+	}
+	slices.SortFunc(out.Secrets, func(a, b Secret) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func integrations(uses []v1alpha1.IntegrationUse) []Integration {
+	var out []Integration
+	for _, use := range uses {
+		out = append(out, Integration{Name: use.Name, Access: use.Access})
+	}
+	slices.SortFunc(out, func(a, b Integration) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func demand(d *v1alpha1.Demand, body string) *Demand {
+	if d == nil {
+		return nil
+	}
+	out := &Demand{ErrorRatio: d.ErrorRatio, Method: d.Request.Method, Path: d.Request.Path, Body: body}
+	if d.People != nil {
+		out.People = *d.People
+	}
+	if d.BusiestHour != nil {
+		out.BusiestHour = *d.BusiestHour
+	}
+	if d.AnswerWithin != nil {
+		out.AnswerWithin = d.AnswerWithin.Duration.String()
+	}
+	if d.RequestsPerSecond != nil {
+		out.RequestsPerSecond = *d.RequestsPerSecond
+	}
+	if d.LatencyP95 != nil {
+		out.LatencyP95 = d.LatencyP95.Duration.String()
+	}
+	return out
+}
+
+// quantity spells a quantity in its canonical form. The schema admits nothing that does not parse.
+func quantity(s string) string {
+	q, err := resource.ParseQuantity(s)
+	if err != nil {
+		return s
+	}
+	return q.String()
+}
+
+// Digest is "sha256:" and the hexadecimal SHA-256 of the canonical JSON of a value of fixed structures.
+func Digest(value any) (string, error) {
+	canonical, err := Canonical(value)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(canonical)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// Canonical is the JSON of a value without HTML escapes and without a trailing line feed.
+func Canonical(value any) ([]byte, error) {
+	var out bytes.Buffer
+	encoder := json.NewEncoder(&out)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(value); err != nil {
+		return nil, fmt.Errorf("canonical form: %w", err)
+	}
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
+}
