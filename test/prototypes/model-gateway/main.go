@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/affineur/affineur/test/prototypes/internal/serve"
+	"github.com/affineur/affineur/test/prototypes/model-gateway/gateway"
 	"github.com/affineur/affineur/test/prototypes/model-gateway/textmodel"
 )
 
@@ -16,5 +17,5 @@ func main() {
 		serve.EnvOr("GATEWAY_MODEL_VERSION", "4.7"),
 	)
 	keyFile := serve.EnvOr("GATEWAY_SIGNING_KEY_FILE", "/var/run/gateway/signing-key")
-	serve.Main("model-gateway", newGateway(model, keyFile, time.Now).handler())
+	serve.Main("model-gateway", gateway.New(model, keyFile, time.Now))
 }

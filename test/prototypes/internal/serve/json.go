@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // MaxBodyBytes bounds every request body.
@@ -17,6 +20,8 @@ type Error struct {
 	Message string `json:"message"`
 	Type    string `json:"type"`
 	Code    string `json:"code,omitempty"`
+	// RetryAfter, when it is not 0, tells the caller when to come again.
+	RetryAfter time.Duration `json:"-"`
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -44,6 +49,9 @@ func WriteError(w http.ResponseWriter, err error) {
 	var known *Error
 	if !errors.As(err, &known) {
 		known = &Error{Status: http.StatusInternalServerError, Type: "server_error", Message: "an internal error occurred"}
+	}
+	if known.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds()))))
 	}
 	WriteJSON(w, known.Status, map[string]*Error{"error": known})
 }

@@ -1,4 +1,4 @@
-package main
+package gateway
 
 import (
 	"encoding/json"
@@ -35,7 +35,7 @@ func newBench(t *testing.T) *bench {
 	b := &bench{t: t, keyFile: filepath.Join(t.TempDir(), "signing-key")}
 	b.sign(signingKey)
 	b.at(time.Date(2026, 3, 4, 22, 30, 0, 0, time.UTC))
-	b.handler = newGateway(textmodel.New("example-large", "4.7"), b.keyFile, func() time.Time { return *b.clock.Load() }).handler()
+	b.handler = New(textmodel.New("example-large", "4.7"), b.keyFile, func() time.Time { return *b.clock.Load() })
 	return b
 }
 

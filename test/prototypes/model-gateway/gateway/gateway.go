@@ -1,4 +1,5 @@
-package main
+// Package gateway answers chat completions for clients whose keys are good and whose budget lasts.
+package gateway
 
 import (
 	"crypto/rand"
@@ -6,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,11 +28,9 @@ type gateway struct {
 	metrics *metrics
 }
 
-func newGateway(model *textmodel.Model, keyFile string, now func() time.Time) *gateway {
-	return &gateway{model: model, keyFile: keyFile, now: now, ledger: newLedger(now), metrics: newMetrics()}
-}
-
-func (g *gateway) handler() http.Handler {
+// New returns a gateway in front of the model. The signing key is read from its file at every request.
+func New(model *textmodel.Model, keyFile string, now func() time.Time) http.Handler {
+	g := &gateway{model: model, keyFile: keyFile, now: now, ledger: newLedger(now), metrics: newMetrics()}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/chat/completions", g.counted(g.chat))
 	mux.HandleFunc("GET /v1/models", g.counted(g.models))
@@ -138,11 +135,11 @@ func (g *gateway) complete(request openai.Request) openai.Response {
 func (g *gateway) charge(claims gatewaykey.Claims, usage openai.Usage) error {
 	used, renews, ok := g.ledger.charge(claims.Client, usage.TotalTokens, claims.TokensPerDay)
 	if !ok {
-		return &overBudget{retryAfter: renews.Sub(g.now()), refusal: serve.Error{
-			Status: http.StatusTooManyRequests, Type: "insufficient_quota", Code: "daily_budget_spent",
+		return &serve.Error{
+			Status: http.StatusTooManyRequests, Type: "insufficient_quota", Code: "daily_budget_spent", RetryAfter: renews.Sub(g.now()),
 			Message: fmt.Sprintf("the budget of %d tokens per day is spent: %d are used, this request needs %d; it is renewed at %s",
 				claims.TokensPerDay, used, usage.TotalTokens, renews.Format(time.RFC3339)),
-		}}
+		}
 	}
 	g.metrics.tokens(usage)
 	return nil
@@ -178,20 +175,7 @@ func (g *gateway) health(w http.ResponseWriter, r *http.Request) {
 	serve.Healthy(w, r)
 }
 
-// overBudget is a refusal with an end.
-type overBudget struct {
-	refusal    serve.Error
-	retryAfter time.Duration
-}
-
-func (o *overBudget) Error() string { return o.refusal.Message }
-func (o *overBudget) Unwrap() error { return &o.refusal }
-
 func refuse(w http.ResponseWriter, err error) {
-	var spent *overBudget
-	if errors.As(err, &spent) {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(spent.retryAfter.Seconds()))))
-	}
 	var refusal *serve.Error
 	if errors.As(err, &refusal) && refusal.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="model-gateway"`)
