@@ -1,0 +1,163 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/affineur/affineur/test/prototypes/churn-advisor/model"
+)
+
+// The test binary stands in for the program itself where a hole ends the process.
+func TestMain(m *testing.M) {
+	if hole := os.Getenv("HOLEY_RUN"); hole != "" {
+		os.Args = []string{"holey", hole}
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func run(t *testing.T, hole string) (code int, output string) {
+	t.Helper()
+	command := exec.Command(os.Args[0])
+	command.Env = append(os.Environ(), "HOLEY_RUN="+hole)
+	out, err := command.CombinedOutput()
+	if err == nil {
+		t.Fatalf("%s ended well: %s", hole, out)
+	}
+	return command.ProcessState.ExitCode(), string(out)
+}
+
+func TestEndsReadably(t *testing.T) {
+	for hole, says := range map[string]string{
+		"crash":   "settings.yaml: no such file",
+		"unknown": "want one argument of crash, deaf, flaky, reach, rooted, slow",
+	} {
+		code, output := run(t, hole)
+		if code != 1 || !strings.Contains(output, says) || strings.Count(output, "\n") != 1 {
+			t.Errorf("%s: exit %d, %q", hole, code, output)
+		}
+	}
+}
+
+func get(t *testing.T, handler http.Handler, target string) *httptest.ResponseRecorder {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, target, nil))
+	return recorder
+}
+
+func TestFlakyFailsOneInFive(t *testing.T) {
+	handler := flakyHandler()
+	failed := 0
+	for range 100 {
+		if get(t, handler, "/v1/classify").Code >= 500 {
+			failed++
+		}
+		if code := get(t, handler, "/healthz").Code; code != http.StatusOK {
+			t.Fatalf("healthz = %d", code)
+		}
+	}
+	if failed != 20 {
+		t.Errorf("%d of 100 requests failed, want 20", failed)
+	}
+}
+
+func TestSlowServesOneAtATime(t *testing.T) {
+	classifier, err := model.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const work = 30 * time.Millisecond
+	handler := slowHandler(classifier, work)
+	start := time.Now()
+	var group sync.WaitGroup
+	for range 10 {
+		group.Go(func() {
+			recorder := httptest.NewRecorder()
+			body := strings.NewReader(`{"text":"When is the next course?"}`)
+			handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/v1/classify", body))
+			var answer struct{ Label string }
+			if err := json.Unmarshal(recorder.Body.Bytes(), &answer); err != nil || answer.Label != "question" {
+				t.Errorf("answer = %d %s", recorder.Code, recorder.Body)
+			}
+		})
+	}
+	group.Wait()
+	if took := time.Since(start); took < 10*work {
+		t.Errorf("10 requests took %s: they ran at the same time", took)
+	}
+	if took := slowWork; time.Second/took >= 20 {
+		t.Errorf("%s per request sustains 20 a second", took)
+	}
+	start = time.Now()
+	if code := get(t, handler, "/healthz").Code; code != http.StatusOK || time.Since(start) >= work {
+		t.Errorf("healthz = %d after %s", code, time.Since(start))
+	}
+}
+
+func TestReach(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := listener.Addr().String()
+	ask := func(query url.Values) reached {
+		recorder := get(t, reachHandler(), "/reach?"+query.Encode())
+		var got reached
+		if err := json.Unmarshal(recorder.Body.Bytes(), &got); err != nil || recorder.Code != http.StatusOK {
+			t.Fatalf("%v = %d %s", query, recorder.Code, recorder.Body)
+		}
+		return got
+	}
+	if got := ask(url.Values{"network": {"tcp"}, "address": {open}, "timeout": {"2s"}}); !got.Reachable || got.Error != "" {
+		t.Errorf("an open port: %+v", got)
+	}
+	listener.Close()
+	if got := ask(url.Values{"address": {open}}); got.Reachable || !strings.Contains(got.Error, "refused") {
+		t.Errorf("a closed port: %+v", got)
+	}
+	for _, bad := range []url.Values{
+		{},
+		{"address": {"example.org:80"}},
+		{"address": {"127.0.0.1"}},
+		{"address": {open}, "network": {"unix"}},
+		{"address": {open}, "timeout": {"1h"}},
+		{"address": {open}, "timeout": {"-1s"}},
+		{"address": {open}, "timeout": {"soon"}},
+	} {
+		if code := get(t, reachHandler(), "/reach?"+bad.Encode()).Code; code != http.StatusBadRequest {
+			t.Errorf("%v = %d", bad, code)
+		}
+	}
+}
+
+func TestRootedNamesAllThatFailed(t *testing.T) {
+	dir := t.TempDir()
+	if err := takeRoot(dir, "127.0.0.1:0"); err != nil {
+		t.Errorf("where it may: %v", err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	missing := filepath.Join(dir, "missing")
+	err = takeRoot(missing, taken.Addr().String())
+	if err == nil || !strings.Contains(err.Error(), missing) || !strings.Contains(err.Error(), taken.Addr().String()) {
+		t.Errorf("where it may not: %v", err)
+	}
+}
