@@ -156,6 +156,28 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 	return Updated, nil
 }
 
+// CreateOnce makes an object that never changes afterwards: a record, a report, a Job. One that is there and ours
+// stays as it is.
+func (w *Writer) CreateOnce(ctx context.Context, wanted client.Object) (Outcome, error) {
+	made := wanted.DeepCopyObject().(client.Object)
+	err := w.Client.Create(ctx, made)
+	if !apierrors.IsAlreadyExists(err) {
+		return Created, err
+	}
+	live := wanted.DeepCopyObject().(client.Object)
+	if err := w.Live.Get(ctx, client.ObjectKeyFromObject(wanted), live); err != nil {
+		return "", err
+	}
+	if !Ours(live, wanted) {
+		kind, err := apiutil.GVKForObject(wanted, w.Client.Scheme())
+		if err != nil {
+			return "", err
+		}
+		return "", &ConflictError{Kind: kind.Kind, Namespace: wanted.GetNamespace(), Name: wanted.GetName()}
+	}
+	return Unchanged, nil
+}
+
 // Ours tells whether the live object belongs to the same prototype as the wanted one.
 func Ours(live, wanted client.Object) bool {
 	have, want := live.GetLabels(), wanted.GetLabels()

@@ -25,6 +25,7 @@ const (
 	keyReport   = "report.json.gz"
 	keyDigest   = "digest"
 	keyInputs   = "inputs"
+	keyNonce    = "nonce"
 	keyMeasured = "measuredAt"
 )
 
@@ -36,7 +37,9 @@ type Report struct {
 	// Name of the report's object, unique for the run.
 	Name string
 	// Inputs binds the report to what was measured: the review digest, or the digest of the policies probed.
-	Inputs     string
+	Inputs string
+	// Nonce of the run.
+	Nonce      string
 	MeasuredAt time.Time
 	// Body is the runner's JSON.
 	Body []byte
@@ -68,7 +71,7 @@ func (r Report) Object() (*corev1.ConfigMap, error) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: r.Name, Labels: labels},
 		Immutable:  ptr.To(true),
 		Data: map[string]string{
-			keyDigest: r.Digest(), keyInputs: r.Inputs, keyMeasured: r.MeasuredAt.UTC().Format(time.RFC3339),
+			keyDigest: r.Digest(), keyInputs: r.Inputs, keyNonce: r.Nonce, keyMeasured: r.MeasuredAt.UTC().Format(time.RFC3339),
 		},
 		BinaryData: map[string][]byte{keyReport: packed.Bytes()},
 	}, nil
@@ -82,7 +85,7 @@ func ReadReport(object *corev1.ConfigMap) (Report, error) {
 			Name:      object.Labels[v1alpha1.LabelPrototype],
 			UID:       object.Labels[v1alpha1.LabelPrototypeUID],
 		},
-		Gate: object.Labels[v1alpha1.LabelGate], Name: object.Name, Inputs: object.Data[keyInputs],
+		Gate: object.Labels[v1alpha1.LabelGate], Name: object.Name, Inputs: object.Data[keyInputs], Nonce: object.Data[keyNonce],
 	}
 	body, err := unpack(object.BinaryData[keyReport])
 	if err != nil {

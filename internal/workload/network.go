@@ -1,0 +1,114 @@
+package workload
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// labelNamespaceName is the label that Kubernetes sets on every namespace; nobody else can.
+const labelNamespaceName = "kubernetes.io/metadata.name"
+
+// NetworkPolicies close the namespace both ways and open what the requirements name: the resolver, the
+// destinations of the catalogue, and, towards the workload's port, the load generator or production's callers.
+func NetworkPolicies(s Surroundings, port int32) []*networkingv1.NetworkPolicy {
+	policies := []*networkingv1.NetworkPolicy{denyAll(s), egress(s)}
+	if from := callers(s); len(from) > 0 {
+		policies = append(policies, ingress(s, from, port))
+	}
+	return policies
+}
+
+func denyAll(s Surroundings) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: s.meta("deny-all", s.Purpose),
+		Spec: networkingv1.NetworkPolicySpec{
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
+		},
+	}
+}
+
+// egress is for every pod of the namespace, so that a probe measures exactly what the workload has.
+func egress(s Surroundings) *networkingv1.NetworkPolicy {
+	var rules []networkingv1.NetworkPolicyEgressRule
+	if s.Requirements.DNS != "None" {
+		rules = append(rules, resolver())
+	}
+	for _, to := range s.Destinations() {
+		rules = append(rules, destination(to))
+	}
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: s.meta("allow-catalogue", s.Purpose),
+		Spec: networkingv1.NetworkPolicySpec{
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress}, Egress: rules,
+		},
+	}
+}
+
+func resolver() networkingv1.NetworkPolicyEgressRule {
+	return networkingv1.NetworkPolicyEgressRule{
+		To: []networkingv1.NetworkPolicyPeer{peer("kube-system", map[string]string{"k8s-app": "kube-dns"})},
+		Ports: []networkingv1.NetworkPolicyPort{
+			policyPort(corev1.ProtocolUDP, 53), policyPort(corev1.ProtocolTCP, 53),
+		},
+	}
+}
+
+func destination(to v1alpha1.Destination) networkingv1.NetworkPolicyEgressRule {
+	if to.Pods != nil {
+		return networkingv1.NetworkPolicyEgressRule{
+			To:    []networkingv1.NetworkPolicyPeer{peer(to.Pods.Namespace, to.Pods.PodLabels)},
+			Ports: []networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolTCP, to.Pods.Port)},
+		}
+	}
+	return networkingv1.NetworkPolicyEgressRule{
+		To:    []networkingv1.NetworkPolicyPeer{{IPBlock: &networkingv1.IPBlock{CIDR: to.CIDR.Range}}},
+		Ports: []networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolTCP, to.CIDR.Port)},
+	}
+}
+
+// callers are those who may call the workload: the load generator in a sandbox, the policy's sources in production.
+func callers(s Surroundings) []networkingv1.NetworkPolicyPeer {
+	switch s.Purpose {
+	case v1alpha1.PurposeSandbox:
+		load := s.Identity.Labels(ComponentLoad)
+		return []networkingv1.NetworkPolicyPeer{peer(v1alpha1.GatesNamespace, map[string]string{
+			v1alpha1.LabelComponent: load[v1alpha1.LabelComponent], v1alpha1.LabelPrototypeUID: s.Identity.UID,
+		})}
+	case v1alpha1.PurposeProduction:
+		var out []networkingv1.NetworkPolicyPeer
+		for _, from := range s.Requirements.Production.Ingress.From {
+			out = append(out, peer(from.Pods.Namespace, from.Pods.PodLabels))
+		}
+		return out
+	}
+	return nil
+}
+
+func ingress(s Surroundings, from []networkingv1.NetworkPolicyPeer, port int32) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: s.meta("allow-callers", s.Purpose),
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: Selector(s.Identity)},
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+			Ingress: []networkingv1.NetworkPolicyIngressRule{{
+				From: from, Ports: []networkingv1.NetworkPolicyPort{policyPort(corev1.ProtocolTCP, port)},
+			}},
+		},
+	}
+}
+
+func peer(namespace string, pods map[string]string) networkingv1.NetworkPolicyPeer {
+	return networkingv1.NetworkPolicyPeer{
+		NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{labelNamespaceName: namespace}},
+		PodSelector:       &metav1.LabelSelector{MatchLabels: pods},
+	}
+}
+
+func policyPort(protocol corev1.Protocol, port int32) networkingv1.NetworkPolicyPort {
+	return networkingv1.NetworkPolicyPort{Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(port))}
+}

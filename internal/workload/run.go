@@ -1,0 +1,112 @@
+package workload
+
+import (
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
+)
+
+// Run is one measurement by the project's own runner, in a pod of its own.
+type Run struct {
+	Identity  names.Identity
+	Namespace string
+	// Name of the Job, and of its network policy if it has one.
+	Name string
+	// Component is ComponentProbe, ComponentLoad or ComponentIntegration.
+	Component string
+	// Gate is the kind of measurement, in a label.
+	Gate string
+	// Image of the runner. IT names it, never the prototype.
+	Image string
+	// Order is what the runner is asked: its nonce and its subject bind what it answers.
+	Order evidence.RunSpec
+	// Secrets to mount, by the absolute directory in which the runner finds them.
+	Secrets map[string]string
+	// ServiceAccount without rights, in the run's namespace.
+	ServiceAccount string
+	// DeadlineSeconds after which the run counts as failed.
+	DeadlineSeconds int64
+	// CPU and Memory of the runner, as quantities.
+	CPU, Memory string
+}
+
+// Job runs once: a runner that could not measure says so, and the operator decides about another attempt.
+func (r Run) Job() (*batchv1.Job, error) {
+	order, err := evidence.EncodeRun(r.Order)
+	if err != nil {
+		return nil, err
+	}
+	volumes, mounts := r.volumes()
+	labels := r.labels()
+	annotations := map[string]string{v1alpha1.AnnotationNonce: r.Order.Nonce, v1alpha1.AnnotationInputs: r.Order.Subject}
+	return &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name, Labels: labels, Annotations: annotations},
+		Spec: batchv1.JobSpec{
+			BackoffLimit: ptr.To[int32](0), ActiveDeadlineSeconds: ptr.To(r.DeadlineSeconds),
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
+				Spec: corev1.PodSpec{
+					RestartPolicy: corev1.RestartPolicyNever, ServiceAccountName: r.ServiceAccount,
+					AutomountServiceAccountToken: ptr.To(false), EnableServiceLinks: ptr.To(false),
+					TerminationGracePeriodSeconds: ptr.To[int64](2),
+					SecurityContext:               PodSecurity(), Volumes: volumes,
+					Containers: []corev1.Container{{
+						Name: "runner", Image: r.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"run"},
+						Env:                      []corev1.EnvVar{{Name: evidence.RunEnv, Value: literal(string(order))}},
+						SecurityContext:          ContainerSecurity(),
+						Resources:                resources(r.CPU, r.Memory),
+						VolumeMounts:             mounts,
+						TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+					}},
+				},
+			},
+		},
+	}, nil
+}
+
+func (r Run) labels() map[string]string {
+	labels := r.Identity.Labels(r.Component)
+	labels[v1alpha1.LabelGate] = r.Gate
+	return labels
+}
+
+func (r Run) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
+	var volumes []corev1.Volume
+	var mounts []corev1.VolumeMount
+	for _, directory := range sortedKeys(r.Secrets) {
+		name := "secret-" + string(rune('a'+len(volumes)))
+		volumes = append(volumes, corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{SecretName: r.Secrets[directory], DefaultMode: ptr.To[int32](0o440)},
+		}})
+		mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: directory, ReadOnly: true})
+	}
+	return volumes, mounts
+}
+
+// RunnerQuota is what a namespace's quota leaves for a runner.
+func RunnerQuota() corev1.ResourceList {
+	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceMemory: resource.MustParse("128Mi")}
+}
+
+// AllowRun lets exactly this run's pods reach one place: the pods that the given labels select, on one port.
+func (r Run) AllowRun(namespace string, pods map[string]string, ports ...networkingv1.NetworkPolicyPort) *networkingv1.NetworkPolicy {
+	return &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name, Labels: r.labels()},
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{
+				v1alpha1.LabelComponent: r.Component, v1alpha1.LabelPrototypeUID: r.Identity.UID, v1alpha1.LabelGate: r.Gate,
+			}},
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
+			Egress: []networkingv1.NetworkPolicyEgressRule{
+				resolver(), {To: []networkingv1.NetworkPolicyPeer{peer(namespace, pods)}, Ports: ports},
+			},
+		},
+	}
+}

@@ -1,0 +1,109 @@
+// Package workload renders a subject into Kubernetes objects: the same pod for the sandbox and for production,
+// told apart only by what surrounds it. Everything is pure and returns whole objects.
+package workload
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/policy"
+)
+
+// Names of what every managed namespace holds.
+const (
+	// Name of the Deployment, Service, ServiceAccount and container of a prototype.
+	Name = "prototype"
+	// ServicePort is where a prototype's Service listens, whatever port its program has.
+	ServicePort = 80
+	// PullSecret is the copy of the registry's pull secret.
+	PullSecret = "affineur-pull"
+	// ModelSecret holds the key for the model gateway.
+	ModelSecret = "affineur-model"
+	// ModelKeyPath is the file in which a program finds its key.
+	ModelKeyPath = "/var/run/affineur/model"
+	// IntegrationsPath holds a directory for every integration that needs a credential or a certificate authority.
+	IntegrationsPath = "/var/run/affineur/integrations"
+)
+
+// Components, the values of the component label.
+const (
+	ComponentPrototype   = "prototype"
+	ComponentProbe       = "probe"
+	ComponentLoad        = "load"
+	ComponentIntegration = "integration"
+	ComponentCanary      = "canary"
+)
+
+// Surroundings are what a workload is given in the place where it runs.
+type Surroundings struct {
+	Identity  names.Identity
+	Namespace string
+	// Purpose is v1alpha1.PurposeSandbox, PurposeProduction or PurposeRehearsal.
+	Purpose      string
+	Requirements policy.Requirements
+	// SubjectDigest marks what the objects were rendered from.
+	SubjectDigest string
+	// SecretsDigest rolls the pods when a mounted value changes.
+	SecretsDigest string
+}
+
+// Endpoint is where an integration is served here, nil where it can't be reached from here.
+func (s Surroundings) Endpoint(integration v1alpha1.Integration) *v1alpha1.Endpoint {
+	if s.Purpose == v1alpha1.PurposeSandbox {
+		return integration.Sandbox
+	}
+	return integration.Production
+}
+
+// Destinations are where the network lets the workload go, without the cluster's resolver.
+func (s Surroundings) Destinations() []v1alpha1.Destination {
+	var out []v1alpha1.Destination
+	if gateway := s.Requirements.ModelGateway; gateway != nil {
+		out = append(out, gateway.To)
+	}
+	for _, integration := range s.Requirements.Integrations {
+		if endpoint := s.Endpoint(integration); endpoint != nil {
+			out = append(out, endpoint.To)
+		}
+	}
+	return out
+}
+
+// IntegrationSecret is the name of the Secret with an integration's credential and certificate authority.
+func IntegrationSecret(integration string) string { return "affineur-integration-" + integration }
+
+// TeamSecret is the name of the copy of a team's Secret.
+func TeamSecret(name string) string { return "team-" + name }
+
+// environment tells the program where it finds what its manifest names. The operator's names come last; the
+// schema keeps a prototype from using them.
+func (s Surroundings) environment(model string, version string) []corev1.EnvVar {
+	var out []corev1.EnvVar
+	if gateway := s.Requirements.ModelGateway; gateway != nil {
+		out = append(out,
+			corev1.EnvVar{Name: "AFFINEUR_MODEL_URL", Value: literal(gateway.Address)},
+			corev1.EnvVar{Name: "AFFINEUR_MODEL_NAME", Value: literal(model)},
+			corev1.EnvVar{Name: "AFFINEUR_MODEL_VERSION", Value: literal(version)},
+		)
+	}
+	for _, integration := range s.Requirements.Integrations {
+		if endpoint := s.Endpoint(integration); endpoint != nil {
+			out = append(out, corev1.EnvVar{Name: IntegrationEnv(integration.Name), Value: literal(endpoint.Address)})
+		}
+	}
+	slices.SortFunc(out, func(a, b corev1.EnvVar) int { return cmp.Compare(a.Name, b.Name) })
+	return out
+}
+
+// IntegrationEnv is the variable that holds an integration's address.
+func IntegrationEnv(name string) string {
+	return "AFFINEUR_INTEGRATION_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_URL"
+}
+
+// literal keeps Kubernetes from expanding $(NAME) in a value: what was reviewed is what the program sees.
+func literal(value string) string { return strings.ReplaceAll(value, "$(", "$$(") }
