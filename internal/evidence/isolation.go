@@ -86,7 +86,7 @@ type TargetResult struct {
 	// Attempts made, and how many of them reached the target.
 	Attempts int `json:"attempts"`
 	Reaches  int `json:"reaches"`
-	// Since is when the first of the last attempts that all ended alike (reached or not) began.
+	// Since is when the first of the last attempts that all ended alike began: reached, blocked, or neither for sure.
 	Since time.Time `json:"since"`
 	// Until is when the last attempt ended.
 	Until time.Time `json:"until"`

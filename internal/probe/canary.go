@@ -1,0 +1,143 @@
+package probe
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	// maxProbes bounds the connections that a canary serves at once.
+	maxProbes = 256
+	// probeTime bounds one connection.
+	probeTime = 5 * time.Second
+)
+
+// Canary is a target that probes try to reach: it answers on some ports over TCP and UDP, and on another port says
+// over HTTP (/healthz) that it does.
+type Canary struct {
+	started time.Time
+	tcp     []net.Listener
+	udp     []net.PacketConn
+	health  net.Listener
+}
+
+// ListenCanary opens all ports or none. An empty host means all addresses.
+func ListenCanary(ctx context.Context, host string, ports []int, healthPort int) (*Canary, error) {
+	if len(ports) == 0 {
+		return nil, errors.New("a canary needs at least one port")
+	}
+	c := &Canary{}
+	if err := c.listen(ctx, host, ports, healthPort); err != nil {
+		c.close()
+		return nil, err
+	}
+	c.started = time.Now()
+	return c, nil
+}
+
+func (c *Canary) listen(ctx context.Context, host string, ports []int, healthPort int) error {
+	var lc net.ListenConfig
+	for _, port := range ports {
+		address := net.JoinHostPort(host, strconv.Itoa(port))
+		l, err := lc.Listen(ctx, "tcp", address)
+		if err != nil {
+			return err
+		}
+		c.tcp = append(c.tcp, l)
+		p, err := lc.ListenPacket(ctx, "udp", address)
+		if err != nil {
+			return err
+		}
+		c.udp = append(c.udp, p)
+	}
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(healthPort)))
+	if err != nil {
+		return err
+	}
+	c.health = l
+	return nil
+}
+
+func (c *Canary) close() {
+	for _, l := range c.tcp {
+		l.Close()
+	}
+	for _, p := range c.udp {
+		p.Close()
+	}
+	if c.health != nil {
+		c.health.Close()
+	}
+}
+
+// Serve answers until the context ends, which is no error, or a listener breaks. One broken port ends it all: a
+// canary that answers on some of its ports only would make the others look blocked.
+func (c *Canary) Serve(ctx context.Context) error {
+	g, working := errgroup.WithContext(ctx)
+	context.AfterFunc(working, c.close)
+	slots := make(chan struct{}, maxProbes)
+	for _, l := range c.tcp {
+		g.Go(func() error { return c.serveTCP(l, slots) })
+	}
+	for _, p := range c.udp {
+		g.Go(func() error { return c.serveUDP(p) })
+	}
+	g.Go(c.serveHealth)
+	err := g.Wait()
+	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+func (c *Canary) serveTCP(l net.Listener, slots chan struct{}) error {
+	for {
+		slots <- struct{}{}
+		conn, err := l.Accept()
+		if err != nil {
+			<-slots
+			return fmt.Errorf("accept: %w", err)
+		}
+		go func() {
+			defer func() { conn.Close(); <-slots }()
+			if conn.SetDeadline(time.Now().Add(probeTime)) != nil {
+				return
+			}
+			line, err := bufio.NewReaderSize(conn, maxLine).ReadSlice('\n')
+			if err != nil {
+				return
+			}
+			// A probe that does not wait for its answer is its own business.
+			_, _ = conn.Write(answer(line, time.Since(c.started)))
+		}()
+	}
+}
+
+func (c *Canary) serveUDP(p net.PacketConn) error {
+	buf := make([]byte, maxLine)
+	for {
+		n, from, err := p.ReadFrom(buf)
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		if out := answer(buf[:n], time.Since(c.started)); out != nil {
+			// A datagram may get lost anyway; the probe asks again.
+			_, _ = p.WriteTo(out, from)
+		}
+	}
+}
+
+func (c *Canary) serveHealth() error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	s := &http.Server{Handler: mux, ReadTimeout: probeTime, WriteTimeout: probeTime, MaxHeaderBytes: 8 << 10}
+	return s.Serve(c.health)
+}
