@@ -1,0 +1,62 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// Teardown takes a managed namespace away, pods first: as long as a pod runs, its network policies stand. It does
+// one step a call and tells what it waits for; "" means that the namespace is gone. A namespace of that name that
+// is not the prototype's is left alone and counts as gone.
+func (w *Writer) Teardown(ctx context.Context, name, prototypeUID string) (waiting string, err error) {
+	var namespace corev1.Namespace
+	// Read past the cache: a delete is for the namespace that is there now.
+	err = w.Live.Get(ctx, client.ObjectKey{Name: name}, &namespace)
+	switch {
+	case apierrors.IsNotFound(err):
+		w.Forget(name)
+		return "", nil
+	case err != nil:
+		return "", err
+	case namespace.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy || namespace.Labels[v1alpha1.LabelPrototypeUID] != prototypeUID:
+		return "", nil
+	case !namespace.DeletionTimestamp.IsZero():
+		return "namespace " + name + " is being deleted", nil
+	}
+	if err := w.stop(ctx, name); err != nil {
+		return "", err
+	}
+	var pods corev1.PodList
+	// Read past the cache, which holds only labelled pods: none at all may be left.
+	if err := w.Live.List(ctx, &pods, client.InNamespace(name)); err != nil && !apierrors.IsForbidden(err) {
+		return "", err
+	}
+	if left := len(pods.Items); left > 0 {
+		return fmt.Sprintf("%d pods in %s are stopping", left, name), nil
+	}
+	err = w.Client.Delete(ctx, &namespace, client.Preconditions{UID: &namespace.UID})
+	return "namespace " + name + " is being deleted", client.IgnoreNotFound(err)
+}
+
+// stop deletes everything that makes pods; its pods go with it. A namespace in which the operator has no rights
+// yet holds nothing of ours.
+func (w *Writer) stop(ctx context.Context, namespace string) error {
+	background := client.PropagationPolicy(metav1.DeletePropagationBackground)
+	for _, maker := range []client.Object{&autoscalingv2.HorizontalPodAutoscaler{}, &appsv1.Deployment{}, &batchv1.Job{}} {
+		err := w.Client.DeleteAllOf(ctx, maker, client.InNamespace(namespace), background)
+		if err != nil && !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package workload
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/subject"
+)
+
+// Names of the installed ClusterRoles that are bound inside managed namespaces, and of the operator's account.
+const (
+	RoleManaged         = "affineur-managed"
+	RoleTeam            = "affineur-team"
+	RoleTeamPortForward = "affineur-team-portforward"
+	OperatorAccount     = "affineur"
+)
+
+// OperatorBinding gives the operator its rights inside one managed namespace. It has them nowhere else.
+func OperatorBinding(s Surroundings) *rbacv1.RoleBinding {
+	return binding(s, "affineur-operator", RoleManaged, []rbacv1.Subject{{
+		Kind: rbacv1.ServiceAccountKind, Namespace: v1alpha1.SystemNamespace, Name: OperatorAccount,
+	}})
+}
+
+// TeamBindings let the team's people look, and open a port where the policy says so.
+func TeamBindings(s Surroundings, portForward bool) []*rbacv1.RoleBinding {
+	var people []rbacv1.Subject
+	for _, group := range s.Requirements.Team.Groups {
+		people = append(people, rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: group})
+	}
+	bindings := []*rbacv1.RoleBinding{binding(s, "affineur-team", RoleTeam, people)}
+	if portForward {
+		bindings = append(bindings, binding(s, "affineur-team-portforward", RoleTeamPortForward, people))
+	}
+	return bindings
+}
+
+func binding(s Surroundings, name, role string, subjects []rbacv1.Subject) *rbacv1.RoleBinding {
+	return &rbacv1.RoleBinding{
+		ObjectMeta: s.meta(name, s.Purpose),
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role},
+		Subjects:   subjects,
+	}
+}
+
+// Quota admits the given number of replicas and one runner, and nothing that leads out of the cluster.
+func Quota(s Surroundings, container subject.Container, replicas int64) *corev1.ResourceQuota {
+	hard := corev1.ResourceList{
+		corev1.ResourcePods:                   *resource.NewQuantity(replicas+2, resource.DecimalSI),
+		corev1.ResourceServices:               resource.MustParse("2"),
+		corev1.ResourceServicesNodePorts:      resource.MustParse("0"),
+		corev1.ResourceServicesLoadBalancers:  resource.MustParse("0"),
+		corev1.ResourcePersistentVolumeClaims: resource.MustParse("0"),
+		corev1.ResourceSecrets:                resource.MustParse("40"),
+		corev1.ResourceConfigMaps:             resource.MustParse("20"),
+	}
+	runner := RunnerQuota()
+	room := func(quantity string, name, request, limit corev1.ResourceName) {
+		total := resource.MustParse(quantity)
+		total.Mul(replicas)
+		total.Add(runner[name])
+		hard[request], hard[limit] = total, total
+	}
+	room(container.CPU, corev1.ResourceCPU, corev1.ResourceRequestsCPU, corev1.ResourceLimitsCPU)
+	room(container.Memory, corev1.ResourceMemory, corev1.ResourceRequestsMemory, corev1.ResourceLimitsMemory)
+	return &corev1.ResourceQuota{ObjectMeta: s.meta("room", s.Purpose), Spec: corev1.ResourceQuotaSpec{Hard: hard}}
+}
+
+// LimitRange bounds what a single container may ask, so that the quota can't be spent on one.
+func LimitRange(s Surroundings) *corev1.LimitRange {
+	limits := corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse(s.Requirements.Limits.CPU),
+		corev1.ResourceMemory: resource.MustParse(s.Requirements.Limits.Memory),
+	}
+	return &corev1.LimitRange{
+		ObjectMeta: s.meta("room", s.Purpose),
+		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+			Type: corev1.LimitTypeContainer, Max: limits,
+			Default:        RunnerQuota(),
+			DefaultRequest: RunnerQuota(),
+		}}},
+	}
+}
