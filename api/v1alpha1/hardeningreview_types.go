@@ -68,7 +68,7 @@ type ObjectIdentity struct {
 }
 
 // ReviewOutcome is how a review ended.
-// +kubebuilder:validation:Enum=Promoted;Rejected;Superseded;Withdrawn
+// +kubebuilder:validation:Enum=Promoted;Rejected;RolledBack;Superseded;Withdrawn
 type ReviewOutcome string
 
 const (
@@ -76,6 +76,8 @@ const (
 	OutcomePromoted ReviewOutcome = "Promoted"
 	// OutcomeRejected means that a role rejected it.
 	OutcomeRejected ReviewOutcome = "Rejected"
+	// OutcomeRolledBack means that the promoted revision misbehaved before it had soaked and was taken back.
+	OutcomeRolledBack ReviewOutcome = "RolledBack"
 	// OutcomeSuperseded means that the prototype changed, and another review speaks of it.
 	OutcomeSuperseded ReviewOutcome = "Superseded"
 	// OutcomeWithdrawn means that the team no longer asks for production, or deleted the prototype.

@@ -67,6 +67,9 @@ const (
 	AnnotationSubject = "affineur.dev/subject"
 	// AnnotationNonce is the nonce of a measuring run.
 	AnnotationNonce = "affineur.dev/nonce"
+	// AnnotationRecord on a production namespace names the record that serves there: the one memory of what
+	// runs in production, independent of every view.
+	AnnotationRecord = "affineur.dev/record"
 	// AnnotationInputs is the digest of what a measuring run was made under.
 	AnnotationInputs = "affineur.dev/inputs"
 )
@@ -75,6 +78,18 @@ const (
 const (
 	// FinalizerSandbox on an AIPrototype holds it until its sandbox is gone, pods first.
 	FinalizerSandbox = "affineur.dev/sandbox"
+)
+
+// The isolation canary: one pod outside every sandbox that answers on two ports, over TCP and UDP.
+const (
+	// CanaryService is its Service in the gates namespace.
+	CanaryService = "affineur-canary"
+	// CanaryDeniedPort is what a sandbox must not reach.
+	CanaryDeniedPort = 8081
+	// CanaryAllowedPort is what a probe, and only a probe, is let through to: the positive control.
+	CanaryAllowedPort = 8082
+	// RunnerAccount is the ServiceAccount without rights of runs in the gates namespace.
+	RunnerAccount = "runner"
 )
 
 // RoleResource is the virtual resource on which a reviewer needs the verb approve.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -57,12 +58,16 @@ func (e *ConflictError) Error() string {
 // server made of the last thing it wrote. An object that is still so needs no request. After a restart nothing is
 // remembered and every object is written once; the server recognises a write without a change and keeps the
 // version.
+//
+// Secrets are in no cache: the operator may read them only inside the namespaces that it manages, so it can't watch
+// them. One that it wrote is looked at again after secretsFresh at the latest.
 type Writer struct {
 	Client client.Client
 	Live   client.Reader
 
 	mutex   sync.Mutex
 	written map[key]memory
+	looked  map[key]time.Time
 }
 
 type key struct {
@@ -74,6 +79,9 @@ type key struct {
 type memory struct {
 	wanted, live [sha256.Size]byte
 }
+
+// secretsFresh is how long a Secret that was written counts as unchanged without another look.
+const secretsFresh = 10 * time.Minute
 
 // EnsureAll writes objects that do not depend on each other side by side, and tells which changed.
 func (w *Writer) EnsureAll(ctx context.Context, wanted ...client.Object) ([]Outcome, error) {
@@ -96,6 +104,9 @@ func (w *Writer) Ensure(ctx context.Context, wanted client.Object) (Outcome, err
 	kind, err := apiutil.GVKForObject(wanted, w.Client.Scheme())
 	if err != nil {
 		return "", err
+	}
+	if w.fresh(kind, wanted) {
+		return Unchanged, nil
 	}
 	live := wanted.DeepCopyObject().(client.Object)
 	err = w.Client.Get(ctx, client.ObjectKeyFromObject(wanted), live)
@@ -185,10 +196,26 @@ func Ours(live, wanted client.Object) bool {
 		have[v1alpha1.LabelPrototypeUID] == want[v1alpha1.LabelPrototypeUID]
 }
 
+// fresh tells whether a Secret is as wanted as far as was seen a short while ago.
+func (w *Writer) fresh(kind schema.GroupVersionKind, wanted client.Object) bool {
+	if kind.Kind != "Secret" {
+		return false
+	}
+	want, err := content(wanted, wanted)
+	if err != nil {
+		return false
+	}
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
+	return w.written[at].wanted == want && time.Since(w.looked[at]) < secretsFresh
+}
+
 // Forget drops what is remembered of a namespace that is gone.
 func (w *Writer) Forget(namespace string) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
+	maps.DeleteFunc(w.looked, func(k key, _ time.Time) bool { return k.namespace == namespace })
 	maps.DeleteFunc(w.written, func(k key, _ memory) bool { return k.namespace == namespace })
 }
 
@@ -200,9 +227,10 @@ func (w *Writer) remember(kind schema.GroupVersionKind, wanted, live client.Obje
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.written == nil {
-		w.written = map[key]memory{}
+		w.written, w.looked = map[key]memory{}, map[key]time.Time{}
 	}
-	w.written[key{kind, wanted.GetNamespace(), wanted.GetName()}] = state
+	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
+	w.written[at], w.looked[at] = state, time.Now()
 	return nil
 }
 
@@ -213,8 +241,13 @@ func (w *Writer) remembered(kind schema.GroupVersionKind, wanted, live client.Ob
 	}
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	last, known := w.written[key{kind, wanted.GetNamespace(), wanted.GetName()}]
-	return known && last == state, nil
+	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
+	last, known := w.written[at]
+	if known && last == state {
+		w.looked[at] = time.Now()
+		return true, nil
+	}
+	return false, nil
 }
 
 func memoryOf(wanted, live client.Object) (memory, error) {
