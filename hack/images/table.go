@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+const module = "github.com/affineur/affineur/"
+
+// spec is one image: a program, and how it is called.
+type spec struct {
+	// name is how the image is asked for and reported.
+	name string
+	// repository and tag are its place in the registry. An empty tag is the version of the run.
+	repository, tag string
+	// pkg is the main package, relative to the module.
+	pkg string
+	// revision is linked into the program as main.revision, so that two revisions differ.
+	revision string
+	// args are the image's default arguments.
+	args []string
+}
+
+// program is the name of the binary, in the build's folder and in the image.
+func (s spec) program() string { return path.Base(s.pkg) }
+
+// specs are all images of the project.
+var specs = []spec{
+	{name: "operator", repository: "affineur/operator", pkg: "cmd/operator"},
+	{name: "gate-runner", repository: "affineur/gate-runner", pkg: "cmd/gate-runner"},
+
+	{name: "churn-advisor-1.4", repository: "membership/churn-advisor", tag: "1.4", pkg: "test/prototypes/churn-advisor", revision: "1.4"},
+	{name: "churn-advisor-1.5", repository: "membership/churn-advisor", tag: "1.5", pkg: "test/prototypes/churn-advisor", revision: "1.5"},
+	{name: "course-outliner", repository: "education/course-outliner", tag: "0.9", pkg: "test/prototypes/course-outliner"},
+	{name: "model-gateway", repository: "models/gateway", tag: "1", pkg: "test/prototypes/model-gateway"},
+	{name: "lms", repository: "lms/lms", tag: "1", pkg: "test/prototypes/lms"},
+
+	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"),
+}
+
+func holey(hole string) spec {
+	return spec{name: "holey-" + hole, repository: "holey/" + hole, tag: "1", pkg: "test/prototypes/holey", args: []string{hole}}
+}
+
+// choose returns the images whose names match the patterns (as of path.Match, separated by commas), in
+// the order of the table; no patterns mean all of them.
+func choose(all []spec, only string) ([]spec, error) {
+	if only == "" {
+		return all, nil
+	}
+	patterns := strings.Split(only, ",")
+	used := map[string]bool{}
+	var chosen []spec
+	for _, s := range all {
+		matches := false
+		for _, pattern := range patterns {
+			match, err := path.Match(pattern, s.name)
+			if err != nil {
+				return nil, fmt.Errorf("%q: %w", pattern, err)
+			}
+			used[pattern] = used[pattern] || match
+			matches = matches || match
+		}
+		if matches {
+			chosen = append(chosen, s)
+		}
+	}
+	for _, pattern := range patterns {
+		if !used[pattern] {
+			return nil, fmt.Errorf("no image is called %q; there are %s", pattern, strings.Join(names(all), ", "))
+		}
+	}
+	return chosen, nil
+}
+
+func names(all []spec) []string {
+	found := make([]string, len(all))
+	for i, s := range all {
+		found[i] = s.name
+	}
+	slices.Sort(found)
+	return found
+}
