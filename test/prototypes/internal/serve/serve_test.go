@@ -47,17 +47,19 @@ func TestServeFinishesRunningRequests(t *testing.T) {
 	mux.HandleFunc("/short", serve.Healthy)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- serve.Serve(ctx, listener, mux, nil, 200*time.Millisecond) }()
+	go func() { ended <- serve.Serve(ctx, listener, mux, nil, 500*time.Millisecond) }()
 
 	base := "http://" + listener.Addr().String()
 	long := make(chan error, 1)
 	go func() { long <- get(base + "/long") }()
 	<-entered
 	cancel()
+	// Long enough for a server that does not drain to have closed its listener.
+	time.Sleep(100 * time.Millisecond)
 	if err := get(base + "/short"); err != nil {
 		t.Errorf("a request while draining: %v", err)
 	}
-	time.AfterFunc(400*time.Millisecond, func() { close(release) })
+	time.AfterFunc(700*time.Millisecond, func() { close(release) })
 	if err := <-long; err != nil {
 		t.Errorf("the running request: %v", err)
 	}
