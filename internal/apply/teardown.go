@@ -9,7 +9,9 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -51,12 +53,29 @@ func (w *Writer) Teardown(ctx context.Context, name, prototypeUID string) (waiti
 // stop deletes everything that makes pods; its pods go with it. A namespace in which the operator has no rights
 // yet holds nothing of ours.
 func (w *Writer) stop(ctx context.Context, namespace string) error {
-	background := client.PropagationPolicy(metav1.DeletePropagationBackground)
-	for _, maker := range []client.Object{&autoscalingv2.HorizontalPodAutoscaler{}, &appsv1.Deployment{}, &batchv1.Job{}} {
-		err := w.Client.DeleteAllOf(ctx, maker, client.InNamespace(namespace), background)
-		if err != nil && !apierrors.IsForbidden(err) && !apierrors.IsNotFound(err) {
+	for _, makers := range []client.ObjectList{
+		&autoscalingv2.HorizontalPodAutoscalerList{}, &appsv1.DeploymentList{}, &batchv1.JobList{},
+	} {
+		err := w.Live.List(ctx, makers, client.InNamespace(namespace))
+		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := apimeta.EachListItem(makers, func(object runtime.Object) error {
+			return w.Remove(ctx, object.(client.Object))
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Remove deletes an object and lets what it made go with it. One that is gone already is no error.
+func (w *Writer) Remove(ctx context.Context, object client.Object) error {
+	if !object.GetDeletionTimestamp().IsZero() {
+		return nil
+	}
+	return client.IgnoreNotFound(w.Client.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 }
