@@ -85,6 +85,20 @@ type Latency struct {
 	Max  Micros `json:"max"`
 }
 
+// Limit is why the generator and not the subject was the bottleneck.
+type Limit string
+
+const (
+	// LimitNone means that the generator kept up.
+	LimitNone Limit = ""
+	// LimitLate means that it sent too late: it had too little processor time.
+	LimitLate Limit = "Late"
+	// LimitResources means that it ran out of sockets, ports, files or memory.
+	LimitResources Limit = "Resources"
+	// LimitAddress means that the subject's name could not be resolved, or to an address that a runner must not touch.
+	LimitAddress Limit = "Address"
+)
+
 // StepResult is what happened in one step. Every arrival of the schedule is accounted for exactly once:
 // Planned = Succeeded + Failures.Total() + Skipped + Unfinished.
 type StepResult struct {
@@ -95,7 +109,7 @@ type StepResult struct {
 	// Succeeded: a complete answer with a status of 200 to 299.
 	Succeeded int64        `json:"succeeded"`
 	Failures  LoadFailures `json:"failures"`
-	// Skipped arrivals were not sent because the generator itself was too late.
+	// Skipped arrivals were lost for a reason on the generator's side.
 	Skipped int64 `json:"skipped"`
 	// Unfinished arrivals were given up because the run was stopped.
 	Unfinished int64 `json:"unfinished"`
@@ -107,6 +121,8 @@ type StepResult struct {
 	Lag Latency `json:"lag"`
 	// GeneratorLimited means that the generator was the bottleneck: the step says nothing about the subject.
 	GeneratorLimited bool `json:"generatorLimited"`
+	// LimitedBy says by what; empty exactly when not GeneratorLimited.
+	LimitedBy Limit `json:"limitedBy,omitempty"`
 }
 
 // LoadReport holds one result for each step, in the order asked.
@@ -279,8 +295,10 @@ func (s *StepResult) validate() error {
 		return errors.New("the arrivals do not add up")
 	case s.WithinTarget > s.Succeeded:
 		return errors.New("more within the target than succeeded")
-	case s.Skipped > 0 && !s.GeneratorLimited:
-		return errors.New("skipped, but not generatorLimited")
+	case s.Skipped > 0 && !s.GeneratorLimited || s.GeneratorLimited != (s.LimitedBy != LimitNone):
+		return errors.New("skipped, generatorLimited and limitedBy contradict each other")
+	case s.LimitedBy != LimitNone && s.LimitedBy != LimitLate && s.LimitedBy != LimitResources && s.LimitedBy != LimitAddress:
+		return errors.New("unknown limitedBy")
 	}
 	if err := s.Lag.validate(); err != nil {
 		return fmt.Errorf("lag: %w", err)
