@@ -36,22 +36,22 @@ type Answer struct {
 
 // Send delivers a claim and waits until it is in force.
 func Send(socket string, c Claim) error {
-	_, err := exchange(socket, c)
+	conn, err := net.DialTimeout("unix", socket, Timeout)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = exchange(conn, c)
 	return err
 }
 
-// Mode asks the engine what it enforces, by a claim of nothing.
-func Mode(socket string) (string, error) {
-	answer, err := exchange(socket, Claim{Release: true})
+// Mode asks the engine at the other end what it enforces, by a claim of nothing.
+func Mode(conn net.Conn) (string, error) {
+	answer, err := exchange(conn, Claim{Release: true})
 	return answer.Mode, err
 }
 
-func exchange(socket string, c Claim) (Answer, error) {
-	conn, err := net.DialTimeout("unix", socket, Timeout)
-	if err != nil {
-		return Answer{}, err
-	}
-	defer conn.Close()
+func exchange(conn net.Conn, c Claim) (Answer, error) {
 	if err := conn.SetDeadline(time.Now().Add(Timeout)); err != nil {
 		return Answer{}, err
 	}

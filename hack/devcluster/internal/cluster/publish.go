@@ -1,19 +1,15 @@
 package cluster
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
 
-	"github.com/affineur/affineur/hack/devcluster/internal/claim"
 	"github.com/affineur/affineur/hack/devcluster/internal/controlplane"
 	"github.com/affineur/affineur/hack/devcluster/internal/layout"
 	"github.com/affineur/affineur/hack/devcluster/internal/netpol"
 	"github.com/affineur/affineur/hack/devcluster/internal/registry"
-	"github.com/affineur/affineur/hack/devcluster/internal/supervise"
 )
 
 // publish hands out what others need to use the cluster. The environment file comes last: it marks that
@@ -77,13 +73,4 @@ func replace(path string, content []byte, mode os.FileMode) error {
 		return err
 	}
 	return os.Rename(path+".new", path)
-}
-
-func (c Cluster) engineSocket() string { return supervise.HostPath(c.Layout, claim.Socket) }
-
-func (c Cluster) engineGone(context.Context) error {
-	if _, err := claim.Mode(c.engineSocket()); err == nil {
-		return errors.New("it still answers")
-	}
-	return nil
 }

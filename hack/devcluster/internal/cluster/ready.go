@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -70,26 +69,32 @@ func available(d *appsv1.Deployment) error {
 	return nil
 }
 
-// containerdReady dials its socket where it is on the machine.
 func (c Cluster) containerdReady(ctx context.Context) error {
-	return dialUnix(ctx, supervise.HostPath(c.Layout, node.ContainerdSocket))
-}
-
-func dialUnix(ctx context.Context, path string) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
+	conn, err := supervise.Dial(ctx, c.Layout, node.ContainerdSocket)
 	if err != nil {
 		return err
 	}
 	return conn.Close()
 }
 
+// engineMode asks the policy engine what it enforces.
+func (c Cluster) engineMode(ctx context.Context) (netpol.Mode, error) {
+	conn, err := supervise.Dial(ctx, c.Layout, claim.Socket)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	mode, err := claim.Mode(conn)
+	return netpol.Mode(mode), err
+}
+
 func (c Cluster) engineReady(mode netpol.Mode) func(context.Context) error {
-	return func(context.Context) error {
-		running, err := claim.Mode(supervise.HostPath(c.Layout, claim.Socket))
+	return func(ctx context.Context) error {
+		running, err := c.engineMode(ctx)
 		if err != nil {
 			return err
 		}
-		if running != string(mode) {
+		if running != mode {
 			return fmt.Errorf("the engine still runs in mode %s", running)
 		}
 		return nil

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"time"
@@ -226,38 +225,5 @@ func (c Cluster) refresh(ctx context.Context, mode netpol.Mode) error {
 		return err
 	}
 	fmt.Fprintf(c.Out, "cluster %s is up, NetworkPolicies %s\n", c.Layout.Name(), mode)
-	return nil
-}
-
-// switchTo replaces or removes the engine. Without one, its rules and its socket go as well.
-func (c Cluster) switchTo(ctx context.Context, mode netpol.Mode) error {
-	if err := c.enact(c.complete(mode)); err != nil {
-		return err
-	}
-	if mode != netpol.Off {
-		if err := c.await(ctx, "NetworkPolicy engine", c.engineReady(mode)); err != nil {
-			return err
-		}
-		return c.recordMode(mode)
-	}
-	if err := c.await(ctx, "NetworkPolicy engine stopped", c.engineGone); err != nil {
-		return err
-	}
-	if err := os.Remove(c.engineSocket()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := c.flushRules(ctx); err != nil {
-		return err
-	}
-	return c.recordMode(mode)
-}
-
-// flushRules sets free what was isolated. Adding the table first makes removing it work always.
-func (c Cluster) flushRules(ctx context.Context) error {
-	out, err := exec.CommandContext(ctx, "nsenter", "--net="+network.Path(c.Layout.Name()),
-		"nft", "add table ip "+netpol.Table+"; delete table ip "+netpol.Table).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("flush policies: %w: %s", err, out)
-	}
 	return nil
 }

@@ -26,6 +26,10 @@ const (
 	// Registry is the certificate of the in-cluster registry.
 	Registry = "registry"
 	tokens   = "service-accounts"
+
+	ca           = "ca"
+	frontProxyCA = "front-proxy-ca"
+	frontProxy   = "front-proxy"
 )
 
 var loopback = []string{"127.0.0.1", "localhost"}
@@ -59,7 +63,10 @@ func WriteIdentities(l layout.Layout, hostPort int) error {
 	if err := os.MkdirAll(l.PKI(), 0o700); err != nil {
 		return err
 	}
-	authority, err := pki.NewAuthority(l.PKI(), "affineur-devcluster")
+	if err := writeFrontProxy(l); err != nil {
+		return err
+	}
+	authority, err := pki.NewAuthority(l.PKI(), ca)
 	if err != nil {
 		return err
 	}
@@ -82,6 +89,16 @@ func WriteIdentities(l layout.Layout, hostPort int) error {
 		return err
 	}
 	return writeKubeconfig(l, admin, host, KubeconfigOf(l, admin))
+}
+
+// writeFrontProxy makes the identity by which extension API servers know the API server. It has an authority
+// of its own: whoever that one vouches for may speak in anybody's name.
+func writeFrontProxy(l layout.Layout) error {
+	authority, err := pki.NewAuthority(l.PKI(), frontProxyCA)
+	if err != nil {
+		return err
+	}
+	return authority.Issue(pki.Request{File: frontProxy, User: frontProxy})
 }
 
 // KubeconfigOf is where an identity's kubeconfig is.

@@ -53,6 +53,13 @@ func APIServer(l layout.Layout) supervise.Spec {
 		"--kubelet-client-certificate="+l.PKI(apiServerToNode+".crt"),
 		"--kubelet-client-key="+l.PKI(apiServerToNode+".key"),
 		"--kubelet-certificate-authority="+l.PKI("ca.crt"),
+		"--requestheader-client-ca-file="+l.PKI(frontProxyCA+".crt"),
+		"--requestheader-allowed-names="+frontProxy,
+		"--requestheader-username-headers=X-Remote-User",
+		"--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-",
+		"--proxy-client-cert-file="+l.PKI(frontProxy+".crt"),
+		"--proxy-client-key-file="+l.PKI(frontProxy+".key"),
 		"--profiling=false",
 	)
 }

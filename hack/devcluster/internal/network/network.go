@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/affineur/affineur/hack/devcluster/internal/layout"
 )
 
@@ -69,7 +71,20 @@ func Down(l layout.Layout) error {
 			failures = append(failures, err)
 		}
 	}
-	return errors.Join(failures...)
+	return errors.Join(append(failures, removeEmptyFolder())...)
+}
+
+// removeEmptyFolder takes back iproute2's folder of namespaces, which it mounts onto itself, when nobody
+// uses it any more.
+func removeEmptyFolder() error {
+	entries, err := os.ReadDir(Path(""))
+	if err != nil || len(entries) > 0 {
+		return nil // not there, or in use
+	}
+	if err := unix.Unmount(Path(""), 0); err != nil && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("unmount %s: %w", Path(""), err)
+	}
+	return os.Remove(Path(""))
 }
 
 // Present tells whether the node's namespace exists.

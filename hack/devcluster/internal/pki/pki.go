@@ -36,13 +36,13 @@ type Request struct {
 	Hosts []string
 }
 
-// NewAuthority makes an authority and writes it to dir as ca.crt and ca.key.
+// NewAuthority makes an authority and writes it to dir as NAME.crt and NAME.key.
 func NewAuthority(dir, name string) (*Authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	template, err := newTemplate(pkix.Name{CommonName: name})
+	template, err := newTemplate(pkix.Name{CommonName: "affineur-devcluster-" + name})
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func NewAuthority(dir, name string) (*Authority, error) {
 		return nil, err
 	}
 	a := &Authority{certificate: certificate, key: key, dir: dir}
-	return a, writePair(dir, "ca", der, key)
+	return a, writePair(dir, name, der, key)
 }
 
 // Issue makes a key and a certificate for it.

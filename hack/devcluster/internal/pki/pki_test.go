@@ -11,7 +11,7 @@ import (
 
 func TestIssuedCertificates(t *testing.T) {
 	dir := t.TempDir()
-	authority, err := NewAuthority(dir, "test-ca")
+	authority, err := NewAuthority(dir, "ca")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func TestIssuedCertificates(t *testing.T) {
 
 func TestKeysAreReadableByTheirOwnerOnly(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := NewAuthority(dir, "test-ca"); err != nil {
+	if _, err := NewAuthority(dir, "ca"); err != nil {
 		t.Fatal(err)
 	}
 	if err := NewSigningKey(dir, "tokens"); err != nil {

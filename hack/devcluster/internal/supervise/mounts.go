@@ -1,7 +1,9 @@
 package supervise
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,6 +44,19 @@ func HostPath(l layout.Layout, path string) string {
 	return path
 }
 
+// Dial connects to a socket of the node from the machine. Through the folder's descriptor, because the path
+// to the folder may be longer than a socket's address can be.
+func Dial(ctx context.Context, l layout.Layout, socket string) (net.Conn, error) {
+	path := HostPath(l, socket)
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	short := fmt.Sprintf("/proc/self/fd/%d/%s", folder.Fd(), filepath.Base(path))
+	return (&net.Dialer{}).DialContext(ctx, "unix", short)
+}
+
 // mount sets up what the node sees. It must run in a fresh mount namespace.
 func mount(l layout.Layout) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
@@ -80,8 +95,10 @@ func hide(l layout.Layout, folder string) error {
 }
 
 func under(path, folder string) (relative string, below bool) {
-	relative, below = strings.CutPrefix(path, folder+"/")
-	return relative, below || path == folder
+	if path == folder {
+		return "", true
+	}
+	return strings.CutPrefix(path, folder+"/")
 }
 
 func showKernelSettings(l layout.Layout) error {

@@ -1,0 +1,55 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+
+	"github.com/affineur/affineur/hack/devcluster/internal/claim"
+	"github.com/affineur/affineur/hack/devcluster/internal/netpol"
+	"github.com/affineur/affineur/hack/devcluster/internal/network"
+	"github.com/affineur/affineur/hack/devcluster/internal/supervise"
+)
+
+// switchTo replaces or removes the engine. Without one, its rules and its socket go as well.
+func (c Cluster) switchTo(ctx context.Context, mode netpol.Mode) error {
+	if err := c.enact(c.complete(mode)); err != nil {
+		return err
+	}
+	if mode != netpol.Off {
+		if err := c.await(ctx, "NetworkPolicy engine", c.engineReady(mode)); err != nil {
+			return err
+		}
+		return c.recordMode(mode)
+	}
+	if err := c.await(ctx, "NetworkPolicy engine stopped", c.engineGone); err != nil {
+		return err
+	}
+	if err := os.Remove(supervise.HostPath(c.Layout, claim.Socket)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := c.flushRules(ctx); err != nil {
+		return err
+	}
+	return c.recordMode(mode)
+}
+
+// flushRules sets free what was isolated. Adding the table first makes removing it work always.
+func (c Cluster) flushRules(ctx context.Context) error {
+	out, err := exec.CommandContext(ctx, "nsenter", "--net="+network.Path(c.Layout.Name()),
+		"nft", "add table ip "+netpol.Table+"; delete table ip "+netpol.Table).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("flush policies: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (c Cluster) engineGone(ctx context.Context) error {
+	if _, err := c.engineMode(ctx); err == nil {
+		return errors.New("it still answers")
+	}
+	return nil
+}
