@@ -157,6 +157,38 @@ const (
 	ReasonWithinDue = "WithinDue"
 	// ReasonPastDue means that somebody is late.
 	ReasonPastDue = "PastDue"
+	// ReasonRolledBack means that the promoted revision misbehaved before it had soaked and was taken back.
+	ReasonRolledBack = "RolledBack"
+	// ReasonReviewOpened means that the operator began with a review.
+	ReasonReviewOpened = "ReviewOpened"
+)
+
+// Reasons of a gate that has no verdict on the subject.
+const (
+	// ReasonNotMeasured means that there is no measurement yet.
+	ReasonNotMeasured = "NotMeasured"
+	// ReasonMeasurementLost means that the measuring run ended and left nothing that can be used.
+	ReasonMeasurementLost = "MeasurementLost"
+	// ReasonEvidenceUnverifiable means that the newest measurement can't be verified, or answers another question.
+	ReasonEvidenceUnverifiable = "EvidenceUnverifiable"
+	// ReasonEvidenceStale means that the newest measurement is too old to say anything.
+	ReasonEvidenceStale = "EvidenceStale"
+	// ReasonGateUnknown means that this operator can't judge a gate of that type.
+	ReasonGateUnknown = "GateUnknown"
+)
+
+// Reasons of events on a review that are no reasons of its conditions.
+const (
+	// EventGatePassed means that a gate passed.
+	EventGatePassed = "GatePassed"
+	// EventGateFailed means that a gate failed.
+	EventGateFailed = "GateFailed"
+	// EventGateInconclusive means that a gate could say nothing.
+	EventGateInconclusive = "GateInconclusive"
+	// EventDecisionCounts means that a person's decision counts.
+	EventDecisionCounts = "DecisionCounts"
+	// EventDecisionIgnored means that a person's decision does not count.
+	EventDecisionIgnored = "DecisionDoesNotCount"
 )
 
 // Reasons why a decision does not count.
@@ -185,6 +217,12 @@ const (
 	WhyBeforeReview = "OlderThanTheReview"
 	// WhyUnguarded means that the admission policies were not in place when it was made.
 	WhyUnguarded = "GuardsNotInPlace"
+	// WhyDeleted means that the decision is gone; it was seen before, and no longer counts.
+	WhyDeleted = "Deleted"
+	// WhyReviewEnded means that a rejection had ended the review before.
+	WhyReviewEnded = "ReviewHadEnded"
+	// WhyNothingToRevoke means that the person had no counting decision in that role to take back.
+	WhyNothingToRevoke = "NothingToRevoke"
 )
 
 // Reasons of a HardeningPolicy's conditions.
