@@ -1,0 +1,83 @@
+// Command operator runs Affineur's controllers.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// version is set when the image is built.
+var version = "dev"
+
+// options are what an installation may choose.
+type options struct {
+	leaderElect bool
+	metricsAddr string
+	healthAddr  string
+	runnerImage string
+	remeasure   time.Duration
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several replicas work at a time")
+	flag.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "where metrics are served over TLS to authorized callers; 0 for nowhere")
+	flag.StringVar(&o.healthAddr, "health-probe-bind-address", ":8081", "where probes are answered")
+	flag.StringVar(&o.runnerImage, "runner-image", os.Getenv("AFFINEUR_RUNNER_IMAGE"), "the gate-runner's image; default from AFFINEUR_RUNNER_IMAGE")
+	flag.DurationVar(&o.remeasure, "remeasure-isolation", time.Hour, "how often the isolation of a running sandbox is measured again")
+	zapOptions := zap.Options{}
+	zapOptions.BindFlags(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&zapOptions)))
+
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		ctrl.Log.Error(err, "operator stopped")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.runnerImage == "" {
+		return errors.New("no runner image: set AFFINEUR_RUNNER_IMAGE or --runner-image")
+	}
+	config := ctrl.GetConfigOrDie()
+	// Client-side throttling would only hide the API server's own fair queueing.
+	config.QPS = -1
+	if err := checkServer(config); err != nil {
+		return err
+	}
+	manager, err := newManager(config, o)
+	if err != nil {
+		return err
+	}
+	if err := addControllers(ctx, manager, o); err != nil {
+		return err
+	}
+	if err := manager.AddHealthzCheck("healthz", healthz.Ping); err != nil {
+		return err
+	}
+	if err := manager.AddReadyzCheck("readyz", healthz.Ping); err != nil {
+		return err
+	}
+	ctrl.Log.Info("operator starts", "version", version, "runner", o.runnerImage)
+	return manager.Start(ctx)
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := clientgoscheme.AddToScheme(scheme); err != nil {
+		return nil, err
+	}
+	return scheme, v1alpha1.AddToScheme(scheme)
+}
