@@ -9,6 +9,10 @@ import (
 	"time"
 )
 
+// MaxTimeout is the longest time that a load measurement waits for one answer. What takes longer is no service that
+// people wait for.
+const MaxTimeout = 10 * time.Minute
+
 // Header is one header of a request.
 type Header struct {
 	Name  string `json:"name"`
@@ -37,7 +41,7 @@ type LoadSpec struct {
 	WarmUp *Step `json:"warmUp,omitempty"`
 	// Steps that are measured one after the other, 1 to 32.
 	Steps []Step `json:"steps"`
-	// Timeout from the intended sending time to the last byte of the answer; 1 ms to 2 minutes.
+	// Timeout from the intended sending time to the last byte of the answer; 1 ms to 10 minutes.
 	Timeout Duration `json:"timeout"`
 	// Within is the promised answering time; how many answers kept it is counted exactly. Above zero, at most Timeout.
 	Within Duration `json:"within"`
@@ -163,7 +167,7 @@ func (s *LoadSpec) validate() error {
 }
 
 func (s *LoadSpec) validateBounds() error {
-	if err := within(s.Timeout.Std(), time.Millisecond, 2*time.Minute); err != nil {
+	if err := within(s.Timeout.Std(), time.Millisecond, MaxTimeout); err != nil {
 		return fmt.Errorf("timeout: %w", err)
 	}
 	if err := within(s.Within.Std(), 1, s.Timeout.Std()); err != nil {

@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	// longest is the largest value that a histogram takes, in microseconds: ten minutes, beyond any timeout.
-	longest = int64(10 * time.Minute / time.Microsecond)
+	// longest is the largest value that a histogram takes, in microseconds. Answers may come a little after their
+	// timeout, when the generator is late.
+	longest = int64(2 * evidence.MaxTimeout / time.Microsecond)
 	// digits is the precision of a histogram: three significant digits, an error of at most 0.1 %.
 	digits = 3
 )
