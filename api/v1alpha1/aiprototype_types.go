@@ -154,11 +154,11 @@ const (
 
 // Facts decide, by the policy's tiers, how strict a review is.
 type Facts struct {
-	// exposure: Internal, Partners or Public. Left out, it counts as Public.
+	// exposure is Internal, Partners or Public. Left out, it counts as Public.
 	// +optional
 	Exposure Exposure `json:"exposure,omitempty"`
 
-	// autonomy: Answers, Suggests or Acts. Left out, it counts as Acts; any ReadWrite integration counts as Acts.
+	// autonomy is Answers, Suggests or Acts. Left out, it counts as Acts; any ReadWrite integration counts as Acts.
 	// +optional
 	Autonomy Autonomy `json:"autonomy,omitempty"`
 
@@ -237,7 +237,7 @@ type IntegrationUse struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Name string `json:"name"`
 
-	// access: Read or ReadWrite.
+	// access is Read or ReadWrite.
 	// +optional
 	// +kubebuilder:default=Read
 	Access Access `json:"access,omitempty"`
@@ -474,7 +474,7 @@ type AIPrototypeStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, ReviewOpen, InProduction.
+	// conditions are Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, ReviewOpen, InProduction.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -581,7 +581,7 @@ type SandboxStatus struct {
 
 // IsolationStatus is a measurement of what the sandbox can reach.
 type IsolationStatus struct {
-	// verdict: Enforced, NotEnforced or Inconclusive.
+	// verdict is Enforced, NotEnforced or Inconclusive.
 	// +required
 	// +kubebuilder:validation:Enum=Enforced;NotEnforced;Inconclusive
 	Verdict string `json:"verdict"`
@@ -742,6 +742,7 @@ type WaitingOn struct {
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')",message="name must be at most 63 characters, without dots"
 type AIPrototype struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 

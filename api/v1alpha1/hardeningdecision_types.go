@@ -38,7 +38,7 @@ type HardeningDecisionSpec struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Role string `json:"role"`
 
-	// verdict: Approve, Reject or Revoke.
+	// verdict is Approve, Reject or Revoke.
 	// +required
 	Verdict DecisionVerdict `json:"verdict"`
 
@@ -89,6 +89,7 @@ type Rejection struct {
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 type HardeningDecision struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 

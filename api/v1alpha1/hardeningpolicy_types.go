@@ -54,7 +54,7 @@ type HardeningPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Roles []Role `json:"roles"`
 
-	// tiers, strictest first: the first whose expression holds applies. An expression that errs selects the
+	// tiers are written strictest first: the first whose expression holds applies. An expression that errs selects the
 	// strictest.
 	// +required
 	// +listType=map
@@ -151,7 +151,7 @@ type SandboxPolicy struct {
 	// +kubebuilder:default={perPrototype: {cpu: "2", memory: "4Gi"}}
 	Limits SandboxLimits `json:"limits,omitempty"`
 
-	// dns: Cluster lets a sandbox ask the cluster's resolver; None closes DNS too.
+	// dns says who resolves names: Cluster lets a sandbox ask the cluster's resolver; None closes DNS too.
 	// +optional
 	// +kubebuilder:validation:Enum=Cluster;None
 	// +kubebuilder:default=Cluster
@@ -182,7 +182,7 @@ type Registry struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9][a-z0-9.:_/-]*/$`
 	Prefix string `json:"prefix"`
 
-	// scheme: HTTPS, or HTTP for a registry without TLS.
+	// scheme is HTTPS, or HTTP for a registry without TLS.
 	// +optional
 	// +kubebuilder:default=HTTPS
 	Scheme RegistryScheme `json:"scheme,omitempty"`
@@ -492,7 +492,7 @@ type Gate struct {
 	// +required
 	Type GateType `json:"type"`
 
-	// enforcement: Required blocks, Advisory informs.
+	// enforcement decides: Required blocks, Advisory informs.
 	// +optional
 	// +kubebuilder:default=Required
 	Enforcement Enforcement `json:"enforcement,omitempty"`
@@ -679,7 +679,7 @@ type HardeningPolicyStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, GuardsInPlace.
+	// conditions are Ready, Reconciling, Stalled, GuardsInPlace.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -699,6 +699,7 @@ type HardeningPolicyStatus struct {
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="name must be at most 63 characters"
 type HardeningPolicy struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 

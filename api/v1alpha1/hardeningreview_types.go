@@ -110,7 +110,7 @@ type GateStatus struct {
 	// +required
 	Enforcement Enforcement `json:"enforcement"`
 
-	// verdict: Pending, Passed, Failed or Inconclusive.
+	// verdict is Pending, Passed, Failed or Inconclusive.
 	// +required
 	Verdict GateState `json:"verdict"`
 
@@ -180,7 +180,7 @@ type DecisionStatus struct {
 	// +required
 	At metav1.Time `json:"at"`
 
-	// counts: Yes or No.
+	// counts is Yes or No.
 	// +required
 	Counts Counted `json:"counts"`
 
@@ -266,7 +266,7 @@ type HardeningReviewStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, GatesPassed, Approved, Promoted, Overdue.
+	// conditions are Ready, Reconciling, Stalled, GatesPassed, Approved, Promoted, Overdue.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -284,7 +284,7 @@ type HardeningReviewStatus struct {
 	// +kubebuilder:validation:MaxItems=16
 	Gates []GateStatus `json:"gates,omitempty"`
 
-	// decisions, each with whether it counts.
+	// decisions are mirrored, each with whether it counts.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
@@ -330,6 +330,7 @@ type HardeningReviewStatus struct {
 // +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 type HardeningReview struct {
 	metav1.TypeMeta `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 

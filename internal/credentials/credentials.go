@@ -218,9 +218,9 @@ func digest(secrets []*corev1.Secret) string {
 	}
 	sum := sha256.New()
 	for _, secret := range secrets {
-		fmt.Fprintf(sum, "%s\n", secret.Name)
+		sum.Write([]byte(secret.Name + "\n"))
 		for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
-			fmt.Fprintf(sum, "%s %d ", key, len(secret.Data[key]))
+			sum.Write(fmt.Appendf(nil, "%s %d ", key, len(secret.Data[key])))
 			sum.Write(secret.Data[key])
 		}
 	}

@@ -18,7 +18,8 @@ import (
 //
 // AIPrototype is an idea of a business team, and what runs to prove it.
 type AIPrototypeApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:",inline"`
+	v1.TypeMetaApplyConfiguration `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is what the team states.
 	Spec *AIPrototypeSpecApplyConfiguration `json:"spec,omitempty"`

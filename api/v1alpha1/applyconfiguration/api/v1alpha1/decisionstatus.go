@@ -24,7 +24,7 @@ type DecisionStatusApplyConfiguration struct {
 	By *string `json:"by,omitempty"`
 	// at is the server's time.
 	At *v1.Time `json:"at,omitempty"`
-	// counts: Yes or No.
+	// counts is Yes or No.
 	Counts *apiv1alpha1.Counted `json:"counts,omitempty"`
 	// why it does not count.
 	Why *string `json:"why,omitempty"`

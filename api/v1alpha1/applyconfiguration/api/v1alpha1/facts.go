@@ -13,9 +13,9 @@ import (
 //
 // Facts decide, by the policy's tiers, how strict a review is.
 type FactsApplyConfiguration struct {
-	// exposure: Internal, Partners or Public. Left out, it counts as Public.
+	// exposure is Internal, Partners or Public. Left out, it counts as Public.
 	Exposure *apiv1alpha1.Exposure `json:"exposure,omitempty"`
-	// autonomy: Answers, Suggests or Acts. Left out, it counts as Acts; any ReadWrite integration counts as Acts.
+	// autonomy is Answers, Suggests or Acts. Left out, it counts as Acts; any ReadWrite integration counts as Acts.
 	Autonomy *apiv1alpha1.Autonomy `json:"autonomy,omitempty"`
 	// users is how many people it is for.
 	Users *int32 `json:"users,omitempty"`

@@ -17,7 +17,7 @@ type GateApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// type selects which member is read.
 	Type *apiv1alpha1.GateType `json:"type,omitempty"`
-	// enforcement: Required blocks, Advisory informs.
+	// enforcement decides: Required blocks, Advisory informs.
 	Enforcement *apiv1alpha1.Enforcement `json:"enforcement,omitempty"`
 	// security settings.
 	Security *apiv1alpha1.SecurityGate `json:"security,omitempty"`

@@ -18,7 +18,7 @@ type GateStatusApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// enforcement of the gate in this review.
 	Enforcement *apiv1alpha1.Enforcement `json:"enforcement,omitempty"`
-	// verdict: Pending, Passed, Failed or Inconclusive.
+	// verdict is Pending, Passed, Failed or Inconclusive.
 	Verdict *apiv1alpha1.GateState `json:"verdict,omitempty"`
 	// reason is a word for machines.
 	Reason *string `json:"reason,omitempty"`

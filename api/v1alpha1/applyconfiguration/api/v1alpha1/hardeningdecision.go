@@ -19,7 +19,8 @@ import (
 // HardeningDecision is what one person decided. The server's creationTimestamp is its time; whether it counts is
 // said in the review.
 type HardeningDecisionApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:",inline"`
+	v1.TypeMetaApplyConfiguration `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is the decision.
 	Spec *HardeningDecisionSpecApplyConfiguration `json:"spec,omitempty"`

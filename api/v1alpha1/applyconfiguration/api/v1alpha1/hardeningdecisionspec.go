@@ -19,7 +19,7 @@ type HardeningDecisionSpecApplyConfiguration struct {
 	ReviewDigest *string `json:"reviewDigest,omitempty"`
 	// role in which the person decides.
 	Role *string `json:"role,omitempty"`
-	// verdict: Approve, Reject or Revoke.
+	// verdict is Approve, Reject or Revoke.
 	Verdict *apiv1alpha1.DecisionVerdict `json:"verdict,omitempty"`
 	// reason in the person's words.
 	Reason *string `json:"reason,omitempty"`

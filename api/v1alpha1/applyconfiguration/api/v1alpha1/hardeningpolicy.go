@@ -18,7 +18,8 @@ import (
 //
 // HardeningPolicy is what IT requires of every prototype in the namespaces it governs.
 type HardeningPolicyApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:",inline"`
+	v1.TypeMetaApplyConfiguration `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is what IT requires.
 	Spec *HardeningPolicySpecApplyConfiguration `json:"spec,omitempty"`

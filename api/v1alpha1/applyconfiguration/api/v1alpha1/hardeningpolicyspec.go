@@ -24,7 +24,7 @@ type HardeningPolicySpecApplyConfiguration struct {
 	Gates []GateApplyConfiguration `json:"gates,omitempty"`
 	// roles are the groups of people who decide.
 	Roles []RoleApplyConfiguration `json:"roles,omitempty"`
-	// tiers, strictest first: the first whose expression holds applies. An expression that errs selects the
+	// tiers are written strictest first: the first whose expression holds applies. An expression that errs selects the
 	// strictest.
 	Tiers []TierApplyConfiguration `json:"tiers,omitempty"`
 	// production bounds what is promoted.

@@ -15,7 +15,7 @@ import (
 type HardeningPolicyStatusApplyConfiguration struct {
 	// observedGeneration is the generation that this status speaks of; -1 before the first look.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Reconciling, Stalled, GuardsInPlace.
+	// conditions are Ready, Reconciling, Stalled, GuardsInPlace.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 }
 

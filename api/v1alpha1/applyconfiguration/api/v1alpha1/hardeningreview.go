@@ -18,7 +18,8 @@ import (
 //
 // HardeningReview is a view for people: one review of one immutable subject.
 type HardeningReviewApplyConfiguration struct {
-	v1.TypeMetaApplyConfiguration    `json:",inline"`
+	v1.TypeMetaApplyConfiguration `json:",inline"`
+	// metadata is the object's name and bookkeeping.
 	*v1.ObjectMetaApplyConfiguration `json:"metadata,omitempty"`
 	// spec is the subject under review.
 	Spec *HardeningReviewSpecApplyConfiguration `json:"spec,omitempty"`

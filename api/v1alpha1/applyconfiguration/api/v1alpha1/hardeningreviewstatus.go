@@ -17,13 +17,13 @@ import (
 type HardeningReviewStatusApplyConfiguration struct {
 	// observedGeneration is the generation that this status speaks of; -1 before the first look.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
-	// conditions: Ready, Reconciling, Stalled, GatesPassed, Approved, Promoted, Overdue.
+	// conditions are Ready, Reconciling, Stalled, GatesPassed, Approved, Promoted, Overdue.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// summary is what the columns of a listing show.
 	Summary *SummaryApplyConfiguration `json:"summary,omitempty"`
 	// gates and their verdicts; every one is measured, so that every hole shows at once.
 	Gates []GateStatusApplyConfiguration `json:"gates,omitempty"`
-	// decisions, each with whether it counts.
+	// decisions are mirrored, each with whether it counts.
 	Decisions []DecisionStatusApplyConfiguration `json:"decisions,omitempty"`
 	// waitingOn lists everybody whose turn it is.
 	WaitingOn []WaitingOnApplyConfiguration `json:"waitingOn,omitempty"`

@@ -15,7 +15,7 @@ import (
 type IntegrationUseApplyConfiguration struct {
 	// name from the policy's catalogue.
 	Name *string `json:"name,omitempty"`
-	// access: Read or ReadWrite.
+	// access is Read or ReadWrite.
 	Access *apiv1alpha1.Access `json:"access,omitempty"`
 }
 

@@ -13,7 +13,7 @@ import (
 //
 // IsolationStatus is a measurement of what the sandbox can reach.
 type IsolationStatusApplyConfiguration struct {
-	// verdict: Enforced, NotEnforced or Inconclusive.
+	// verdict is Enforced, NotEnforced or Inconclusive.
 	Verdict *string `json:"verdict,omitempty"`
 	// message says what was found.
 	Message *string `json:"message,omitempty"`

@@ -15,7 +15,7 @@ import (
 type RegistryApplyConfiguration struct {
 	// prefix of the image reference up to a path boundary, such as registry.example.org/ or registry.example.org/team/.
 	Prefix *string `json:"prefix,omitempty"`
-	// scheme: HTTPS, or HTTP for a registry without TLS.
+	// scheme is HTTPS, or HTTP for a registry without TLS.
 	Scheme *apiv1alpha1.RegistryScheme `json:"scheme,omitempty"`
 	// pullSecret in the operator's namespace, of type kubernetes.io/dockerconfigjson.
 	PullSecret *LocalNameApplyConfiguration `json:"pullSecret,omitempty"`

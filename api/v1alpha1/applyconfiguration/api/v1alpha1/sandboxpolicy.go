@@ -15,7 +15,7 @@ type SandboxPolicyApplyConfiguration struct {
 	Lifetime *LifetimePolicyApplyConfiguration `json:"lifetime,omitempty"`
 	// limits of a sandbox and of a team.
 	Limits *SandboxLimitsApplyConfiguration `json:"limits,omitempty"`
-	// dns: Cluster lets a sandbox ask the cluster's resolver; None closes DNS too.
+	// dns says who resolves names: Cluster lets a sandbox ask the cluster's resolver; None closes DNS too.
 	DNS *string `json:"dns,omitempty"`
 	// access of the team's people to their sandbox.
 	Access *SandboxAccessApplyConfiguration `json:"access,omitempty"`
