@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -158,6 +160,19 @@ func TestPrivateImagesNeedASecret(t *testing.T) {
 	start(t, with)
 }
 
+// registryHas looks an image up through the host's loopback.
+func registryHas(t *testing.T, image string) {
+	t.Helper()
+	ref, err := name.ParseReference(strings.Replace(image, os.Getenv("REGISTRY"), os.Getenv("REGISTRY_PUSH"), 1))
+	must(t, err)
+	transport, err := registryTransport()
+	must(t, err)
+	eventually(t, 10*time.Second, image+" in the registry", func() error {
+		_, err := remote.Head(ref, remote.WithTransport(transport))
+		return err
+	})
+}
+
 // The node is the only one: what is evicted cannot come back before uncordon.
 func TestDrain(t *testing.T) {
 	if os.Getenv("DRAIN") == "" {
@@ -175,6 +190,7 @@ func TestDrain(t *testing.T) {
 				t.Errorf("%s after uncordon: %v: %s", d[1], err, out)
 			}
 		}
+		registryHas(t, agentImage)
 	}()
 	out, err := kubectl(t.Context(), "drain", "node1", "--force", "--ignore-daemonsets", "--delete-emptydir-data", "--timeout=60s").CombinedOutput()
 	if err != nil {

@@ -73,20 +73,27 @@ func (c Cluster) policyEngine(mode netpol.Mode) supervise.Plan {
 	if mode == netpol.Off {
 		return plan
 	}
-	return append(plan, c.own("netpol", supervise.Node, modeFlag+string(mode)))
+	return append(plan, c.engine(mode))
 }
 
 func (c Cluster) complete(mode netpol.Mode) supervise.Plan {
 	return append(c.policyEngine(mode), node.Kubelet(c.Layout), node.Proxy(c.Layout))
 }
 
-const modeFlag = "--mode="
+const (
+	engineName = "netpol"
+	modeFlag   = "--mode="
+)
+
+func (c Cluster) engine(mode netpol.Mode) supervise.Spec {
+	return c.own(engineName, supervise.Node, modeFlag+string(mode))
+}
 
 // modeOf reads from a plan which policy engine it has.
 func modeOf(plan supervise.Plan) netpol.Mode {
 	for _, spec := range plan {
 		for _, arg := range spec.Args {
-			if mode, found := strings.CutPrefix(arg, modeFlag); found && spec.Name == "netpol" {
+			if mode, found := strings.CutPrefix(arg, modeFlag); found && spec.Name == engineName {
 				return netpol.Mode(mode)
 			}
 		}

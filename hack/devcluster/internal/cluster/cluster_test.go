@@ -50,6 +50,21 @@ func TestPlansGrowAndTellTheirMode(t *testing.T) {
 	}
 }
 
+func TestSwitchingTheModeLeavesTheRestAlone(t *testing.T) {
+	c := testCluster(t)
+	running := c.complete(netpol.On)
+	running[0].Args = append(running[0].Args, "--of-an-older-version")
+	for _, mode := range []netpol.Mode{netpol.Off, netpol.Ingress, netpol.On} {
+		switched := c.withMode(running, mode)
+		if got := modeOf(switched); got != mode {
+			t.Errorf("switched to %s, got %s", mode, got)
+		}
+		if !slices.Equal(switched[0].Args, running[0].Args) {
+			t.Errorf("mode %s restarts %s", mode, switched[0].Name)
+		}
+	}
+}
+
 func TestEnvironmentIsForAShell(t *testing.T) {
 	l := layout.Layout{Root: "/a place/it's"}
 	private := registry.Credentials{User: "puller", Password: "p$w d"}

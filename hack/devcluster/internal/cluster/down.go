@@ -16,6 +16,14 @@ const endTimeout = 30 * time.Second
 // Down ends the cluster and removes what it left anywhere, except for the built programs. It finds its way
 // from any state: running, half started, killed, or from before a reboot.
 func (c Cluster) Down() error {
+	if err := c.clean(); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.Out, "cluster %s is down\n", c.Layout.Name())
+	return nil
+}
+
+func (c Cluster) clean() error {
 	if err := c.stop(); err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 
 	"github.com/affineur/affineur/hack/devcluster/internal/claim"
 	"github.com/affineur/affineur/hack/devcluster/internal/netpol"
@@ -15,8 +16,8 @@ import (
 )
 
 // switchTo replaces or removes the engine. Without one, its rules and its socket go as well.
-func (c Cluster) switchTo(ctx context.Context, mode netpol.Mode) error {
-	if err := c.enact(c.complete(mode)); err != nil {
+func (c Cluster) switchTo(ctx context.Context, plan supervise.Plan, mode netpol.Mode) error {
+	if err := c.enact(c.withMode(plan, mode)); err != nil {
 		return err
 	}
 	if mode != netpol.Off {
@@ -35,6 +36,16 @@ func (c Cluster) switchTo(ctx context.Context, mode netpol.Mode) error {
 		return err
 	}
 	return c.recordMode(mode)
+}
+
+// withMode exchanges the engine in a running plan. Everything else stays as it was started, even if this
+// program would start it differently by now.
+func (c Cluster) withMode(plan supervise.Plan, mode netpol.Mode) supervise.Plan {
+	changed := slices.DeleteFunc(slices.Clone(plan), func(spec supervise.Spec) bool { return spec.Name == engineName })
+	if mode == netpol.Off {
+		return changed
+	}
+	return append(changed, c.engine(mode))
 }
 
 // flushRules sets free what was isolated. Adding the table first makes removing it work always.

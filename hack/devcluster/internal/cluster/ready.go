@@ -40,6 +40,9 @@ func nodeReady(client kubernetes.Interface) func(context.Context) error {
 		if err != nil {
 			return err
 		}
+		if n.Spec.Unschedulable {
+			return errors.New("cordoned; kubectl uncordon " + layout.NodeName)
+		}
 		for _, condition := range n.Status.Conditions {
 			if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
 				return errors.New(condition.Message)

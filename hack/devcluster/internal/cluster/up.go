@@ -29,13 +29,15 @@ const registryUser = "puller"
 // Up builds what is missing and sees to it that the cluster runs in the given mode. Without one a running
 // cluster keeps its own, and a new one enforces.
 func (c Cluster) Up(ctx context.Context, mode netpol.Mode) error {
+	// What can fail at once comes before a build that takes minutes.
+	err := packages.Ensure(ctx, c.Out)
 	if os.Geteuid() != 0 {
-		return errors.New("the cluster needs root: it makes namespaces, control groups and containers")
+		return errors.Join(errors.New("the cluster needs root: it makes namespaces, control groups and containers"), err)
 	}
-	if err := (build.Builder{Layout: c.Layout, Out: c.Out}).Ensure(ctx, build.All()); err != nil {
+	if err != nil {
 		return err
 	}
-	if err := packages.Ensure(ctx, c.Out); err != nil {
+	if err := (build.Builder{Layout: c.Layout, Out: c.Out}).Ensure(ctx, build.All()); err != nil {
 		return err
 	}
 	supervisor, err := c.supervisor()
@@ -46,7 +48,7 @@ func (c Cluster) Up(ctx context.Context, mode netpol.Mode) error {
 		return c.refresh(ctx, mode)
 	}
 	// Whatever a killed or interrupted run left behind goes first.
-	if err := c.Down(); err != nil {
+	if err := c.clean(); err != nil {
 		return err
 	}
 	if err := c.start(ctx, cmp.Or(mode, netpol.On)); err != nil {
@@ -217,7 +219,7 @@ func (c Cluster) refresh(ctx context.Context, mode netpol.Mode) error {
 	mode = cmp.Or(mode, running)
 	if running != mode {
 		fmt.Fprintf(c.Out, "NetworkPolicies: from %s to %s\n", running, mode)
-		if err := c.switchTo(ctx, mode); err != nil {
+		if err := c.switchTo(ctx, plan, mode); err != nil {
 			return err
 		}
 	}
