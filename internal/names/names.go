@@ -77,6 +77,16 @@ func (i Identity) Labels(component string) map[string]string {
 	}
 }
 
+// FromLabels is the identity that an object's ownership labels name; false where it is not the operator's. The name
+// is whole, because a prototype's name has at most 63 characters.
+func FromLabels(labels map[string]string) (Identity, bool) {
+	i := Identity{
+		Namespace: labels[v1alpha1.LabelPrototypeNamespace], Name: labels[v1alpha1.LabelPrototype], UID: labels[v1alpha1.LabelPrototypeUID],
+	}
+	ours := labels[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy
+	return i, ours && i.Namespace != "" && i.Name != "" && i.UID != ""
+}
+
 func cut(s string, room int) string {
 	if len(s) > room {
 		s = s[:room]

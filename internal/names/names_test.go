@@ -44,3 +44,18 @@ func TestCuttingLeavesNoTrailingDash(t *testing.T) {
 		t.Errorf("%q", name)
 	}
 }
+
+func TestFromLabels(t *testing.T) {
+	want := Identity{Namespace: "education", Name: "outliner", UID: "u-1"}
+	if got, ours := FromLabels(want.Labels("probe")); !ours || got != want {
+		t.Errorf("%+v, %v", got, ours)
+	}
+	foreign := want.Labels("probe")
+	foreign["app.kubernetes.io/managed-by"] = "somebody"
+	if _, ours := FromLabels(foreign); ours {
+		t.Error("a foreign object counts as ours")
+	}
+	if _, ours := FromLabels(map[string]string{"app.kubernetes.io/managed-by": "affineur"}); ours {
+		t.Error("an object without an identity counts as ours")
+	}
+}
