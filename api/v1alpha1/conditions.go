@@ -17,6 +17,8 @@ const (
 	ConditionNetworkIsolated = "NetworkIsolated"
 	// ConditionSandboxReady True means that the workload runs in its sandbox and answers.
 	ConditionSandboxReady = "SandboxReady"
+	// ConditionDataAnswered True means that the policy was asked which data may go where; the message is its answer.
+	ConditionDataAnswered = "DataAnswered"
 	// ConditionReviewOpen True means that a review of the current revision is open.
 	ConditionReviewOpen = "ReviewOpen"
 	// ConditionInProduction True means that a reviewed revision serves in production and soaked.
@@ -45,6 +47,8 @@ const (
 
 // Reasons of an AIPrototype's conditions.
 const (
+	// ReasonAnswered means that the policy gave its answer.
+	ReasonAnswered = "Answered"
 	// ReasonNeedStated means that there is no workload yet: a need with a baseline, open to advice.
 	ReasonNeedStated = "NeedStated"
 	// ReasonRunningInSandbox means that the workload runs in its sandbox.
@@ -117,6 +121,8 @@ const (
 	ReasonNotAnswering = "NotAnswering"
 	// ReasonPodsRefused means that the cluster refuses to create the pods.
 	ReasonPodsRefused = "PodsRefused"
+	// ReasonCanaryMissing means that the canary which isolation is measured against can't be found.
+	ReasonCanaryMissing = "CanaryMissing"
 	// ReasonTooManyAuthors means that the bounded set of authors is full: a new prototype is needed.
 	ReasonTooManyAuthors = "TooManyAuthors"
 	// ReasonNotRequested means that the team did not ask for it.
