@@ -265,6 +265,12 @@ const (
 	ReasonGuardsNotInPlace = "GuardsNotInPlace"
 	// ReasonNotApproved means that gates or decisions, computed anew, do not allow it.
 	ReasonNotApproved = "NotApproved"
+	// ReasonAnotherUnderWay means that the revision before has to serve, or to be rolled back, first.
+	ReasonAnotherUnderWay = "AnotherUnderWay"
+	// ReasonDrift means that something in production was not as reviewed, and was put back.
+	ReasonDrift = "Drift"
+	// ReasonOrphaned means that the prototype is gone while its revision serves in production.
+	ReasonOrphaned = "Orphaned"
 )
 
 // Gate reasons: why a gate's verdict is what it is, and what its findings are.

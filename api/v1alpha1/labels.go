@@ -44,6 +44,8 @@ const (
 	LabelReview = "affineur.dev/review"
 	// LabelGate is the gate that a run or a report belongs to.
 	LabelGate = "affineur.dev/gate"
+	// LabelOrphaned is "true" on a production namespace whose prototype is gone; it keeps serving.
+	LabelOrphaned = "affineur.dev/orphaned"
 )
 
 // Values of LabelPurpose.
@@ -70,6 +72,9 @@ const (
 	// AnnotationRecord on a production namespace names the record that serves there: the one memory of what
 	// runs in production, independent of every view.
 	AnnotationRecord = "affineur.dev/record"
+	// AnnotationPromotion on a production namespace is the rest of that memory: since when, what served before,
+	// what was rolled back and why.
+	AnnotationPromotion = "affineur.dev/promotion"
 	// AnnotationInputs is the digest of what a measuring run was made under.
 	AnnotationInputs = "affineur.dev/inputs"
 )
