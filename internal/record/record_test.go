@@ -1,0 +1,234 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/subject"
+)
+
+// goldenSubject and goldenReview are the digests of sealed(). Decisions of people out there are bound to them:
+// whoever has to change one changes a schema too.
+const (
+	goldenSubject = "sha256:296f0427f72f224b6a8b68c55127c8bd17df316b637fdf72be0ed00268cabc7f"
+	goldenReview  = "sha256:2d7baa3a7053100ed4e16cefbc6bfc4c817ede1097395f61722e50272b42019e"
+)
+
+var identity = names.Identity{Namespace: "membership", Name: "churn-advisor", UID: "11111111-0000-4000-8000-000000000000"}
+
+func sealed(t *testing.T, edits ...func(*Record)) Record {
+	t.Helper()
+	r := Record{
+		Prototype: identity, Ordinal: 3, Title: "Membership: see who lapses",
+		Subject: subject.Subject{
+			Schema: subject.Schema, Destination: subject.Destination{Namespace: identity.Production()},
+			Container: subject.Container{Image: "registry.example.org/membership/churn-advisor@sha256:" + strings.Repeat("a", 64), Port: 8080, CPU: "250m", Memory: "256Mi"},
+			Facts:     subject.Facts{Exposure: v1alpha1.ExposureInternal, Autonomy: v1alpha1.AutonomyAnswers},
+			Demand:    &subject.Demand{RequestsPerSecond: "10", LatencyP95: "800ms", ErrorRatio: "0.01", Method: "GET", Path: "/"},
+		},
+		Requirements: policy.Requirements{
+			Schema: policy.RequirementsSchema, Team: v1alpha1.Team{Name: "membership", Groups: []string{"team-membership"}}, Tier: "Standard",
+			Gates: []v1alpha1.Gate{
+				{Name: "scalability", Type: v1alpha1.GateScalability, Enforcement: v1alpha1.EnforcementRequired,
+					Scalability: &v1alpha1.ScalabilityGate{Headroom: "1.5", Duration: metav1.Duration{Duration: time.Minute}}},
+			},
+			Approvals: []policy.Approval{{Role: "security", Groups: []string{"it-security"}, Quorum: 1}}, SoakSeconds: 3600, DueSeconds: 86400,
+		},
+		PolicyName: "organisation", RequestedBy: "membership-lead@example.org", Authors: []string{"membership-lead@example.org"},
+	}
+	for _, edit := range edits {
+		edit(&r)
+	}
+	r, err := r.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func objectOf(t *testing.T, r Record) *appsv1.ControllerRevision {
+	t.Helper()
+	object, err := r.Object()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return object
+}
+
+func TestDigestsStayTheSame(t *testing.T) {
+	r := sealed(t)
+	if r.SubjectDigest != goldenSubject || r.ReviewDigest != goldenReview {
+		t.Errorf("the digests are %s and %s, were %s and %s", r.SubjectDigest, r.ReviewDigest, goldenSubject, goldenReview)
+	}
+}
+
+func TestReviewDigestCoversTheRequirements(t *testing.T) {
+	seen := map[string]string{goldenReview: "the original"}
+	for name, edit := range map[string]func(*Record){
+		"quorum":      func(r *Record) { r.Requirements.Approvals[0].Quorum = 2 },
+		"role groups": func(r *Record) { r.Requirements.Approvals[0].Groups = []string{"everybody"} },
+		"team groups": func(r *Record) { r.Requirements.Team.Groups = nil },
+		"headroom":    func(r *Record) { r.Requirements.Gates[0].Scalability.Headroom = "1.0" },
+		"duration":    func(r *Record) { r.Requirements.Gates[0].Scalability.Duration.Duration = time.Second },
+		"enforcement": func(r *Record) { r.Requirements.Gates[0].Enforcement = v1alpha1.EnforcementAdvisory },
+		"no gates":    func(r *Record) { r.Requirements.Gates = nil },
+		"soak":        func(r *Record) { r.Requirements.SoakSeconds = 0 },
+		"an entry":    func(r *Record) { r.Requirements.Integrations = []v1alpha1.Integration{{Name: "crm"}} },
+		"the subject": func(r *Record) { r.Subject.Container.Port = 8081 },
+	} {
+		digest := sealed(t, edit).ReviewDigest
+		if other, ok := seen[digest]; ok {
+			t.Errorf("%s: the same digest as %s", name, other)
+		}
+		seen[digest] = name
+	}
+}
+
+func TestRecordComesBack(t *testing.T) {
+	r := sealed(t)
+	object := objectOf(t, r)
+	if object.Namespace != v1alpha1.RecordsNamespace || object.Labels[v1alpha1.LabelPrototypeUID] != identity.UID {
+		t.Errorf("%s/%s %v", object.Namespace, object.Name, object.Labels)
+	}
+	got, err := Read(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A record that was tampered with is no record.
+func TestRecordTamperedWith(t *testing.T) {
+	object := objectOf(t, sealed(t))
+	for name, edit := range map[string]func(*appsv1.ControllerRevision){
+		"image":        func(o *appsv1.ControllerRevision) { replace(o, strings.Repeat("a", 64), strings.Repeat("b", 64)) },
+		"requirements": func(o *appsv1.ControllerRevision) { replace(o, `"quorum":1`, `"quorum":0`) },
+		"gates":        func(o *appsv1.ControllerRevision) { replace(o, `"headroom":"1.5"`, `"headroom":"1.0"`) },
+		"schema":       func(o *appsv1.ControllerRevision) { replace(o, Schema, "affineur.dev/record/v0") },
+		"ordinal":      func(o *appsv1.ControllerRevision) { replace(o, `"ordinal":3`, `"ordinal":4`) },
+		"identity":     func(o *appsv1.ControllerRevision) { replace(o, identity.UID, "22222222-0000-4000-8000-000000000000") },
+		"name":         func(o *appsv1.ControllerRevision) { o.Name = "another" },
+		"not JSON":     func(o *appsv1.ControllerRevision) { o.Data.Raw = []byte("{") },
+		"empty":        func(o *appsv1.ControllerRevision) { o.Data.Raw = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tampered := object.DeepCopy()
+			edit(tampered)
+			if _, err := Read(tampered); !errors.Is(err, ErrMismatch) {
+				t.Errorf("read: %v", err)
+			}
+		})
+	}
+}
+
+func replace(o *appsv1.ControllerRevision, old, with string) {
+	o.Data.Raw = bytes.ReplaceAll(o.Data.Raw, []byte(old), []byte(with))
+}
+
+func TestReviewMatches(t *testing.T) {
+	r := sealed(t)
+	owner := &v1alpha1.AIPrototype{ObjectMeta: metav1.ObjectMeta{Namespace: identity.Namespace, Name: identity.Name, UID: types.UID(identity.UID)}}
+	if err := r.Matches(r.Review(owner)); err != nil {
+		t.Errorf("its own review: %v", err)
+	}
+	for name, edit := range map[string]func(*v1alpha1.HardeningReview){
+		"digest":    func(v *v1alpha1.HardeningReview) { v.Spec.ReviewDigest = goldenSubject },
+		"subject":   func(v *v1alpha1.HardeningReview) { v.Spec.SubjectDigest = goldenReview },
+		"tier":      func(v *v1alpha1.HardeningReview) { v.Spec.Tier = "Low" },
+		"authors":   func(v *v1alpha1.HardeningReview) { v.Spec.Authors = []string{"somebody@example.org"} },
+		"requester": func(v *v1alpha1.HardeningReview) { v.Spec.RequestedBy = "somebody@example.org" },
+		"name":      func(v *v1alpha1.HardeningReview) { v.Name = "churn-advisor-2" },
+		"namespace": func(v *v1alpha1.HardeningReview) { v.Namespace = "education" },
+		"prototype": func(v *v1alpha1.HardeningReview) { v.Spec.Prototype.Name = "another" },
+		"uid":       func(v *v1alpha1.HardeningReview) { v.Spec.Prototype.UID = "22222222-0000-4000-8000-000000000000" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			review := r.Review(owner)
+			edit(review)
+			if err := r.Matches(review); !errors.Is(err, ErrMismatch) {
+				t.Errorf("matches: %v", err)
+			}
+		})
+	}
+}
+
+func TestReportComesBack(t *testing.T) {
+	report := Report{
+		Prototype: identity, Gate: "load", Name: "load-churn-advisor-1", Inputs: goldenReview, Nonce: "0123456789abcdef",
+		MeasuredAt: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC), Body: []byte(`{"schema":"affineur.dev/report/v1"}`),
+	}
+	object, err := report.Object()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := report.Object(); !bytes.Equal(object.BinaryData[keyReport], again.BinaryData[keyReport]) {
+		t.Error("the same report packs to other bytes")
+	}
+	got, err := ReadReport(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(report, got); diff != "" {
+		t.Error(diff)
+	}
+	for name, edit := range map[string]func(*corev1.ConfigMap){
+		"digest": func(o *corev1.ConfigMap) { o.Data[keyDigest] = goldenReview },
+		"time":   func(o *corev1.ConfigMap) { o.Data[keyMeasured] = "yesterday" },
+		"body":   func(o *corev1.ConfigMap) { o.BinaryData[keyReport] = o.BinaryData[keyReport][:10] },
+		"absent": func(o *corev1.ConfigMap) { o.BinaryData = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tampered := object.DeepCopy()
+			edit(tampered)
+			if _, err := ReadReport(tampered); !errors.Is(err, ErrMismatch) {
+				t.Errorf("read: %v", err)
+			}
+		})
+	}
+}
+
+// A small object must not fill the memory.
+func TestReportThatUnpacksToTooMuch(t *testing.T) {
+	large := Report{Prototype: identity, Gate: "load", Name: "large", Body: make([]byte, MaxReport)}
+	object, err := large.Object()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadReport(object); err != nil {
+		t.Errorf("the largest report: %v", err)
+	}
+	large.Body = append(large.Body, 0)
+	if _, err := large.Object(); err == nil {
+		t.Error("a report beyond the limit was packed")
+	}
+}
+
+func TestOutcomeComesBack(t *testing.T) {
+	r := sealed(t)
+	object, err := r.Outcome(Outcome{Outcome: v1alpha1.OutcomeRejected, At: metav1.NewTime(time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ReadOutcome(object)
+	if err != nil || got.Outcome != v1alpha1.OutcomeRejected || got.Record != r.Name() || got.ReviewDigest != r.ReviewDigest {
+		t.Errorf("%+v, %v", got, err)
+	}
+	object.Name = OutcomeName("another")
+	if _, err := ReadOutcome(object); !errors.Is(err, ErrMismatch) {
+		t.Errorf("another's outcome was read: %v", err)
+	}
+}
