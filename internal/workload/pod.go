@@ -17,14 +17,14 @@ const user = 65532
 // defaultScratch is what /tmp holds where the prototype asks for nothing: most programs need a little.
 const defaultScratch = "64Mi"
 
-// annotationSecrets rolls the pods when a mounted Secret's value changes.
-const annotationSecrets = "affineur.dev/secrets"
+// AnnotationSecrets rolls the pods when a mounted Secret's value changes.
+const AnnotationSecrets = "affineur.dev/secrets"
 
 // PodTemplate is the pod of a subject: restricted in every respect, by digest, without a service-account token.
 func PodTemplate(s subject.Subject, at Surroundings) corev1.PodTemplateSpec {
 	annotations := map[string]string{v1alpha1.AnnotationSubject: at.SubjectDigest}
 	if at.SecretsDigest != "" {
-		annotations[annotationSecrets] = at.SecretsDigest
+		annotations[AnnotationSecrets] = at.SecretsDigest
 	}
 	volumes, mounts := volumes(s, at)
 	return corev1.PodTemplateSpec{
