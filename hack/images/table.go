@@ -36,6 +36,7 @@ var specs = []spec{
 	{name: "course-outliner", repository: "education/course-outliner", tag: "0.9", pkg: "test/prototypes/course-outliner"},
 	{name: "model-gateway", repository: "models/gateway", tag: "1", pkg: "test/prototypes/model-gateway"},
 	{name: "lms", repository: "lms/lms", tag: "1", pkg: "test/prototypes/lms"},
+	{name: "caller", repository: "clients/caller", tag: "1", pkg: "test/prototypes/caller"},
 
 	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"),
 }
