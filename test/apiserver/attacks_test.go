@@ -97,8 +97,8 @@ func canaries() []attack {
 			return s
 		})},
 		{"a record that can change", "affineur-records", "immutable set to true", op, create(func() client.Object { return configMap(v1alpha1.RecordsNamespace, "canary") })},
-		{"the operator in a team's namespace", "affineur-confine-operator", "the operator may not CREATE configmaps in namespace membership", op,
-			create(func() client.Object { return configMap(team, "canary") })},
+		{"a namespace of the operator's with a name of no one's", "affineur-confine-operator", "the operator may not CREATE namespaces", op,
+			create(func() client.Object { return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "canary"}} })},
 	}
 }
 

@@ -64,14 +64,12 @@ func fixtures() []client.Object {
 		&rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: "affineur-approve-security"}, Rules: []rbacv1.PolicyRule{
 			{APIGroups: []string{"affineur.dev"}, Resources: []string{"hardeningroles"}, ResourceNames: []string{"security"}, Verbs: []string{"approve"}}}},
 		granted("affineur-approve-security", "", itSecurity),
-		// Threat 26 is about a token with every right.
-		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "test-operator-is-admin"},
-			RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
-			Subjects: []rbacv1.Subject{
-				{Kind: rbacv1.ServiceAccountKind, Name: "affineur", Namespace: v1alpha1.SystemNamespace},
-				{Kind: rbacv1.ServiceAccountKind, Name: "generic-garbage-collector", Namespace: "kube-system"},
-				{Kind: rbacv1.ServiceAccountKind, Name: "namespace-controller", Namespace: "kube-system"},
-			}},
+		// As the operator does in every namespace that it makes.
+		bound("affineur-managed", sandbox, v1alpha1.SystemNamespace, "affineur"),
+		bound("affineur-managed", production, v1alpha1.SystemNamespace, "affineur"),
+		// Without a controller manager, the server has no roles for these two.
+		bound("test-everything", "", "kube-system", "generic-garbage-collector"),
+		bound("test-everything", "", "kube-system", "namespace-controller"),
 	}
 }
 
@@ -83,6 +81,19 @@ func granted(role, namespace, group string) client.Object {
 		return &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: role + "-" + group}, RoleRef: ref, Subjects: to}
 	}
 	return &rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Name: role + "-" + group, Namespace: namespace}, RoleRef: ref, Subjects: to}
+}
+
+// bound binds a ClusterRole to a ServiceAccount.
+func bound(role, namespace, home, account string) client.Object {
+	object := granted(role, namespace, account)
+	to := []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: home, Name: account}}
+	switch binding := object.(type) {
+	case *rbacv1.ClusterRoleBinding:
+		binding.Subjects = to
+	case *rbacv1.RoleBinding:
+		binding.Subjects = to
+	}
+	return object
 }
 
 func configMap(namespace, name string) *corev1.ConfigMap {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -21,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
@@ -35,6 +37,8 @@ var (
 	config *rest.Config
 	// admin writes whatever admission lets a cluster's administrator write.
 	admin client.Client
+	// operatorConfig is the operator's own, with the rights that config/rbac gives it and no others.
+	operatorConfig *rest.Config
 )
 
 func TestMain(m *testing.M) {
@@ -47,6 +51,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
+	ctrl.SetLogger(logr.Discard())
 	assets, err := assets()
 	if err != nil {
 		return 0, err
@@ -71,6 +76,12 @@ func run(m *testing.M) (code int, err error) {
 	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return 0, err
 	}
+	account, err := environment.AddUser(envtest.User{Name: operator, Groups: []string{
+		"system:serviceaccounts", "system:serviceaccounts:" + v1alpha1.SystemNamespace}}, config)
+	if err != nil {
+		return 0, err
+	}
+	operatorConfig = account.Config()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := install(ctx); err != nil {
