@@ -12,7 +12,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/version"
+	utilversion "k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -25,7 +25,7 @@ import (
 )
 
 // oldest is the oldest API server that has everything the guards need (MutatingAdmissionPolicy v1).
-var oldest = version.MustParseGeneric("1.36.0")
+var oldest = utilversion.MustParseGeneric("1.36.0")
 
 // checkServer refuses to run where the guards could not work.
 func checkServer(config *rest.Config) error {
@@ -37,7 +37,7 @@ func checkServer(config *rest.Config) error {
 	if err != nil {
 		return fmt.Errorf("ask the API server for its version: %w", err)
 	}
-	found, err := version.ParseGeneric(info.GitVersion)
+	found, err := utilversion.ParseGeneric(info.GitVersion)
 	if err != nil {
 		return fmt.Errorf("read the API server's version %q: %w", info.GitVersion, err)
 	}
