@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -46,6 +47,10 @@ func connect(flags *genericclioptions.ConfigFlags, warnings io.Writer) (Session,
 	config, err := flags.ToRESTConfig()
 	if err != nil {
 		return Session{}, err
+	}
+	// Where nothing is configured, the libraries silently turn to the default port of this machine.
+	if config.Host == "http://localhost:8080" && *flags.APIServer == "" {
+		return Session{}, clientcmd.ErrEmptyConfig
 	}
 	config.WarningHandler = warner{warnings}
 	scheme, err := newScheme()

@@ -46,7 +46,7 @@ func TestApprove(t *testing.T) {
 	code := w.play(context.Background(), "approve", reviewName, "--role", "security", "--reason", "findings mended")
 	w.expect(code, 0, "Education: draft a course outline in 2 days instead of 10", "Tier        High",
 		"registry.example.org/education/outliner@sha256:9f8e7d6c5b4a", "with its requirements sha256:c0ffee012345",
-		"Approve as security, under the name of security-reviewer@example.org", "Approve it? [y/N]", "Your approve as security counts.")
+		"Approve as security, under the name of security-reviewer@example.org", "Approve it? [y/N]", "Your approval as security counts.")
 	if strings.Contains(w.out.String(), w.review().Spec.ReviewDigest) {
 		t.Error("a whole digest is shown")
 	}
@@ -164,7 +164,7 @@ func TestADecisionThatDoesNotCount(t *testing.T) {
 	w.person = "education-lead@example.org"
 	w.mirror(v1alpha1.CountedNo, v1alpha1.WhyAuthor)
 	w.expect(w.play(context.Background(), "approve", reviewName, "--role", "security", "--yes"), 1,
-		"It will not count: this person wrote the revision", "Your approve as security does not count: this person wrote the revision")
+		"It will not count: this person wrote the revision", "Your approval as security does not count: this person wrote the revision")
 	if said := w.errOut.String(); said != "" {
 		t.Errorf("it is said twice: %s", said)
 	}
@@ -186,7 +186,7 @@ func TestTheAnswerIsWaitedForByAWatch(t *testing.T) {
 		}
 		return nil
 	}
-	w.expect(w.play(context.Background(), "approve", reviewName, "--role", "security", "--yes"), 0, "Your approve as security counts.")
+	w.expect(w.play(context.Background(), "approve", reviewName, "--role", "security", "--yes"), 0, "Your approval as security counts.")
 }
 
 func TestASlowOperatorIsNoFailure(t *testing.T) {

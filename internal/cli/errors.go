@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"regexp"
@@ -20,8 +21,9 @@ var invalidValue = regexp.MustCompile(`^(Invalid value|Forbidden|Required value|
 // inWords says what is wrong and what to do about it, for people who don't read API errors.
 func inWords(err error) string {
 	var status apierrors.APIStatus
-	var network net.Error
 	var address *url.Error
+	var network *net.OpError
+	var file *fs.PathError
 	switch {
 	case clientcmd.IsEmptyConfig(err):
 		return "no cluster is configured: set KUBECONFIG or --kubeconfig to the file that your platform team gave you"
@@ -29,6 +31,8 @@ func inWords(err error) string {
 		return refusal(status.Status())
 	case errors.Is(err, context.Canceled):
 		return "interrupted"
+	case errors.As(err, &file):
+		return fmt.Sprintf("%v: check --kubeconfig and KUBECONFIG", err)
 	case errors.As(err, &address), errors.As(err, &network):
 		return fmt.Sprintf("the cluster can't be reached (%v): check your network, --context and --kubeconfig", err)
 	default:

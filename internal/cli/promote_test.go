@@ -2,12 +2,15 @@ package cli
 
 import (
 	"context"
+	"io/fs"
+	"syscall"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -165,6 +168,8 @@ func TestErrorsInWords(t *testing.T) {
 		{rbac, `User "bob" cannot get resource "aiprototypes" in API group "affineur.dev" in the namespace "education"; ask the platform team for the right, or act as somebody who has it (--context, --as)`},
 		{apierrors.NewUnauthorized("no"), "the cluster does not know you: your login is missing or over"},
 		{context.Canceled, "interrupted"},
+		{&fs.PathError{Op: "stat", Path: "/nothing", Err: syscall.ENOENT}, "stat /nothing: no such file or directory: check --kubeconfig and KUBECONFIG"},
+		{clientcmd.ErrEmptyConfig, "no cluster is configured: set KUBECONFIG or --kubeconfig to the file that your platform team gave you"},
 		{apierrors.NewTooManyRequestsError("slow down"), "Too many requests: slow down"},
 	} {
 		if got := inWords(test.err); got != test.want {

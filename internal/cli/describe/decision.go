@@ -66,9 +66,15 @@ func verdicts(review *v1alpha1.HardeningReview) []span {
 	return spans
 }
 
+var nouns = map[v1alpha1.DecisionVerdict]string{
+	v1alpha1.VerdictApprove: "approval",
+	v1alpha1.VerdictReject:  "rejection",
+	v1alpha1.VerdictRevoke:  "revocation",
+}
+
 // Decided says what became of a decision once the review mirrors it.
 func Decided(review *v1alpha1.HardeningReview, decision v1alpha1.DecisionStatus) string {
-	text := fmt.Sprintf("Your %s as %s %s.", strings.ToLower(string(decision.Verdict)), decision.Role, Counted(decision))
+	text := fmt.Sprintf("Your %s as %s %s.", nouns[decision.Verdict], decision.Role, Counted(decision))
 	if decision.Counts != v1alpha1.CountedYes && decision.Message != "" {
 		text += " " + sentence(decision.Message)
 	}

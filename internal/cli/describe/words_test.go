@@ -105,11 +105,11 @@ func TestDecided(t *testing.T) {
 		want     string
 	}{
 		{"counts, others asked", v1alpha1.DecisionStatus{Role: "operations", Verdict: v1alpha1.VerdictApprove, Counts: v1alpha1.CountedYes}, "",
-			"Your approve as operations counts. The review still waits for security, privacy."},
+			"Your approval as operations counts. The review still waits for security, privacy."},
 		{"counts and ends it", v1alpha1.DecisionStatus{Role: "operations", Verdict: v1alpha1.VerdictReject, Counts: v1alpha1.CountedYes}, v1alpha1.OutcomeRejected,
-			"Your reject as operations counts."},
+			"Your rejection as operations counts."},
 		{"does not count", v1alpha1.DecisionStatus{Role: "security", Verdict: v1alpha1.VerdictApprove, Counts: v1alpha1.CountedNo, Why: v1alpha1.WhyNotInRole, Message: "it-security is needed."}, "",
-			"Your approve as security does not count: this person is in none of the groups that the policy names for the role. It-security is needed."},
+			"Your approval as security does not count: this person is in none of the groups that the policy names for the role. It-security is needed."},
 	} {
 		review := view.Review.DeepCopy()
 		review.Status.Outcome = test.outcome
