@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	utilversion "k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/discovery"
@@ -22,6 +23,7 @@ import (
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/guard"
 )
 
 // oldest is the oldest API server that has everything the guards need (MutatingAdmissionPolicy v1).
@@ -87,6 +89,10 @@ func cacheOptions() cache.Options {
 			&autoscalingv2.HorizontalPodAutoscaler{}: ours,
 			&policyv1.PodDisruptionBudget{}:          ours,
 			&rbacv1.RoleBinding{}:                    ours,
+			// Only watched, to hear when the guards were measured; it is read live.
+			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{v1alpha1.RecordsNamespace: {
+				FieldSelector: fields.OneTermEqualSelector("metadata.name", guard.ConfigMapName),
+			}}},
 		},
 	}
 }
