@@ -180,3 +180,12 @@ func TestErrorsInWords(t *testing.T) {
 		t.Error("a missing object and a missing resource are taken for each other")
 	}
 }
+
+func TestWarningsAreCleaned(t *testing.T) {
+	out := newOutput()
+	warner{out}.HandleWarningHeader(299, "", "the policy warns\x1b[2J\nerror: forged")
+	warner{out}.HandleWarningHeader(199, "", "not Kubernetes' own")
+	if got := out.String(); got != "warning: the policy warns[2J error: forged\n" {
+		t.Errorf("%q", got)
+	}
+}

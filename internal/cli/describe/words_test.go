@@ -118,3 +118,24 @@ func TestDecided(t *testing.T) {
 		}
 	}
 }
+
+func TestClosed(t *testing.T) {
+	for outcome, want := range map[v1alpha1.ReviewOutcome]string{
+		"":                             "",
+		v1alpha1.OutcomePromoted:       "it was promoted",
+		v1alpha1.OutcomeRejected:       "it was rejected",
+		v1alpha1.OutcomeRolledBack:     "it misbehaved in production",
+		v1alpha1.OutcomeSuperseded:     "the prototype changed since",
+		v1alpha1.OutcomeWithdrawn:      "the team no longer asks for production",
+		v1alpha1.ReviewOutcome("Lost"): "it ended: lost",
+	} {
+		review := &v1alpha1.HardeningReview{Status: v1alpha1.HardeningReviewStatus{Outcome: outcome}}
+		if got := Closed(review); !strings.HasPrefix(got, want) || (want == "") != (got == "") {
+			t.Errorf("%s: %q", outcome, got)
+		}
+	}
+	deleted := metav1.NewTime(now)
+	if got := Closed(&v1alpha1.HardeningReview{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &deleted}}); got == "" {
+		t.Error("a review that is being deleted takes decisions")
+	}
+}
