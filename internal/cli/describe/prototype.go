@@ -174,12 +174,17 @@ func gaps(p *page, found []v1alpha1.Gap) {
 	p.section("What is missing")
 	for _, gap := range found {
 		p.line(2, in(open, gap.Gate), say(": %s", gapWords(gap)))
-		if gap.Hint != "" {
-			p.line(4, say("%s can fill it: %s", sentence(owner(gap.Owner)), gap.Hint))
-		} else {
-			p.line(4, say("%s can fill it", sentence(owner(gap.Owner))))
-		}
+		p.line(4, say("%s", filling(gap)))
 	}
+}
+
+// filling says who can fill a gap, and how.
+func filling(gap v1alpha1.Gap) string {
+	words := sentence(owner(gap.Owner)) + " can fill it"
+	if gap.Hint != "" {
+		words += ": " + gap.Hint
+	}
+	return words
 }
 
 // gapWords prefers the message, which is written for people, to the reason, which is a word for machines.

@@ -108,9 +108,7 @@ func gateLines(p *page, gates []v1alpha1.GateStatus, named []v1alpha1.Gap, now t
 				continue
 			}
 			p.line(2+verdictWidth, say("- %s", gapWords(finding)))
-			if finding.Hint != "" {
-				p.line(4+verdictWidth, say("%s can fill it: %s", sentence(owner(finding.Owner)), finding.Hint))
-			}
+			p.line(4+verdictWidth, say("%s", filling(finding)))
 		}
 	}
 }
