@@ -1,0 +1,96 @@
+package gate_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+)
+
+var (
+	subject = evidence.Digest([]byte("subject"))
+	now     = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+)
+
+func report() *evidence.Report {
+	return &evidence.Report{Schema: evidence.ReportSchema, Nonce: "0123456789abcdef", Subject: subject,
+		StartedAt: now.Add(-2 * time.Minute), FinishedAt: now.Add(-time.Minute),
+		Integration: &evidence.IntegrationReport{Checks: []evidence.CheckResult{{Name: "lms", OK: true, Attempts: 1}}}}
+}
+
+func TestRefuse(t *testing.T) {
+	frame := gate.Frame{Subject: subject, Now: now, MaxAge: time.Hour}
+	changed := func(change func(*evidence.Report)) gate.Measurement {
+		r := report()
+		change(r)
+		return gate.Measurement{Report: r}
+	}
+	for name, c := range map[string]struct {
+		frame  gate.Frame
+		m      gate.Measurement
+		state  gate.State
+		reason string
+	}{
+		"good":           {frame, gate.Measurement{Report: report()}, "", ""},
+		"not yet":        {frame, gate.Measurement{}, gate.Pending, v1alpha1.ReasonNotMeasured},
+		"lost":           {frame, gate.Measurement{Lost: "EnvelopeMissing"}, gate.Inconclusive, v1alpha1.ReasonMeasurementLost},
+		"lost and there": {frame, gate.Measurement{Report: report(), Lost: "?"}, gate.Inconclusive, v1alpha1.ReasonMeasurementLost},
+		"empty":          {frame, gate.Measurement{Report: &evidence.Report{}}, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"contradiction":  {frame, changed(func(r *evidence.Report) { r.Integration.Checks[0].Class = "DNS" }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"other subject":  {frame, changed(func(r *evidence.Report) { r.Subject = evidence.Digest(nil) }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"no subject":     {gate.Frame{Now: now, MaxAge: time.Hour}, gate.Measurement{Report: report()}, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"other kind":     {frame, changed(func(r *evidence.Report) { r.Integration, r.Load = nil, loadReport() }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"old": {frame, changed(func(r *evidence.Report) {
+			r.StartedAt = now.Add(-3 * time.Hour)
+			r.FinishedAt = now.Add(-2 * time.Hour)
+		}), gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
+		"no age allowed":  {gate.Frame{Subject: subject, Now: now}, gate.Measurement{Report: report()}, gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
+		"negative age":    {gate.Frame{Subject: subject, Now: now, MaxAge: -time.Hour}, gate.Measurement{Report: report()}, gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
+		"from the future": {frame, changed(func(r *evidence.Report) { r.FinishedAt = now.Add(time.Minute) }), gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
+		"a little ahead":  {frame, changed(func(r *evidence.Report) { r.FinishedAt = now.Add(time.Second) }), "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := c.frame.Refuse(c.m, evidence.KindIntegration, "the integration measurement")
+			switch {
+			case v == nil && c.state != "":
+				t.Errorf("not refused, want %s", c.state)
+			case v != nil && (v.State != c.state || v.Reason != c.reason || v.Message == ""):
+				t.Errorf("got %+v, want %s %s", v, c.state, c.reason)
+			case v != nil && v.State == gate.Inconclusive && len(v.Findings) == 0:
+				t.Error("nobody is told what to do")
+			}
+		})
+	}
+}
+
+func loadReport() *evidence.LoadReport {
+	return &evidence.LoadReport{Within: 1, Steps: []evidence.StepResult{
+		{RatePerSecond: "1", Duration: evidence.Duration(time.Second), Planned: 1, Failures: evidence.LoadFailures{Timeout: 1}}}}
+}
+
+func TestVerdictsFitIntoAStatus(t *testing.T) {
+	long := strings.Repeat("é\x1b", 3000)
+	var many []gate.Finding
+	for range 100 {
+		many = append(many, gate.Finding{Reason: v1alpha1.ReasonPlainSecret, Field: long, Message: long, Hint: long, Owner: v1alpha1.OwnerBusiness})
+	}
+	v := gate.Fail(v1alpha1.ReasonHolesFound, long, now, many...)
+	if len(v.Message) > 1024 || len(v.Findings) != 32 {
+		t.Errorf("message of %d bytes, %d findings", len(v.Message), len(v.Findings))
+	}
+	for _, f := range v.Findings {
+		g := f.Gap("security")
+		if len(g.Message) > 512 || len(g.Hint) > 512 || len(g.Field) > 256 || strings.Contains(g.Message, "\x1b") || g.Gate != "security" {
+			t.Errorf("does not fit: %+v", g)
+		}
+	}
+	if last := v.Findings[31].Message; !strings.Contains(last, "69 more") {
+		t.Errorf("the last finding is %q", last)
+	}
+	if v := gate.Fail(v1alpha1.ReasonHolesFound, "", now, many[:32]...); len(v.Findings) != 32 || strings.Contains(v.Findings[31].Message, "more of") {
+		t.Errorf("32 findings fit: %q", v.Findings[31].Message)
+	}
+}

@@ -1,0 +1,176 @@
+// Package integration judges whether every system that a prototype declares works from a place under the policy that
+// production would have, and whether nothing else can be reached from there.
+package integration
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/reach"
+)
+
+// Entry is one integration that the prototype declares.
+type Entry struct {
+	// Name in the catalogue, and of its check.
+	Name string
+	// Field of the prototype that declares it, such as spec.integrations[0].
+	Field string
+	// Expected says in words what the catalogue expects, such as "200 from https://lms.lms.svc:443/health".
+	Expected string
+}
+
+// Evidence is what the verdict rests on.
+type Evidence struct {
+	gate.Frame
+	// Declared are the prototype's integrations. Without any, and without Forbidden, there is nothing to measure.
+	Declared []Entry
+	// Run is the measurement from the rehearsal namespace.
+	Run gate.Measurement
+	// Forbidden names targets that must be out of reach from there.
+	Forbidden []string
+	// Control is an isolation measurement in which the forbidden targets were reached meanwhile, from a place that may.
+	// It is needed only with Forbidden.
+	Control gate.Measurement
+}
+
+// Judge says Passed when every declared integration answered as the catalogue says and every forbidden target is shown
+// to be blocked; Failed when one did not or was reached; Inconclusive when one was not measured, or the runner could
+// not ask. A prototype that declares none passes, and the reason says so.
+func Judge(e Evidence) gate.Verdict {
+	if len(e.Declared) == 0 && len(e.Forbidden) == 0 {
+		return gate.Pass(v1alpha1.ReasonNoIntegrations, "the prototype declares no integration", e.Now)
+	}
+	if refused := e.Refuse(e.Run, evidence.KindIntegration, "the integration measurement"); refused != nil {
+		return *refused
+	}
+	if len(e.Forbidden) > 0 {
+		if refused := e.Refuse(e.Control, evidence.KindIsolation, "the control of the integration measurement"); refused != nil {
+			return *refused
+		}
+	}
+	at := e.Run.Report.FinishedAt
+	broken, unclear := checks(e)
+	reached, unproven := forbidden(e)
+	broken, unclear = slices.Concat(broken, reached), slices.Concat(unclear, unproven)
+	switch {
+	case len(broken) > 0:
+		return gate.Fail(broken[0].Reason, sumUp(broken), at, slices.Concat(broken, unclear)...)
+	case len(unclear) > 0:
+		return gate.Unknown(unclear[0].Reason, sumUp(unclear), at, unclear...)
+	case len(e.Declared) == 0:
+		return gate.Pass(v1alpha1.ReasonNoIntegrations, fmt.Sprintf("the prototype declares no integration; %d of %d other targets are out of reach",
+			len(e.Forbidden), len(e.Forbidden)), at)
+	}
+	message := fmt.Sprintf("%d of %d integrations work under the production policy", len(e.Declared), len(e.Declared))
+	if len(e.Forbidden) > 0 {
+		message += fmt.Sprintf("; %d of %d other targets are out of reach", len(e.Forbidden), len(e.Forbidden))
+	}
+	return gate.Pass(v1alpha1.ReasonIntegrationsWork, message, at)
+}
+
+func checks(e Evidence) (broken, unclear []gate.Finding) {
+	for _, d := range e.Declared {
+		r := e.Run.Report.Integration.Check(d.Name)
+		switch {
+		case r == nil:
+			unclear = append(unclear, finding(v1alpha1.ReasonEvidenceUnverifiable, d, d.Name+" was not measured", "It is measured again."))
+		case r.OK:
+		case r.Class == evidence.ClassLocal:
+			unclear = append(unclear, finding(v1alpha1.ReasonMeasurementLost, d, fmt.Sprintf("%s could not be asked: %s", d.Name, localWords(r)),
+				"Look whether the Secret and the certificate authority that the catalogue names are there and readable."))
+		default:
+			why, hint := words(r)
+			message := fmt.Sprintf("%s does not work from production: %s", d.Name, why)
+			if d.Expected != "" {
+				message += "; expected is " + d.Expected
+			}
+			broken = append(broken, finding(v1alpha1.ReasonIntegrationBroken, d, message, hint))
+		}
+	}
+	return broken, unclear
+}
+
+// finding is always IT's to mend: addresses, policies, credentials and certificates are the catalogue's.
+func finding(reason string, d Entry, message, hint string) gate.Finding {
+	return gate.Finding{Reason: reason, Field: d.Field, Message: message, Hint: hint, Owner: v1alpha1.OwnerIT}
+}
+
+func localWords(r *evidence.CheckResult) string {
+	if r.Detail != "" {
+		return r.Detail
+	}
+	return "the runner had no sockets or memory left"
+}
+
+// words says in words what is wrong with a system, and what to do.
+func words(r *evidence.CheckResult) (why, hint string) {
+	switch r.Class {
+	case evidence.ClassTimeout:
+		return "no answer in time", "Look whether it runs, and whether the catalogue's production.to names its pods and port."
+	case evidence.ClassRefused:
+		return "the connection was refused", "Look whether it listens on the catalogue's port, and whether a policy rejects the connection."
+	case evidence.ClassNoRoute, evidence.ClassDenied:
+		return "the network has no way there", "Look whether the catalogue's production.to names its pods and port."
+	case evidence.ClassUnanswered:
+		return "it took the connection and broke it off", "Look at its log, and whether it expects TLS."
+	case evidence.ClassDNS:
+		return "its name does not resolve", "Correct the host in the catalogue's production.address."
+	case evidence.ClassForbiddenAddress:
+		return r.Detail, "Correct the host in the catalogue's production.address, or its DNS entry."
+	case evidence.ClassCertificate:
+		return r.Detail + expiry(r), "Renew its certificate, or name the right authority under the catalogue's production.ca."
+	case evidence.ClassProtocol:
+		return "it does not speak the expected protocol", "Look whether the catalogue's check says https where it is http, or the reverse."
+	case evidence.ClassStatus:
+		return fmt.Sprintf("it answered with status %d", r.Status), statusHint(r.Status)
+	}
+	return "an unexpected error", "Look at the log of the measuring pod."
+}
+
+func expiry(r *evidence.CheckResult) string {
+	if r.CertificateExpires == nil {
+		return ""
+	}
+	return " (it ends " + r.CertificateExpires.UTC().Format(time.DateOnly) + ")"
+}
+
+func statusHint(status int) string {
+	switch {
+	case status == 401 || status == 403:
+		return "Look whether the credentials that the catalogue names are still valid."
+	case status == 404:
+		return "Correct the path of the catalogue's check."
+	case status >= 300 && status < 400:
+		return "Redirects are not followed: name the place itself in the catalogue."
+	}
+	return "Look at the system's own log; the check's expectStatus says what shows that it works."
+}
+
+func forbidden(e Evidence) (reached, unproven []gate.Finding) {
+	for _, name := range e.Forbidden {
+		c := reach.Blocked(e.Run.Report.Integration.Target(name), e.Control.Report.Isolation.Target(name))
+		switch c.Outcome {
+		case reach.Holds:
+		case reach.Broken:
+			reached = append(reached, gate.Finding{Reason: v1alpha1.ReasonForbiddenReached, Owner: v1alpha1.OwnerIT,
+				Message: name + " can be reached from production and is not declared",
+				Hint:    "Look for a policy that opens it, and whether the network plugin enforces egress."})
+		default:
+			unproven = append(unproven, gate.Finding{Reason: v1alpha1.ReasonNotProven, Owner: v1alpha1.OwnerIT,
+				Message: name + " is not shown to be out of reach from production: " + c.Why,
+				Hint:    "Look whether the canary runs; it is measured again."})
+		}
+	}
+	return reached, unproven
+}
+
+func sumUp(findings []gate.Finding) string {
+	if len(findings) == 1 {
+		return findings[0].Message
+	}
+	return fmt.Sprintf("%s; and %d more", findings[0].Message, len(findings)-1)
+}

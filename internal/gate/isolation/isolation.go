@@ -1,0 +1,207 @@
+// Package isolation judges whether a sandbox reaches only what it may, and is reached only by whom it should be.
+//
+// The network is never believed on its word: a cluster without an engine takes NetworkPolicy objects and ignores them.
+// So a canary is tried from inside, where it must be out of reach, and from outside, where it must not be, at the same
+// time; and something allowed is tried from inside, since a sandbox without any network is no enforced policy. Best is
+// one canary with two ports of which the policy opens one: then route, node and canary are the same for both, and
+// nothing but the policy is left to make the difference.
+package isolation
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/reach"
+)
+
+// Vantage is where a run tried the targets from.
+type Vantage string
+
+const (
+	// Inside is the sandbox, under its policies.
+	Inside Vantage = "Inside"
+	// Outside is a pod that no policy of the sandbox restrains.
+	Outside Vantage = "Outside"
+	// Admitted is a pod that the sandbox's policies let in.
+	Admitted Vantage = "Admitted"
+)
+
+// Direction of traffic, seen from the sandbox.
+type Direction string
+
+const (
+	// Egress leaves the sandbox.
+	Egress Direction = "Egress"
+	// Ingress enters it.
+	Ingress Direction = "Ingress"
+)
+
+// Want is how a path should be.
+type Want string
+
+const (
+	// Blocked means that the network must not let it through.
+	Blocked Want = "Blocked"
+	// Reachable means that it must.
+	Reachable Want = "Reachable"
+)
+
+// Expectation is one path and how it should be.
+type Expectation struct {
+	// Target is the name of a target of the runs.
+	Target    string
+	Direction Direction
+	Want      Want
+	// From is whose attempts count.
+	From Vantage
+	// Witness is who must have reached a blocked target meanwhile; not used for a reachable one.
+	Witness Vantage
+}
+
+// Egresses are the expectations of a sandbox that reaches the allowed targets and not the canaries, which are reached
+// from outside.
+func Egresses(canaries, allowed []string) []Expectation {
+	var out []Expectation
+	for _, name := range canaries {
+		out = append(out, Expectation{Target: name, Direction: Egress, Want: Blocked, From: Inside, Witness: Outside})
+	}
+	for _, name := range allowed {
+		out = append(out, Expectation{Target: name, Direction: Egress, Want: Reachable, From: Inside})
+	}
+	return out
+}
+
+// Evidence is what the verdict rests on.
+type Evidence struct {
+	gate.Frame
+	// Runs by where they ran.
+	Runs   map[Vantage]gate.Measurement
+	Expect []Expectation
+}
+
+// Path is one row of the table: an expectation and what became of it.
+type Path struct {
+	Expectation
+	reach.Conclusion
+}
+
+// Result is the verdict and the table that it sums up. Passed means Enforced.
+type Result struct {
+	Verdict gate.Verdict
+	Paths   []Path
+}
+
+// Judge says Passed (Enforced) when every path is as it should be and shown to be; Failed (NotEnforced) when a target
+// was reached that should be blocked; Inconclusive otherwise. It asks for at least one blocked and one reachable path
+// from inside, or nothing is shown.
+func Judge(e Evidence) Result {
+	if !complete(e.Expect) {
+		return Result{Verdict: unknown("no expectation names both a target that the sandbox must not reach and one that it must", time.Time{})}
+	}
+	var measuredAt time.Time
+	for _, x := range e.Expect {
+		for _, v := range vantages(x) {
+			m := e.Runs[v]
+			what := "the isolation measurement from " + strings.ToLower(string(v))
+			if refused := e.Refuse(m, evidence.KindIsolation, what); refused != nil {
+				return Result{Verdict: *refused}
+			}
+			// A verdict is as old as its oldest evidence.
+			if measuredAt.IsZero() || m.Report.FinishedAt.Before(measuredAt) {
+				measuredAt = m.Report.FinishedAt
+			}
+		}
+	}
+	paths := make([]Path, 0, len(e.Expect))
+	for _, x := range e.Expect {
+		paths = append(paths, Path{Expectation: x, Conclusion: conclude(e, x)})
+	}
+	return Result{Verdict: sumUp(paths, measuredAt), Paths: paths}
+}
+
+func complete(expect []Expectation) bool {
+	wants := map[Want]bool{}
+	for _, x := range expect {
+		if x.From == Inside {
+			wants[x.Want] = true
+		}
+	}
+	return wants[Blocked] && wants[Reachable]
+}
+
+func vantages(x Expectation) []Vantage {
+	if x.Want == Blocked {
+		return []Vantage{x.From, x.Witness}
+	}
+	return []Vantage{x.From}
+}
+
+func conclude(e Evidence, x Expectation) reach.Conclusion {
+	from := e.Runs[x.From].Report.Isolation.Target(x.Target)
+	switch {
+	case x.Want == Reachable:
+		c := reach.Reachable(from)
+		if c.Outcome == reach.Broken {
+			// Too little is let through. That is no hole; it only means that the rest of the table shows nothing.
+			c.Outcome = reach.Unclear
+		}
+		return c
+	case x.Want != Blocked || x.Witness == x.From:
+		return reach.Conclusion{Outcome: reach.Unclear, Why: "the expectation makes no sense"}
+	}
+	return reach.Blocked(from, e.Runs[x.Witness].Report.Isolation.Target(x.Target))
+}
+
+func sumUp(paths []Path, at time.Time) gate.Verdict {
+	var broken, unclear []gate.Finding
+	late := ""
+	for _, p := range paths {
+		switch p.Outcome {
+		case reach.Broken:
+			broken = append(broken, finding(p))
+		case reach.Unclear:
+			unclear = append(unclear, finding(p))
+		case reach.Holds:
+			if p.OpenFor > 0 {
+				late = fmt.Sprintf("; the policy took effect late: %s was reached for the first %s", p.Target, p.OpenFor)
+			}
+		}
+	}
+	switch {
+	case len(broken) > 0:
+		return gate.Fail(v1alpha1.ReasonNotEnforced, broken[0].Message+". The cluster does not enforce NetworkPolicy as the sandbox needs it; "+
+			"the platform team can install a network plugin that does.", at, append(broken, unclear...)...)
+	case len(unclear) > 0:
+		v := unknown(unclear[0].Message, at)
+		v.Findings = gate.Unknown("", "", at, unclear...).Findings
+		return v
+	}
+	return gate.Pass(v1alpha1.ReasonEnforced, fmt.Sprintf("measured: %d of %d paths are as they should be%s", len(paths), len(paths), late), at)
+}
+
+func unknown(message string, at time.Time) gate.Verdict {
+	return gate.Unknown(v1alpha1.ReasonIsolationInconclusive, "isolation could not be measured: "+message, at)
+}
+
+func finding(p Path) gate.Finding {
+	f := gate.Finding{Owner: v1alpha1.OwnerIT}
+	switch {
+	case p.Outcome == reach.Broken:
+		f.Reason = v1alpha1.ReasonForbiddenReached
+		f.Message = fmt.Sprintf("%s (%s, from %s) was reached and should be blocked", p.Target, p.Direction, strings.ToLower(string(p.From)))
+		f.Hint = "Install a network plugin that enforces NetworkPolicy, or look for another policy that opens this path."
+	case p.Want == Reachable:
+		f.Reason = v1alpha1.ReasonAllowedNotReached
+		f.Message = fmt.Sprintf("%s (%s, from %s) should be reached: %s", p.Target, p.Direction, strings.ToLower(string(p.From)), p.Why)
+		f.Hint = "Look whether the canary runs and whether the network plugin lets allowed traffic through; it is measured again."
+	default:
+		f.Reason = v1alpha1.ReasonNotProven
+		f.Message = fmt.Sprintf("%s (%s, from %s) is not shown to be blocked: %s", p.Target, p.Direction, strings.ToLower(string(p.From)), p.Why)
+		f.Hint = "Look whether the canary runs and is reached from the control pod; it is measured again."
+	}
+	return f
+}

@@ -1,0 +1,107 @@
+package scalability
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/affineur/affineur/internal/evidence"
+)
+
+const (
+	// spare is how many times the smallest sufficient sample is taken, so that a few failures do not spoil it.
+	spare = 1.25
+	// shortestWarmUp and longestWarmUp bound a quarter of the measuring time.
+	shortestWarmUp = 2 * time.Second
+	longestWarmUp  = 10 * time.Second
+	// maxInFlight and longestStep are the most that a LoadSpec takes.
+	maxInFlight = 20_000
+	longestStep = time.Hour
+)
+
+// Settings are what the policy says about the measurement.
+type Settings struct {
+	// Headroom is the factor on the demand, at least 1.
+	Headroom float64
+	// Duration of the measurement after the warm-up.
+	Duration time.Duration
+	// Longest is how far Duration may be stretched for a demand so low that it takes long to send enough requests; less
+	// than Duration means not at all.
+	Longest time.Duration
+}
+
+// NewSettings reads the policy's words.
+func NewSettings(headroom string, duration, longest time.Duration) (Settings, error) {
+	factor, err := evidence.ParseDecimal(headroom)
+	if err != nil {
+		return Settings{}, fmt.Errorf("headroom: %w", err)
+	}
+	s := Settings{Headroom: factor, Duration: duration, Longest: longest}
+	return s, s.validate()
+}
+
+func (s Settings) validate() error {
+	if !(s.Headroom >= 1 && s.Headroom < 1000) {
+		return fmt.Errorf("a headroom of %v is not between 1 and 1000", s.Headroom)
+	}
+	if s.Duration < time.Second || s.Duration > longestStep {
+		return fmt.Errorf("a measurement of %v is not between a second and an hour", s.Duration)
+	}
+	return nil
+}
+
+// Plan says how to measure a demand: it fills in everything but URL, Method, Headers and Body of a request for load.
+//
+// The rate is the demand with headroom, for the policy's duration. Where that is too short to send as many requests as
+// the promises need to be shown, it is stretched up to Settings.Longest; where that does not suffice either, the rate is
+// raised until it does. Measuring above the demand is sound in one direction only, and Judge knows it: a subject that
+// passes at the higher rate passes, one that fails there has not failed its demand.
+func Plan(d Demand, s Settings, request evidence.LoadSpec) (evidence.LoadSpec, error) {
+	if err := d.validate(); err != nil {
+		return evidence.LoadSpec{}, err
+	}
+	if err := s.validate(); err != nil {
+		return evidence.LoadSpec{}, err
+	}
+	rate, sample := d.Rate*s.Headroom, math.Ceil(float64(d.needed())*spare)
+	duration := s.Duration
+	if stretched := seconds(math.Ceil(sample / rate)); stretched > duration {
+		duration = min(stretched, max(min(s.Longest, longestStep), duration))
+	}
+	// Rounding up keeps the sample whole.
+	rate = math.Ceil(max(rate, sample/duration.Seconds())*1000) / 1000
+	text, err := evidence.FormatDecimal(rate)
+	if err != nil {
+		return evidence.LoadSpec{}, err
+	}
+	// Four times the promised time tells slow from lost.
+	timeout := min(max(4*d.LatencyP95, time.Second), evidence.MaxTimeout)
+	request.Steps = []evidence.Step{{RatePerSecond: text, Duration: evidence.Duration(duration)}}
+	request.WarmUp, err = warmUp(rate, duration)
+	request.Timeout = evidence.Duration(timeout)
+	request.Within = evidence.Duration(d.LatencyP95)
+	request.MaxInFlight = int(min(math.Ceil(rate*timeout.Seconds())+16, maxInFlight))
+	request.MaxLag = evidence.Duration(maxLag(d.LatencyP95))
+	return request, err
+}
+
+// warmUp sends at the measured rate for a quarter of the measured time, within bounds, and at least three requests.
+func warmUp(rate float64, measured time.Duration) (*evidence.Step, error) {
+	duration := min(max(measured/4, shortestWarmUp), longestWarmUp)
+	text, err := evidence.FormatDecimal(max(rate, math.Ceil(3/duration.Seconds()*1000)/1000))
+	return &evidence.Step{RatePerSecond: text, Duration: evidence.Duration(duration)}, err
+}
+
+// maxLag is how late the generator may be: a tenth of the promised time, and not less than a machine with other work
+// to do can hold.
+func maxLag(promised time.Duration) time.Duration {
+	return min(max(promised/10, 10*time.Millisecond), time.Second)
+}
+
+// seconds is a number of seconds as a duration, without overflow.
+func seconds(n float64) time.Duration {
+	if n > math.MaxInt64/float64(2*time.Second) {
+		return math.MaxInt64 / 2
+	}
+	return time.Duration(n * float64(time.Second))
+}

@@ -1,0 +1,153 @@
+// Package security judges the pod that would run: its rights (Pod Security Standard "restricted"), its images, what
+// its environment gives away, its access to the API server, and whether its sandbox was seen to be isolated.
+//
+// It judges the rendered pod and not the manifest, so that a mistake of the renderer is found like one of the team.
+package security
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	podsecurity "k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/gate"
+)
+
+// workloadField is where a prototype declares what is judged here.
+const workloadField = "spec.workload.container"
+
+// Evidence is what the verdict rests on.
+type Evidence struct {
+	// Pod as it is rendered for the subject under review.
+	Pod *corev1.PodTemplateSpec
+	// Env holds the names of the prototype's own variables in the order of spec.workload.container.env. Other variables
+	// of the pod are the operator's.
+	Env []string
+	// Registries are the prefixes that images may have, such as registry.example.org/team/.
+	Registries []string
+	// Isolation is the verdict of package isolation on the sandbox.
+	Isolation gate.Verdict
+	// Now is the present time, and IsolationMaxAge how old the isolation verdict may be.
+	Now             time.Time
+	IsolationMaxAge time.Duration
+}
+
+// Judge says Passed when there is no hole and isolation is Enforced. Holes in the pod are reported whatever is known
+// about isolation, which is only waited for when there are none.
+func Judge(e Evidence) gate.Verdict {
+	if e.Pod == nil || len(e.Pod.Spec.Containers) == 0 {
+		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "there is no rendered pod to judge", time.Time{})
+	}
+	holes, err := podSecurity(e.Pod)
+	if err != nil {
+		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "the Pod Security checks of this build can't be used", time.Time{})
+	}
+	holes = slices.Concat(holes, tokens(e.Pod), images(e), secrets(e))
+	unsettled := isolation(e)
+	if unsettled != nil && unsettled.State == gate.Failed {
+		holes = append(holes, unsettled.Findings...)
+		unsettled = nil
+	}
+	switch {
+	case len(holes) > 0:
+		return gate.Fail(v1alpha1.ReasonHolesFound, sumUp(holes), e.Now, holes...)
+	case unsettled != nil:
+		return *unsettled
+	}
+	return gate.Pass(v1alpha1.ReasonNoHoles, fmt.Sprintf("restricted Pod Security, %s by digest from allowed registries, "+
+		"no plain secret, no token for the API server, isolation enforced", plural(imageCount(e.Pod), "image")), e.Now)
+}
+
+// isolation gives the verdict that stands in the way, or nil when isolation is enforced and freshly measured.
+func isolation(e Evidence) *gate.Verdict {
+	v := e.Isolation
+	switch v.State {
+	case gate.Failed, gate.Inconclusive:
+	case gate.Passed:
+		age := e.Now.Sub(v.MeasuredAt)
+		if v.Reason == v1alpha1.ReasonEnforced && age <= e.IsolationMaxAge && age >= -gate.ClockSkew {
+			return nil
+		}
+		v = gate.Unknown(v1alpha1.ReasonEvidenceStale, fmt.Sprintf("isolation was measured %s ago, %s are allowed",
+			age.Round(time.Second), e.IsolationMaxAge), v.MeasuredAt)
+	default:
+		v = gate.Wait("the sandbox's isolation has not been measured yet")
+	}
+	if v.State == gate.Failed && len(v.Findings) == 0 {
+		v.Findings = []gate.Finding{{Reason: v.Reason, Message: v.Message, Owner: v1alpha1.OwnerIT}}
+	}
+	return &v
+}
+
+// podSecurity evaluates the restricted standard as Kubernetes 1.36 defines it. The pod is rendered by the operator from
+// a narrow API, so what is found here is for IT to look into.
+func podSecurity(pod *corev1.PodTemplateSpec) ([]gate.Finding, error) {
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		return nil, err
+	}
+	level := podsecurity.LevelVersion{Level: podsecurity.LevelRestricted, Version: podsecurity.MajorMinorVersion(1, 36)}
+	var found []gate.Finding
+	for _, r := range evaluator.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec) {
+		if r.Allowed {
+			continue
+		}
+		message := "the restricted Pod Security Standard forbids: " + r.ForbiddenReason
+		if r.ForbiddenDetail != "" {
+			message += " (" + r.ForbiddenDetail + ")"
+		}
+		found = append(found, gate.Finding{
+			Reason: v1alpha1.ReasonPodSecurity, Field: workloadField, Message: message, Owner: v1alpha1.OwnerIT,
+			Hint: "The operator renders this; compare its version and its policy with what is expected.",
+		})
+	}
+	return found, nil
+}
+
+// tokens finds every way in which a pod gets a token for the API server. A pod that says nothing gets one by default.
+func tokens(pod *corev1.PodTemplateSpec) []gate.Finding {
+	var found []gate.Finding
+	add := func(message, hint string) {
+		found = append(found, gate.Finding{Reason: v1alpha1.ReasonTokenMounted, Field: workloadField, Message: message,
+			Hint: hint, Owner: v1alpha1.OwnerIT})
+	}
+	if mount := pod.Spec.AutomountServiceAccountToken; mount == nil || *mount {
+		add("the pod gets a service-account token, with which it could talk to the API server",
+			"automountServiceAccountToken must be false on the pod.")
+	}
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Projected == nil {
+			continue
+		}
+		for _, source := range volume.Projected.Sources {
+			if source.ServiceAccountToken != nil {
+				add(fmt.Sprintf("volume %q projects a service-account token", volume.Name), "Take the token out of the volume.")
+			}
+		}
+	}
+	return found
+}
+
+func sumUp(holes []gate.Finding) string {
+	var reasons []string
+	for _, h := range holes {
+		if !slices.Contains(reasons, h.Reason) {
+			reasons = append(reasons, h.Reason)
+		}
+	}
+	return fmt.Sprintf("%s found: %s", plural(len(holes), "hole"), strings.Join(reasons, ", "))
+}
+
+func plural(n int, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return fmt.Sprintf("%d %ss", n, word)
+}
+
+func imageCount(pod *corev1.PodTemplateSpec) int { return len(imagesOf(pod)) }
