@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -43,17 +44,23 @@ func (g goal) hopeless(view describe.View) error {
 		return fmt.Errorf("it will not be promoted: its target is %s; to ask for promotion: %s", prototype.Spec.Target,
 			describe.Command(prototype.Namespace, "promote", prototype.Name))
 	}
-	if review := view.Review; g == goalPromoted && review != nil && review.Spec.SubjectDigest == prototype.Status.SubjectDigest {
-		switch review.Status.Outcome {
-		case v1alpha1.OutcomeRejected:
-			return fmt.Errorf("it will not be promoted: %s was rejected", review.Name)
-		case v1alpha1.OutcomeRolledBack:
-			return fmt.Errorf("it will not be promoted: production took the revision of %s back", review.Name)
-		}
+	if g == goalPromoted && refused(view) {
+		return fmt.Errorf("it will not be promoted: %s, a review of this revision, ended as %s", view.Review.Name, view.Review.Status.Outcome)
 	}
 	stalled := meta.FindStatusCondition(prototype.Status.Conditions, v1alpha1.ConditionStalled)
 	if stalled != nil && stalled.Status == metav1.ConditionTrue {
 		return fmt.Errorf("it will not be %s until somebody acts: %s", g, stalled.Message)
 	}
 	return nil
+}
+
+// refused tells whether the present revision was turned down, and nobody asked for a second look since.
+func refused(view describe.View) bool {
+	review, prototype := view.Review, view.Prototype
+	if review == nil || review.Spec.SubjectDigest != prototype.Status.SubjectDigest ||
+		(review.Status.Outcome != v1alpha1.OutcomeRejected && review.Status.Outcome != v1alpha1.OutcomeRolledBack) {
+		return false
+	}
+	asked, err := time.Parse(time.RFC3339, prototype.Annotations[v1alpha1.AnnotationRequestedAt])
+	return err != nil || review.Status.OutcomeAt == nil || !asked.After(review.Status.OutcomeAt.Time)
 }

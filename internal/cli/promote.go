@@ -48,13 +48,35 @@ func promote(ctx context.Context, env Environment, session Session, name, messag
 		p.Spec.Target = v1alpha1.TargetProduction
 		annotate(p, describe.AnnotationMessage, message)
 		if again {
-			annotate(p, v1alpha1.AnnotationRequestedAt, env.Clock.Now().UTC().Format(time.RFC3339))
+			annotate(p, v1alpha1.AnnotationRequestedAt, requestTime(view.Review, env.Clock.Now()).Format(time.RFC3339))
 		}
 	})
 	if err != nil {
 		return err
 	}
 	return write(env.Out, describe.Promoted(view, again))
+}
+
+// requestTime is now, or just after what is to be looked at again where this machine's clock is behind the server's:
+// a request from before is answered already, and the operator would not hear it.
+func requestTime(review *v1alpha1.HardeningReview, now time.Time) time.Time {
+	asked := now.UTC().Truncate(time.Second)
+	if review == nil {
+		return asked
+	}
+	answered := review.CreationTimestamp.Time
+	if ended := review.Status.OutcomeAt; ended != nil && ended.After(answered) {
+		answered = ended.Time
+	}
+	for _, gate := range review.Status.Gates {
+		if gate.MeasuredAt != nil && gate.MeasuredAt.After(answered) {
+			answered = gate.MeasuredAt.Time
+		}
+	}
+	if !asked.After(answered) {
+		asked = answered.UTC().Add(time.Second)
+	}
+	return asked
 }
 
 // promotable refuses to ask for what is asked for already. Whether the prototype is complete is the API server's to

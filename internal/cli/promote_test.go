@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"syscall"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -69,6 +70,24 @@ func TestPromoteAsksForAnotherLook(t *testing.T) {
 		w.expect(w.play(context.Background(), "promote", prototypeName), 0, "Asked Affineur to look at course-outliner again.")
 		if got := w.prototype().Annotations[v1alpha1.AnnotationRequestedAt]; got != "2026-03-02T14:05:00Z" {
 			t.Errorf("%s: asked at %q", name, got)
+		}
+	}
+}
+
+// TestASlowClockIsHeard: a request from before the answer would be taken for answered.
+func TestASlowClockIsHeard(t *testing.T) {
+	review := read(t, "rejected", "review.yaml", &v1alpha1.HardeningReview{})
+	for clock, want := range map[string]string{
+		"2026-03-02T14:05:00.9Z": "2026-03-02T14:05:00Z",
+		"2026-03-02T14:02:00.5Z": "2026-03-02T14:02:01Z",
+		"2026-03-02T11:00:00Z":   "2026-03-02T14:02:01Z",
+	} {
+		now, err := time.Parse(time.RFC3339Nano, clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := requestTime(review, now).Format(time.RFC3339); got != want {
+			t.Errorf("at %s: %s, want %s", clock, got, want)
 		}
 	}
 }

@@ -269,8 +269,14 @@ func TestReached(t *testing.T) {
 		{"in-sandbox", goalPromoted, nil, false, "its target is Sandbox; to ask for promotion: kubectl affineur promote course-outliner -n education"},
 		{"soaking", goalPromoted, nil, false, ""},
 		{"promoted", goalPromoted, nil, true, ""},
-		{"rejected", goalPromoted, nil, false, "course-outliner-3 was rejected"},
-		{"rolled-back", goalPromoted, nil, false, "production took the revision of course-outliner-3 back"},
+		{"rejected", goalPromoted, nil, false, "course-outliner-3, a review of this revision, ended as Rejected"},
+		{"rolled-back", goalPromoted, nil, false, "ended as RolledBack"},
+		{"rolled-back", goalPromoted, func(v *describe.View) {
+			v.Prototype.Annotations[v1alpha1.AnnotationRequestedAt] = "2026-03-02T14:00:01Z"
+		}, false, ""},
+		{"rolled-back", goalPromoted, func(v *describe.View) {
+			v.Prototype.Annotations[v1alpha1.AnnotationRequestedAt] = "2026-03-02T14:00:00Z"
+		}, false, "ended as RolledBack"},
 		{"superseded", goalPromoted, nil, false, ""},
 		{"promoted", goalPromoted, func(v *describe.View) { v.Prototype.Generation++ }, false, ""},
 		{"promoted", goalPromoted, func(v *describe.View) { v.Prototype.Status.SubjectDigest = "sha256:newer" }, false, ""},

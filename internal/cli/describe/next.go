@@ -75,14 +75,19 @@ func refused(view View) []Step {
 	}
 	switch reference.Outcome {
 	case v1alpha1.OutcomeRejected:
-		return append(objections(view.Review), edit(view, fmt.Sprintf("%s was rejected. Change what the rejection asks for in "+
-			"your manifest and apply it; a new revision gets a review of its own.", reference.Name))...)
+		return append(append(objections(view.Review), edit(view, fmt.Sprintf("%s was rejected. Change what the rejection asks for in "+
+			"your manifest and apply it; a new revision gets a review of its own.", reference.Name))...), again(view))
 	case v1alpha1.OutcomeRolledBack:
-		return edit(view, fmt.Sprintf("Production took the revision of %s back. Mend what it did there and apply the change; "+
-			"a new revision gets a review of its own.", reference.Name))
+		return append(edit(view, fmt.Sprintf("Production took the revision of %s back. Mend what it did there and apply the change; "+
+			"a new revision gets a review of its own.", reference.Name)), again(view))
 	default:
 		return nil
 	}
+}
+
+func again(view View) Step {
+	return Step{"Or, where nothing in the prototype has to change, ask for a second review of this revision:",
+		Command(view.Prototype.Namespace, "promote", view.Prototype.Name)}
 }
 
 func objections(review *v1alpha1.HardeningReview) []Step {
