@@ -1,0 +1,194 @@
+package promotion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/evidence"
+)
+
+// rightsSettle is how long the cluster may take until a new RoleBinding is known to it everywhere.
+const rightsSettle = 200 * time.Millisecond
+
+// Outcome is what came of a plan.
+type Outcome struct {
+	// Memory of the namespace afterwards.
+	Memory Memory
+	// Released means that the Deployment was written as the current record's.
+	Released bool
+	// Drifted names what was not as it should be and was put back.
+	Drifted []string
+	// Orphaned means that the namespace was marked now.
+	Orphaned bool
+	// Blocked is what was in the way of the plan.
+	Blocked *Blocker
+	// Again is after which time to go on; 0 for when something changes.
+	Again time.Duration
+}
+
+// errLater ends a pass that goes on after Outcome.Again.
+var errLater = errors.New("later")
+
+// act carries out a plan, action by action, and stops at the first that can't be done.
+func (c *Controller) act(ctx context.Context, s Snapshot, p Plan) (Outcome, error) {
+	o := Outcome{Memory: s.memory()}
+	for _, action := range p.Actions {
+		if err := c.one(ctx, s, action, &o); err != nil {
+			return c.hindered(o, action, err)
+		}
+	}
+	return o, nil
+}
+
+// hindered tells what has to be ended by somebody from what just takes another try.
+func (c *Controller) hindered(o Outcome, a Action, err error) (Outcome, error) {
+	var conflict *apply.ConflictError
+	switch {
+	case errors.Is(err, errLater):
+		return o, nil
+	case errors.As(err, &conflict):
+		o.Again = lookAgain
+		o.Blocked = &Blocker{v1alpha1.ReasonObjectConflict, evidence.Clean(conflict.Error()+". Whoever made it has to delete it.", maxMessage)}
+		return o, nil
+	case apierrors.IsInvalid(err) || apierrors.IsForbidden(err):
+		reason := v1alpha1.ReasonPreparingProduction
+		if a.Kind == Release {
+			reason = v1alpha1.ReasonPodsRefused
+		}
+		o.Blocked = &Blocker{reason, evidence.Clean("The cluster refuses it: "+err.Error(), maxMessage)}
+	}
+	return o, fmt.Errorf("%s: %w", a.Kind, err)
+}
+
+func (c *Controller) one(ctx context.Context, s Snapshot, a Action, o *Outcome) error {
+	uid := s.Place.UID
+	switch a.Kind {
+	case Prepare:
+		return c.prepare(ctx, s, a, o)
+	case Release:
+		return c.release(ctx, s, a, o)
+	case Remember:
+		if _, err := c.destination.Remember(ctx, *s.Identity, a.Memory, s.orphaned(), s.Place.OrphanMark); err != nil {
+			return err
+		}
+		o.Memory = a.Memory
+		return nil
+	case Stop:
+		return c.destination.Stop(ctx, s.Name, uid)
+	case Prune:
+		return c.destination.Prune(ctx, s.Name, uid, reviewOfRecord(a.Record))
+	case Teardown:
+		_, err := c.destination.Teardown(ctx, s.Name, uid)
+		return err
+	}
+	return fmt.Errorf("unknown action %q", a.Kind)
+}
+
+// prepare writes the namespace first, the operator's rights in it next and everything else side by side.
+func (c *Controller) prepare(ctx context.Context, s Snapshot, a Action, o *Outcome) error {
+	r := s.record(a.Record)
+	if r == nil {
+		return fmt.Errorf("record %s was not read", a.Record)
+	}
+	written, err := c.destination.Remember(ctx, r.Prototype, s.memory(), s.orphaned(), s.Place.OrphanMark)
+	if err != nil {
+		return err
+	}
+	marked := (s.Place.OrphanMark == "true") != s.orphaned()
+	o.Orphaned = marked && s.orphaned()
+	if !marked {
+		o.noteDrift(s, []string{"Namespace " + s.Name}, written)
+	}
+	written, err = c.destination.EnsureRights(ctx, r.Prototype)
+	if err != nil {
+		return err
+	}
+	o.noteDrift(s, []string{"RoleBinding of the operator"}, written)
+	if written == apply.Created {
+		o.Again = rightsSettle
+		return errLater
+	}
+	return c.ensure(ctx, s, o, false, content(*r, s.record(a.Beside))...)
+}
+
+// release writes the record's Secrets, then what runs with them.
+func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outcome) error {
+	r := s.record(a.Record)
+	if r == nil {
+		return fmt.Errorf("record %s was not read", a.Record)
+	}
+	made, digest := s.credentials(a.Record), s.secretsDigest(a.Record)
+	rotated := digest != s.Place.Rollout.SecretsDigest
+	if made != nil && len(made.Problems) == 0 {
+		if err := c.ensure(ctx, s, o, rotated, secretsOf(*r, made.Secrets)...); err != nil {
+			return err
+		}
+	}
+	err := c.ensure(ctx, s, o, rotated, deployment(*r, digest, replicas(*r, s.Place.Rollout)))
+	if err != nil {
+		return err
+	}
+	o.Released = true
+	if err := c.ensure(ctx, s, o, false, autoscaler(*r)); err != nil {
+		return err
+	}
+	if made != nil {
+		c.lookedAt(s.Name, c.now())
+	}
+	return nil
+}
+
+// ensure writes objects; what differs from a state that was complete before, without being expected to, is drift.
+func (c *Controller) ensure(ctx context.Context, s Snapshot, o *Outcome, expected bool, objects ...client.Object) error {
+	outcomes, err := c.destination.Ensure(ctx, objects...)
+	if !expected {
+		var what []string
+		for _, object := range objects {
+			what = append(what, fmt.Sprintf("%s %s", kindOf(object), object.GetName()))
+		}
+		o.noteDrift(s, what, outcomes...)
+	}
+	return err
+}
+
+func (o *Outcome) noteDrift(s Snapshot, what []string, outcomes ...apply.Outcome) {
+	if !s.steady() {
+		return
+	}
+	for i, outcome := range outcomes {
+		switch outcome {
+		case apply.Created:
+			o.Drifted = append(o.Drifted, what[i]+" was gone")
+		case apply.Updated:
+			o.Drifted = append(o.Drifted, what[i]+" was changed")
+		}
+	}
+}
+
+// kindOf is what people call the kind of an object.
+func kindOf(object client.Object) string {
+	name := fmt.Sprintf("%T", object)
+	return name[strings.LastIndex(name, ".")+1:]
+}
+
+// reviewOfRecord is the ordinal at the end of a record's name.
+func reviewOfRecord(name string) string {
+	for i := len(name) - 1; i >= 0; i-- {
+		if name[i] == '-' {
+			if _, err := strconv.Atoi(name[i+1:]); err == nil {
+				return name[i+1:]
+			}
+			break
+		}
+	}
+	return ""
+}

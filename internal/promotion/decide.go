@@ -1,0 +1,261 @@
+package promotion
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/record"
+)
+
+const (
+	// lookAgain is how long something is waited for that no watch tells of: a Secret of IT's, a foreign object in
+	// the way, guards that could not be measured.
+	lookAgain = time.Minute
+	// credentialsFresh is how long Secrets in production count as right without another look.
+	credentialsFresh = 10 * time.Minute
+)
+
+// Decide says what production needs now. It is pure: the same snapshot at the same time gives the same plan.
+//
+//	           gates, approvals and guards,
+//	           computed anew                reported       every replica available      soak over
+//	nothing ──────────────────────▶ intended ───▶ rolling out ───────────────▶ soaking ─────────▶ serving
+//	serving P        Remember R        │  Release R   │          Remember R       │   Remember R    (Prune P)
+//	   ▲                               │              │                           │
+//	   │   no longer allowed           │              │ fault                     │ fault
+//	   └───────────────────────────────┘              ▼                           ▼
+//	   └──────────────────────────────────── Remember P and the fault → Release P, or Stop where there was none
+//
+//	any of them ── target Retired ──▶ retiring (Remember) ──▶ Teardown, pods first ──▶ nothing
+//
+// Three rules hold in every plan. The Deployment becomes another record's only when the namespace remembers that
+// record and the review says so, or when the record soaked before. Remember is the last action, so that a kill
+// between any two of them leaves a state that the next pass understands. What soaked is kept as it is whatever
+// becomes of the review, the policy or the prototype, until the team retires it.
+func Decide(s Snapshot, now time.Time) Plan {
+	m := s.memory()
+	switch {
+	case s.Place.Foreign:
+		return waits(s, Blocker{v1alpha1.ReasonNamespaceConflict, fmt.Sprintf(
+			"Namespace %s exists and is not this prototype's. Whoever made it has to delete it.", s.Name)}, time.Time{})
+	case s.Place.Terminating:
+		return waits(s, Blocker{v1alpha1.ReasonPreparingProduction, "Namespace " + s.Name + " is being deleted."}, time.Time{})
+	case m.Retiring || s.retired():
+		return retire(s)
+	case m.Record == "":
+		return begin(s, now)
+	case s.Current == nil:
+		return waits(s, Blocker{v1alpha1.ReasonRecordMissing, fmt.Sprintf(
+			"Record %s can't be read or does not match, so production is left as it is. IT restores it in namespace %s.",
+			m.Record, v1alpha1.RecordsNamespace)}, now.Add(lookAgain))
+	case m.underWay() && !s.released():
+		return release(s)
+	case m.underWay():
+		return watch(s, now)
+	}
+	return serve(s, now)
+}
+
+// waits does nothing, and says why: to what serves if something does, else to the candidate.
+func waits(s Snapshot, b Blocker, wake time.Time) Plan {
+	p := Plan{Wake: wake}
+	if s.memory().Record != "" {
+		p.Current = &b
+	}
+	if s.next() != nil {
+		p.Candidate = &b
+	}
+	return p
+}
+
+// retire remembers that it does before the first pod goes, so that it ends even if the prototype is gone by then.
+func retire(s Snapshot) Plan {
+	switch {
+	case !s.Place.Exists:
+		return Plan{}
+	case !s.memory().Retiring:
+		return Plan{Actions: []Action{{Kind: Remember, Memory: s.memory().retire()}}}
+	}
+	return Plan{Actions: []Action{{Kind: Teardown}}}
+}
+
+// begin is for a place where nothing is to serve.
+func begin(s Snapshot, now time.Time) Plan {
+	m, next := s.memory(), s.next()
+	switch {
+	case s.Place.Rollout.Exists && m != (Memory{}):
+		return Plan{Actions: []Action{{Kind: Stop}}}
+	case m.Leftover != "" && s.Identity != nil:
+		return Plan{Actions: []Action{{Kind: Prune, Record: m.Leftover}, {Kind: Remember, Memory: m.cleaned()}}}
+	case next != nil:
+		return advance(s, Plan{}, now)
+	case s.Place.Exists && !s.Place.Rollout.Exists && (m == (Memory{}) || s.Prototype == nil):
+		// Nothing runs there and nothing will: no half-made namespace is left behind.
+		return Plan{Actions: []Action{{Kind: Teardown}}}
+	}
+	return Plan{}
+}
+
+// advance adds to a plan the intent to promote the next review, or why not.
+func advance(s Snapshot, p Plan, now time.Time) Plan {
+	next := s.next()
+	if b := s.permit(); b != nil {
+		p.Candidate = b
+		if slices.Contains([]string{v1alpha1.ReasonGuardsNotInPlace, v1alpha1.ReasonCredentialMissing, v1alpha1.ReasonRecordMissing}, b.Reason) {
+			p.Wake = earlier(p.Wake, now.Add(lookAgain))
+		}
+		return p
+	}
+	m := s.memory().intend(*next.Record, now)
+	p.Actions = []Action{{Kind: Prepare, Record: m.Record, Beside: m.Previous.Record}, {Kind: Remember, Memory: m}}
+	return p
+}
+
+// release makes an intent true if it still may be, and takes it back otherwise.
+func release(s Snapshot) Plan {
+	m := s.memory()
+	if b := s.permit(); b != nil || s.Candidate.Record.Name() != m.Record {
+		return Plan{Actions: []Action{{Kind: Remember, Memory: m.withdraw()}}, Candidate: b}
+	}
+	p := Plan{Actions: []Action{{Kind: Prepare, Record: m.Record, Beside: m.Previous.Record}}}
+	if s.intentReported() {
+		p.Actions = append(p.Actions, Action{Kind: Release, Record: m.Record})
+	}
+	return p
+}
+
+// watch follows a revision until it has soaked.
+func watch(s Snapshot, now time.Time) Plan {
+	m, r := s.memory(), s.Place.Rollout
+	ordinal := strconv.Itoa(s.Current.Ordinal)
+	keep := Plan{Actions: keep(s), Candidate: s.behind()}
+	remember := func(m Memory) Plan {
+		return Plan{Actions: []Action{{Kind: Remember, Memory: m}}, Candidate: s.behind()}
+	}
+	if !m.soaking() {
+		if b := r.failure(ordinal); b != nil {
+			return remember(m.rollBack(b.Reason, b.Message, now))
+		}
+		if r.complete() {
+			return remember(m.soak(now))
+		}
+		return keep
+	}
+	if b := r.misbehaviour(ordinal, m.SoakingSince.Truncate(time.Second)); b != nil {
+		return remember(m.rollBack(b.Reason, b.Message, now))
+	}
+	switch {
+	case r.interrupted(m.SoakingSince):
+		return remember(m.soakAgain())
+	case now.Before(s.soakEnds()):
+		keep.Wake = s.soakEnds()
+	case r.complete():
+		return remember(m.serve(now))
+	}
+	return keep
+}
+
+// serve keeps what soaked as it is, cleans up after what was before, and lets the next one in.
+func serve(s Snapshot, now time.Time) Plan {
+	m := s.memory()
+	p := Plan{Actions: keep(s)}
+	if made := s.credentials(m.Record); made != nil && len(made.Problems) > 0 {
+		p.Current = problem(made.Problems)
+	}
+	if s.usesSecrets() {
+		p.Wake = now.Add(credentialsFresh)
+	}
+	switch {
+	case m.Leftover != "" && s.released() && s.Place.Rollout.complete():
+		p.Actions = append(p.Actions, Action{Kind: Prune, Record: m.Leftover}, Action{Kind: Remember, Memory: m.cleaned()})
+	case m.Leftover != "":
+		p.Candidate = s.behind()
+	case s.next() != nil:
+		return advance(s, p, now)
+	}
+	return p
+}
+
+// keep puts back whatever differs from the current record.
+func keep(s Snapshot) []Action {
+	m := s.memory()
+	return []Action{{Kind: Prepare, Record: m.Record, Beside: m.beside()}, {Kind: Release, Record: m.Record}}
+}
+
+// next is the candidate if it is another record than the one that is to serve.
+func (s Snapshot) next() *Candidate {
+	if s.Candidate == nil || s.Candidate.Review.Spec.Record == s.memory().Record {
+		return nil
+	}
+	return s.Candidate
+}
+
+// behind says why the next one waits while another is under way.
+func (s Snapshot) behind() *Blocker {
+	if s.next() == nil {
+		return nil
+	}
+	return &Blocker{v1alpha1.ReasonAnotherUnderWay, fmt.Sprintf(
+		"Record %s is under way in production; it serves or is rolled back first.", s.memory().Record)}
+}
+
+// permit is nil when the candidate may be promoted: everything is computed from the record, the decisions and the
+// guards as they are now.
+func (s Snapshot) permit() *Blocker {
+	c := s.Candidate
+	switch {
+	case c == nil:
+		return &Blocker{v1alpha1.ReasonNotRequested, "No open review asks for it."}
+	case s.Prototype == nil || !s.Prototype.DeletionTimestamp.IsZero():
+		return &Blocker{v1alpha1.ReasonNotRequested, "The prototype is gone."}
+	case s.Prototype.Spec.Target != v1alpha1.TargetProduction:
+		return &Blocker{v1alpha1.ReasonNotRequested, "The team no longer asks for production: spec.target of the prototype is " + string(s.Prototype.Spec.Target) + "."}
+	case c.Record == nil:
+		return &Blocker{v1alpha1.ReasonRecordMissing, c.Problem}
+	case !pinned(*c.Record):
+		return &Blocker{v1alpha1.ReasonImageInvalid, "The record names no image digest, and production runs digests only. A new review resolves the image."}
+	case !c.Hinted:
+		return &Blocker{v1alpha1.ReasonNotApproved, "Waits until every required gate passed and every role approved."}
+	case !c.Guards.OK:
+		return &Blocker{v1alpha1.ReasonGuardsNotInPlace, c.Guards.Why}
+	case !c.Gates.OK:
+		return &Blocker{v1alpha1.ReasonNotApproved, c.Gates.Why}
+	case !c.Approvals.OK:
+		return &Blocker{v1alpha1.ReasonNotApproved, c.Approvals.Why}
+	case s.credentials(c.Record.Name()) == nil:
+		return &Blocker{v1alpha1.ReasonCredentialMissing, "The credentials for production were not read yet."}
+	case len(s.Credentials.Problems) > 0:
+		return problem(s.Credentials.Problems)
+	}
+	return nil
+}
+
+// pinned means that the record's image is a digest.
+func pinned(r record.Record) bool { return strings.Contains(r.Subject.Container.Image, "@sha256:") }
+
+// usesSecrets means that something in production is a copy that no watch follows.
+func (s Snapshot) usesSecrets() bool {
+	r := s.Current.Requirements
+	return r.Registry.PullSecret != nil || r.ModelGateway != nil || len(r.Integrations) > 0 || len(s.Current.Subject.Container.Secrets) > 0
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// problem joins what is missing for the Secrets in production into one blocker.
+func problem(found []policy.Problem) *Blocker {
+	var all []string
+	for _, p := range found {
+		all = append(all, strings.TrimSpace(p.Message+" "+p.Hint))
+	}
+	return &Blocker{v1alpha1.ReasonCredentialMissing, strings.Join(all, " ")}
+}

@@ -1,0 +1,30 @@
+package promotion
+
+import (
+	"context"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/names"
+)
+
+// Destination is the place where promoted revisions run. The controller reaches production through it alone, so that
+// production can be another cluster than the one where it reviews.
+type Destination interface {
+	// Observe reads a production namespace and what runs in it.
+	Observe(ctx context.Context, name string) (Place, error)
+	// Remember writes the namespace itself, with its memory.
+	Remember(ctx context.Context, identity names.Identity, m Memory, orphaned bool, mark string) (apply.Outcome, error)
+	// EnsureRights gives the operator what it needs in the namespace.
+	EnsureRights(ctx context.Context, identity names.Identity) (apply.Outcome, error)
+	// Ensure makes objects as they are wanted, and tells which were not. A *apply.ConflictError says that a foreign
+	// object is in the way.
+	Ensure(ctx context.Context, wanted ...client.Object) ([]apply.Outcome, error)
+	// Stop takes everything away that runs pods of the prototype.
+	Stop(ctx context.Context, name, prototypeUID string) error
+	// Prune removes the objects that belong to one review of the prototype alone.
+	Prune(ctx context.Context, name, prototypeUID, review string) error
+	// Teardown takes the namespace away, pods first, one step a call; "" means that it is gone.
+	Teardown(ctx context.Context, name, prototypeUID string) (waiting string, err error)
+}

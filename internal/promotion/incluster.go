@@ -1,0 +1,147 @@
+package promotion
+
+import (
+	"context"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// InCluster is production in the operator's own cluster.
+type InCluster struct {
+	// Client reads from the cache of our own objects.
+	Client client.Client
+	// Live reads past it.
+	Live   client.Reader
+	Writer *apply.Writer
+}
+
+var _ Destination = (*InCluster)(nil)
+
+// Observe implements Destination.
+func (c *InCluster) Observe(ctx context.Context, name string) (Place, error) {
+	var namespace corev1.Namespace
+	if err := c.Client.Get(ctx, client.ObjectKey{Name: name}, &namespace); err != nil {
+		return Place{}, client.IgnoreNotFound(err)
+	}
+	place := Place{
+		Exists: true, Terminating: !namespace.DeletionTimestamp.IsZero(),
+		Foreign:    namespace.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy || namespace.Labels[v1alpha1.LabelPurpose] != v1alpha1.PurposeProduction,
+		UID:        namespace.Labels[v1alpha1.LabelPrototypeUID],
+		OrphanMark: namespace.Labels[v1alpha1.LabelOrphaned],
+		Memory:     recall(&namespace),
+	}
+	if place.Foreign {
+		place.Memory = Memory{}
+		return place, nil
+	}
+	rollout, err := c.rollout(ctx, name, place.UID)
+	place.Rollout = rollout
+	return place, err
+}
+
+func (c *InCluster) rollout(ctx context.Context, name, prototypeUID string) (Rollout, error) {
+	at := client.ObjectKey{Namespace: name, Name: workload.Name}
+	live := &appsv1.Deployment{}
+	if err := c.Client.Get(ctx, at, live); client.IgnoreNotFound(err) != nil {
+		return Rollout{}, err
+	} else if err != nil {
+		live = nil
+	}
+	var scaler autoscalingv2.HorizontalPodAutoscaler
+	err := c.Client.Get(ctx, at, &scaler)
+	if client.IgnoreNotFound(err) != nil {
+		return Rollout{}, err
+	}
+	var pods corev1.PodList
+	selector := client.MatchingLabels(workload.Selector(names.Identity{UID: prototypeUID}))
+	if err := c.Client.List(ctx, &pods, client.InNamespace(name), selector); err != nil {
+		return Rollout{}, err
+	}
+	return rolloutOf(live, err == nil, pods.Items), nil
+}
+
+// Remember implements Destination.
+func (c *InCluster) Remember(ctx context.Context, identity names.Identity, m Memory, orphaned bool, mark string) (apply.Outcome, error) {
+	namespace, err := namespaceOf(identity, m, orphaned, mark)
+	if err != nil {
+		return "", err
+	}
+	return c.Writer.Ensure(ctx, namespace)
+}
+
+// EnsureRights implements Destination.
+func (c *InCluster) EnsureRights(ctx context.Context, identity names.Identity) (apply.Outcome, error) {
+	return c.Writer.Ensure(ctx, workload.OperatorBinding(workload.Surroundings{
+		Identity: identity, Namespace: identity.Production(), Purpose: v1alpha1.PurposeProduction,
+	}))
+}
+
+// Ensure implements Destination.
+func (c *InCluster) Ensure(ctx context.Context, wanted ...client.Object) ([]apply.Outcome, error) {
+	return c.Writer.EnsureAll(ctx, wanted...)
+}
+
+// Stop implements Destination. The autoscaler goes first, so that it does not bring replicas back.
+func (c *InCluster) Stop(ctx context.Context, name, prototypeUID string) error {
+	for _, object := range []client.Object{&autoscalingv2.HorizontalPodAutoscaler{}, &appsv1.Deployment{}} {
+		if err := c.delete(ctx, client.ObjectKey{Namespace: name, Name: workload.Name}, object, prototypeUID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Prune implements Destination. Secrets are in no cache, and their metadata is all that is needed.
+func (c *InCluster) Prune(ctx context.Context, name, prototypeUID, review string) error {
+	secrets := &metav1.PartialObjectMetadataList{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
+	labels := client.MatchingLabels{v1alpha1.LabelPrototypeUID: prototypeUID, v1alpha1.LabelReview: review}
+	if err := c.Live.List(ctx, secrets, client.InNamespace(name), labels); err != nil {
+		return err
+	}
+	for i := range secrets.Items {
+		at := client.ObjectKeyFromObject(&secrets.Items[i])
+		if err := c.delete(ctx, at, &corev1.Secret{}, prototypeUID); err != nil {
+			return err
+		}
+	}
+	var policies networkingv1.NetworkPolicyList
+	if err := c.Client.List(ctx, &policies, client.InNamespace(name), labels); err != nil {
+		return err
+	}
+	for i := range policies.Items {
+		if err := c.delete(ctx, client.ObjectKeyFromObject(&policies.Items[i]), &networkingv1.NetworkPolicy{}, prototypeUID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// delete looks past the cache at what it deletes, so that nothing foreign goes.
+func (c *InCluster) delete(ctx context.Context, at client.ObjectKey, object client.Object, prototypeUID string) error {
+	if err := c.Live.Get(ctx, at, object); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	labels := object.GetLabels()
+	if labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy || labels[v1alpha1.LabelPrototypeUID] != prototypeUID {
+		return nil
+	}
+	uid := object.GetUID()
+	background := client.PropagationPolicy(metav1.DeletePropagationBackground)
+	return client.IgnoreNotFound(c.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, background))
+}
+
+// Teardown implements Destination.
+func (c *InCluster) Teardown(ctx context.Context, name, prototypeUID string) (waiting string, err error) {
+	return c.Writer.Teardown(ctx, name, prototypeUID)
+}

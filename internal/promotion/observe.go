@@ -1,0 +1,328 @@
+package promotion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/guard"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
+)
+
+// indexProduction finds reviews and prototypes by the production namespace that would be theirs.
+const indexProduction = "promotion.production"
+
+// Guards measures the admission policies now.
+type Guards interface {
+	Measure(ctx context.Context) (guard.State, error)
+}
+
+// Gates judges every gate of a record anew from its reports.
+type Gates func(r record.Record, reports []record.Report, now time.Time) Check
+
+// observer does every read of a pass and decides nothing.
+type observer struct {
+	client      client.Client
+	live        client.Reader
+	destination Destination
+	maker       maker
+	guards      Guards
+	gates       Gates
+	// now is the clock.
+	now func() time.Time
+
+	mutex sync.Mutex
+	known map[string]*known
+}
+
+// known is what the observer remembers of a production namespace between two passes.
+type known struct {
+	// records that were read and verified. They never change, so that a pass without news makes no request.
+	records map[string]record.Record
+	// looked is when the credentials were last read.
+	looked time.Time
+}
+
+// observe fills the snapshot of one production namespace.
+func (o *observer) observe(ctx context.Context, name string) (Snapshot, error) {
+	s := Snapshot{Name: name}
+	var err error
+	if s.Place, err = o.destination.Observe(ctx, name); err != nil {
+		return s, fmt.Errorf("production %s: %w", name, err)
+	}
+	if s.Reviews, err = o.reviews(ctx, name); err != nil {
+		return s, err
+	}
+	m := s.memory()
+	if s.Current, err = o.remembered(ctx, s, m.Record, m.Digest); err != nil {
+		return s, err
+	}
+	if s.Beside, err = o.remembered(ctx, s, m.beside(), ""); err != nil {
+		return s, err
+	}
+	if err := o.prototype(ctx, &s); err != nil {
+		return s, err
+	}
+	s.Place.Foreign = s.Place.Foreign || (s.Place.Exists && s.Identity != nil && s.Place.UID != s.Identity.UID)
+	s.Candidate = newest(s)
+	if err := o.judge(ctx, &s); err != nil {
+		return s, err
+	}
+	o.forget(s)
+	return s, o.credentials(ctx, &s)
+}
+
+// of is what is known of a namespace. The mutex is held.
+func (o *observer) of(production string) *known {
+	if o.known == nil {
+		o.known = map[string]*known{}
+	}
+	if o.known[production] == nil {
+		o.known[production] = &known{records: map[string]record.Record{}}
+	}
+	return o.known[production]
+}
+
+// forget drops what the snapshot does not use.
+func (o *observer) forget(s Snapshot) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if !s.Place.Exists && len(s.Reviews) == 0 {
+		delete(o.known, s.Name)
+		return
+	}
+	maps.DeleteFunc(o.of(s.Name).records, func(name string, _ record.Record) bool { return s.record(name) == nil })
+}
+
+// reviews of the prototype, oldest first.
+func (o *observer) reviews(ctx context.Context, production string) ([]*v1alpha1.HardeningReview, error) {
+	var list v1alpha1.HardeningReviewList
+	if err := o.client.List(ctx, &list, client.MatchingFields{indexProduction: production}); err != nil {
+		return nil, fmt.Errorf("reviews: %w", err)
+	}
+	var out []*v1alpha1.HardeningReview
+	for i := range list.Items {
+		out = append(out, &list.Items[i])
+	}
+	slices.SortFunc(out, func(a, b *v1alpha1.HardeningReview) int { return ordinal(a) - ordinal(b) })
+	return out, nil
+}
+
+// ordinal is the number in a review's name, 0 where there is none.
+func ordinal(review *v1alpha1.HardeningReview) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(review.Name, review.Spec.Prototype.Name+"-"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// prototype finds out whose the namespace is, and whether that prototype is still there.
+func (o *observer) prototype(ctx context.Context, s *Snapshot) error {
+	var list v1alpha1.AIPrototypeList
+	if err := o.client.List(ctx, &list, client.MatchingFields{indexProduction: s.Name}); err != nil {
+		return fmt.Errorf("prototype: %w", err)
+	}
+	switch {
+	case len(list.Items) > 0:
+		s.Prototype = &list.Items[0]
+		identity := names.Of(s.Prototype)
+		s.Identity = &identity
+	case s.Current != nil:
+		s.Identity = &s.Current.Prototype
+	case len(s.Reviews) > 0:
+		identity := identityOf(s.Reviews[0])
+		s.Identity = &identity
+	}
+	return nil
+}
+
+func identityOf(review *v1alpha1.HardeningReview) names.Identity {
+	return names.Identity{Namespace: review.Namespace, Name: review.Spec.Prototype.Name, UID: review.Spec.Prototype.UID}
+}
+
+// remembered opens a record that the namespace names; nil if it can't be used.
+func (o *observer) remembered(ctx context.Context, s Snapshot, name, digest string) (*record.Record, error) {
+	if name == "" {
+		return nil, nil
+	}
+	r, err := o.open(ctx, name, s.Name, false)
+	if errors.Is(err, record.ErrMismatch) || (err == nil && r != nil && digest != "" && r.ReviewDigest != digest) {
+		return nil, nil
+	}
+	return r, err
+}
+
+// open reads and verifies a record; nil where there is none. Past the cache it is read before it is promoted.
+func (o *observer) open(ctx context.Context, name, production string, fresh bool) (*record.Record, error) {
+	o.mutex.Lock()
+	r, ok := o.of(production).records[name]
+	o.mutex.Unlock()
+	if ok && !fresh {
+		return &r, nil
+	}
+	var object appsv1.ControllerRevision
+	if err := o.live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: name}, &object); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	r, err := record.Read(&object)
+	if err != nil {
+		return nil, err
+	}
+	if r.Prototype.Production() != production || r.Subject.Destination.Namespace != production {
+		return nil, fmt.Errorf("%w: record %s is for another destination than %s", record.ErrMismatch, name, production)
+	}
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.of(production).records[name] = r
+	return &r, nil
+}
+
+// newest is the newest review, if it may still be promoted. Whatever a status says only ever stops it here.
+func newest(s Snapshot) *Candidate {
+	if len(s.Reviews) == 0 {
+		return nil
+	}
+	review := s.Reviews[len(s.Reviews)-1]
+	if review.Status.Outcome != "" && review.Status.Outcome != v1alpha1.OutcomePromoted {
+		return nil
+	}
+	if review.Spec.Record == s.memory().Fault.Record && review.Spec.Record != s.memory().Record {
+		return nil
+	}
+	if p := review.Status.Promotion; p != nil && slices.Contains(over, p.Step) {
+		return nil
+	}
+	return &Candidate{
+		Review: review,
+		Hinted: apimeta.IsStatusConditionTrue(review.Status.Conditions, v1alpha1.ConditionGatesPassed) &&
+			apimeta.IsStatusConditionTrue(review.Status.Conditions, v1alpha1.ConditionApproved),
+	}
+}
+
+// over are steps from which a review never comes back: going on takes another review.
+var over = []v1alpha1.PromotionStep{v1alpha1.StepRolledBack, v1alpha1.StepRetiring, v1alpha1.StepRetired}
+
+// judge computes anew, for a candidate that is not running yet, what its status claims.
+func (o *observer) judge(ctx context.Context, s *Snapshot) error {
+	c := s.Candidate
+	if c == nil || (c.Review.Spec.Record == s.memory().Record && (s.released() || s.memory().serving())) {
+		return nil
+	}
+	r, err := o.open(ctx, c.Review.Spec.Record, s.Name, c.Hinted)
+	switch {
+	case errors.Is(err, record.ErrMismatch):
+		c.Problem = unusable(err.Error())
+		return nil
+	case err != nil:
+		return fmt.Errorf("record: %w", err)
+	case r == nil:
+		c.Problem = unusable("record " + c.Review.Spec.Record + " is not there")
+		return nil
+	}
+	if err := r.Matches(c.Review); err != nil {
+		c.Problem = unusable(err.Error())
+		return nil
+	}
+	c.Record = r
+	if !c.Hinted {
+		return nil
+	}
+	return o.assess(ctx, c)
+}
+
+func unusable(why string) string {
+	return evidence.Clean("Nothing is promoted from what can't be verified: "+why+". A new review has a record of its own.", maxMessage)
+}
+
+// assess reads reports and decisions, and measures the guards last: what the measurement vouches for was read before.
+func (o *observer) assess(ctx context.Context, c *Candidate) error {
+	reports, err := o.reports(ctx, *c.Record)
+	if err != nil {
+		return err
+	}
+	var decisions v1alpha1.HardeningDecisionList
+	if err := o.client.List(ctx, &decisions, client.InNamespace(c.Review.Namespace)); err != nil {
+		return fmt.Errorf("decisions: %w", err)
+	}
+	state, err := o.guards.Measure(ctx)
+	if err != nil {
+		c.Guards = Check{Why: evidence.Clean("The admission policies could not be measured: "+err.Error(), maxMessage)}
+		return nil
+	}
+	c.Guards = Check{OK: state.InPlace, Why: evidence.Clean("Nothing is promoted until the admission policies are in place. "+state.Message, maxMessage)}
+	c.Gates = o.gates(*c.Record, reports, o.now())
+	c.Approvals = approvals(*c.Record, c.Review, decisions.Items, state)
+	return nil
+}
+
+// reports of the prototype that can be verified.
+func (o *observer) reports(ctx context.Context, r record.Record) ([]record.Report, error) {
+	var list corev1.ConfigMapList
+	labels := client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: r.Prototype.UID}
+	if err := o.live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace), labels); err != nil {
+		return nil, fmt.Errorf("reports: %w", err)
+	}
+	var out []record.Report
+	for i := range list.Items {
+		if list.Items[i].Labels[v1alpha1.LabelGate] == "" {
+			continue
+		}
+		report, err := record.ReadReport(&list.Items[i])
+		if err != nil {
+			// It stays in the list: an older one that can be verified must not take its place.
+			if report.Body, err = assess.Lost(err.Error()); err != nil {
+				return nil, err
+			}
+			report.MeasuredAt = list.Items[i].CreationTimestamp.Time
+		}
+		out = append(out, report)
+	}
+	return out, nil
+}
+
+// credentials are read before something is released, and now and then while it serves.
+func (o *observer) credentials(ctx context.Context, s *Snapshot) error {
+	r := s.Current
+	if next := s.next(); next != nil && s.memory().Leftover == "" && !s.memory().underWay() && next.Guards.OK && next.Gates.OK && next.Approvals.OK {
+		r = next.Record
+	}
+	if r == nil || s.memory().Retiring {
+		return nil
+	}
+	now := o.now()
+	o.mutex.Lock()
+	due := now.Sub(o.of(s.Name).looked) >= credentialsFresh
+	o.mutex.Unlock()
+	if r == s.Current && s.released() && !due {
+		return nil
+	}
+	made, err := o.maker.Make(ctx, r.Subject, surroundings(*r, ""))
+	if err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	s.Credentials, s.CredentialsOf = &made, r.Name()
+	return nil
+}
+
+// lookedAt notes that the credentials of a namespace were made and written.
+func (o *observer) lookedAt(name string, at time.Time) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.of(name).looked = at
+}

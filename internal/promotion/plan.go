@@ -1,0 +1,100 @@
+package promotion
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Kind names an action. The set is closed: the executor knows no other.
+type Kind string
+
+const (
+	// Prepare makes everything in production but what runs pods: namespace, rights, quota, policies, Secrets,
+	// Service, disruption budget.
+	Prepare Kind = "Prepare"
+	// Remember writes the namespace's memory. It is always the last action of a plan: what follows from it is
+	// decided anew, from what was really written.
+	Remember Kind = "Remember"
+	// Release makes the Deployment and its autoscaler those of the record.
+	Release Kind = "Release"
+	// Stop takes the Deployment and its autoscaler away: nothing that failed keeps running.
+	Stop Kind = "Stop"
+	// Prune removes the network policies and Secrets of a record whose pods are gone.
+	Prune Kind = "Prune"
+	// Teardown takes production away, pods first.
+	Teardown Kind = "Teardown"
+)
+
+// Action is one step of a plan.
+type Action struct {
+	Kind Kind
+	// Record that Prepare, Release and Prune are about.
+	Record string
+	// Beside is the record whose pods still run next to it while Prepare makes room for both.
+	Beside string
+	// Memory is what Remember writes.
+	Memory Memory
+}
+
+// String is one line for tests and logs.
+func (a Action) String() string {
+	switch {
+	case a.Kind == Remember:
+		return fmt.Sprintf("Remember(%s)", a.Memory)
+	case a.Beside != "":
+		return fmt.Sprintf("%s(%s beside %s)", a.Kind, a.Record, a.Beside)
+	case a.Record != "":
+		return fmt.Sprintf("%s(%s)", a.Kind, a.Record)
+	}
+	return string(a.Kind)
+}
+
+// Plan is what a pass does and what it waits for.
+type Plan struct {
+	Actions []Action
+	// Current is what is wrong with the record that is to serve; nil if nothing is.
+	Current *Blocker
+	// Candidate is why the newest review is not promoted now; nil if it is, or if there is none.
+	Candidate *Blocker
+	// Wake is when to look again without being told; the zero time for never.
+	Wake time.Time
+}
+
+// String is the plan on one line.
+func (p Plan) String() string {
+	var parts []string
+	for _, a := range p.Actions {
+		parts = append(parts, a.String())
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "nothing")
+	}
+	line := strings.Join(parts, " → ")
+	if p.Current != nil {
+		line += " · current: " + p.Current.Reason
+	}
+	if p.Candidate != nil {
+		line += " · candidate: " + p.Candidate.Reason
+	}
+	return line
+}
+
+// remembers is the memory after the plan.
+func (p Plan) remembers(before Memory) Memory {
+	for _, a := range p.Actions {
+		if a.Kind == Remember {
+			return a.Memory
+		}
+	}
+	return before
+}
+
+func (p Plan) has(kind Kind) bool {
+	for _, a := range p.Actions {
+		if a.Kind == kind {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,109 @@
+package promotion
+
+import (
+	"context"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+)
+
+// owned are the kinds whose every change in a production namespace is looked at: rollouts, and drift.
+var owned = []client.Object{
+	&appsv1.Deployment{}, &autoscalingv2.HorizontalPodAutoscaler{}, &policyv1.PodDisruptionBudget{},
+	&networkingv1.NetworkPolicy{}, &rbacv1.RoleBinding{}, &corev1.Service{}, &corev1.ServiceAccount{},
+	&corev1.ResourceQuota{}, &corev1.LimitRange{}, &corev1.Pod{},
+}
+
+// SetupWithManager registers the watches. Everything that is watched leads to the name of a production namespace.
+func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager) error {
+	build := ctrl.NewControllerManagedBy(manager).Named("promotion")
+	for _, kind := range []client.Object{&v1alpha1.HardeningReview{}, &v1alpha1.AIPrototype{}} {
+		if err := manager.GetFieldIndexer().IndexField(ctx, kind, indexProduction, Index); err != nil {
+			return err
+		}
+		build.Watches(kind, mapped(Index))
+	}
+	for _, kind := range owned {
+		build.Watches(kind, mapped(func(object client.Object) []string { return []string{object.GetNamespace()} }))
+	}
+	build.Watches(&corev1.Namespace{}, mapped(func(object client.Object) []string { return []string{object.GetName()} }))
+	// Guards that are in place again free whatever waited for them.
+	build.Watches(&v1alpha1.HardeningPolicy{}, handler.EnqueueRequestsFromMapFunc(c.waiting), builder.WithPredicates(guardsTurned()))
+	return build.WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).Complete(c)
+}
+
+// Index is by what reviews and prototypes are found: the production namespace that is theirs.
+func Index(object client.Object) []string {
+	switch o := object.(type) {
+	case *v1alpha1.HardeningReview:
+		return []string{identityOf(o).Production()}
+	case *v1alpha1.AIPrototype:
+		return []string{names.Of(o).Production()}
+	}
+	return nil
+}
+
+func mapped(productions func(client.Object) []string) handler.EventHandler {
+	return handler.EnqueueRequestsFromMapFunc(func(_ context.Context, object client.Object) []reconcile.Request {
+		return requests(productions(object)...)
+	})
+}
+
+func requests(productions ...string) []reconcile.Request {
+	var out []reconcile.Request
+	for _, name := range productions {
+		if strings.HasPrefix(name, v1alpha1.ProductionPrefix) {
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+		}
+	}
+	return out
+}
+
+// waiting are the production namespaces of reviews that say that they wait for the guards.
+func (c *Controller) waiting(ctx context.Context, _ client.Object) []reconcile.Request {
+	var list v1alpha1.HardeningReviewList
+	if err := c.client.List(ctx, &list); err != nil {
+		log.FromContext(ctx).Error(err, "list reviews that wait for the guards")
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		p := list.Items[i].Status.Promotion
+		if p != nil && p.Step == v1alpha1.StepPreparing && p.Reason != v1alpha1.ReasonNotRequested {
+			out = append(out, requests(Index(&list.Items[i])...)...)
+		}
+	}
+	return out
+}
+
+func guardsTurned() predicate.Predicate {
+	inPlace := func(object client.Object) bool {
+		p, ok := object.(*v1alpha1.HardeningPolicy)
+		return ok && apimeta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionGuardsInPlace)
+	}
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return inPlace(e.ObjectNew) && !inPlace(e.ObjectOld) },
+	}
+}

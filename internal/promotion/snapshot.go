@@ -1,0 +1,154 @@
+package promotion
+
+import (
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
+)
+
+// Snapshot is everything that one pass looks at. It is filled by the observer and changed by nobody.
+type Snapshot struct {
+	// Name of the production namespace: the key of a pass.
+	Name string
+	// Identity of the prototype, nil while neither a review, a prototype nor a record tells it.
+	Identity *names.Identity
+	Place    Place
+	// Prototype is nil when it is gone or another one has its name.
+	Prototype *v1alpha1.AIPrototype
+	// Reviews of the prototype, oldest first.
+	Reviews []*v1alpha1.HardeningReview
+	// Current is the verified record that is to serve, nil if there is none or it can't be read.
+	Current *record.Record
+	// Beside is the verified record whose pods may still run next to the current one's.
+	Beside *record.Record
+	// Candidate is the newest review that may still be promoted.
+	Candidate *Candidate
+	// Credentials were made for the record CredentialsOf; nil when it is not yet time to look again.
+	Credentials   *credentials.Made
+	CredentialsOf string
+}
+
+// Place is the production namespace and what runs there.
+type Place struct {
+	Exists      bool
+	Terminating bool
+	// Foreign means that the namespace is not the prototype's.
+	Foreign bool
+	// UID of the prototype, from the namespace's label.
+	UID string
+	// OrphanMark is the label that says whether the prototype is gone, as it stands.
+	OrphanMark string
+	Memory     Memory
+	Rollout    Rollout
+}
+
+// Candidate is a review that may be promoted, judged anew from the record.
+type Candidate struct {
+	Review *v1alpha1.HardeningReview
+	// Record is nil when it can't be read or does not match; Problem says why.
+	Record  *record.Record
+	Problem string
+	// Hinted means that the review's status claims gates and approvals. That alone promotes nothing; without it
+	// nothing is computed.
+	Hinted bool
+	// Guards says whether the admission policies were measured just now.
+	Guards Check
+	// Gates and Approvals are computed from reports and decisions.
+	Gates, Approvals Check
+}
+
+// Check is an answer and, if it is no, why.
+type Check struct {
+	OK  bool
+	Why string
+}
+
+// Blocker is why something waits, and who can end it.
+type Blocker struct {
+	Reason, Message string
+}
+
+// memory is a shorthand.
+func (s Snapshot) memory() Memory { return s.Place.Memory }
+
+// orphaned means that something serves whose prototype is gone.
+func (s Snapshot) orphaned() bool {
+	return s.Prototype == nil && s.Place.Exists && s.memory().Record != "" && !s.memory().Retiring
+}
+
+// retired means that the team took it out of production.
+func (s Snapshot) retired() bool {
+	return s.Prototype != nil && s.Prototype.Spec.Target == v1alpha1.TargetRetired
+}
+
+// released means that the Deployment is the current record's.
+func (s Snapshot) released() bool {
+	return s.memory().Record != "" && s.Place.Rollout.Record == s.memory().Record
+}
+
+// steady means that everything in production was once written as it should be, so that a difference is drift and no
+// change of ours.
+func (s Snapshot) steady() bool {
+	m := s.memory()
+	return m.Leftover == "" && s.released()
+}
+
+// reviewOf is the review of a record, nil if it is gone.
+func (s Snapshot) reviewOf(name string) *v1alpha1.HardeningReview {
+	for _, review := range s.Reviews {
+		if name != "" && review.Spec.Record == name {
+			return review
+		}
+	}
+	return nil
+}
+
+// intentReported means that the review says what is about to happen.
+func (s Snapshot) intentReported() bool {
+	review := s.reviewOf(s.memory().Record)
+	if review == nil || review.Status.Promotion == nil || review.Status.Promotion.IntentAt == nil {
+		return false
+	}
+	return review.Status.Promotion.IntentAt.Unix() == s.memory().IntentAt.Unix()
+}
+
+// soakEnds is when the current record will have soaked.
+func (s Snapshot) soakEnds() time.Time {
+	return s.memory().SoakingSince.Add(s.Current.Requirements.Soak())
+}
+
+// record finds a record that the snapshot holds, nil if it could not be read.
+func (s Snapshot) record(name string) *record.Record {
+	known := []*record.Record{s.Current, s.Beside}
+	if s.Candidate != nil {
+		known = append(known, s.Candidate.Record)
+	}
+	for _, r := range known {
+		if r != nil && name != "" && r.Name() == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// credentials are those that were made for a record, nil if they were not looked at.
+func (s Snapshot) credentials(name string) *credentials.Made {
+	if s.CredentialsOf != name {
+		return nil
+	}
+	return s.Credentials
+}
+
+// secretsDigest is what the record's pods are rendered with. Where a source is missing they keep what they have.
+func (s Snapshot) secretsDigest(name string) string {
+	if made := s.credentials(name); made != nil && len(made.Problems) == 0 {
+		return made.Digest
+	}
+	if s.Place.Rollout.Record == name {
+		return s.Place.Rollout.SecretsDigest
+	}
+	return ""
+}
