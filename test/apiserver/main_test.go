@@ -123,7 +123,7 @@ func install(ctx context.Context) error {
 			}
 		}
 	}
-	return guarded(ctx)
+	return until(ctx, unguarded)
 }
 
 func installed() []client.Object {
@@ -182,22 +182,8 @@ func decode(manifest []byte) ([]*unstructured.Unstructured, error) {
 	}
 }
 
-// guarded waits until the server applies every policy: it loads them a moment after they are created. Each is asked
+// unguarded is nil when the server applies every policy; it loads them a moment after they are created. Each is asked
 // for by a write that only it refuses, by dry run.
-func guarded(ctx context.Context) error {
-	for {
-		err := unguarded(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("the guards are not applied: %w", err)
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
-}
-
 func unguarded(ctx context.Context) error {
 	for _, attack := range canaries() {
 		if err := attack.refused(ctx, dry); err != nil {

@@ -1,0 +1,180 @@
+package apiserver
+
+import (
+	"context"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+func namespace(name string, labels map[string]string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+}
+
+// relabelled tries a change of labels in the three ways that a Namespace can be written.
+func relabelled(name string, edit func(map[string]string)) map[string]func(context.Context, client.Client) error {
+	edited := func(ctx context.Context, c client.Client) (*corev1.Namespace, error) {
+		n := namespace(name, nil)
+		err := admin.Get(ctx, client.ObjectKeyFromObject(n), n)
+		if n.Labels == nil {
+			n.Labels = map[string]string{}
+		}
+		edit(n.Labels)
+		return n, err
+	}
+	return map[string]func(context.Context, client.Client) error{
+		"": func(ctx context.Context, c client.Client) error {
+			n, err := edited(ctx, c)
+			if err != nil {
+				return err
+			}
+			return c.Update(ctx, n)
+		},
+		" through status": func(ctx context.Context, c client.Client) error {
+			n, err := edited(ctx, c)
+			if err != nil {
+				return err
+			}
+			return c.Status().Update(ctx, n)
+		},
+		" through finalize": func(ctx context.Context, c client.Client) error {
+			n, err := edited(ctx, c)
+			if err != nil {
+				return err
+			}
+			return c.SubResource("finalize").Update(ctx, n)
+		},
+	}
+}
+
+// Threats 20 and 22: labels of managed namespaces, also through /status and /finalize.
+func TestManagedNamespacesKeepTheirLabels(t *testing.T) {
+	edits := map[string]func(map[string]string){
+		"ours removed":        func(l map[string]string) { delete(l, v1alpha1.LabelManagedBy) },
+		"Pod Security":        func(l map[string]string) { l["pod-security.kubernetes.io/enforce"] = "privileged" },
+		"ports opened":        func(l map[string]string) { l["affineur.dev/port-forward"] = "true" },
+		"another purpose":     func(l map[string]string) { l[v1alpha1.LabelPurpose] = v1alpha1.PurposeSandbox + "x" },
+		"a label of no harm":  func(l map[string]string) { l["their"] = "own" },
+		"all of them removed": func(l map[string]string) { clear(l) },
+	}
+	for _, name := range []string{sandbox, production} {
+		for what, edit := range edits {
+			for how, try := range relabelled(name, edit) {
+				for who, c := range map[string]client.Client{"mallory": as(mallory, everything), "an administrator": as("root", administrators), "the namespace controller": as(namespacer, administrators)} {
+					a := attack{what + how + " by " + who, "affineur-namespaces", "only the operator writes namespace " + name, c, try}
+					if err := a.refused(t.Context(), wet); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	}
+	gone := func(ctx context.Context, c client.Client) error { return c.Delete(ctx, namespace(sandbox, nil)) }
+	for _, who := range []client.Client{as(mallory, everything), as("root", administrators)} {
+		must(t, attack{"deleted", "affineur-namespaces", "change or delete its AIPrototype instead", who, gone}.refused(t.Context(), wet))
+	}
+	must(t, gone(t.Context(), dry(as(operator))))
+	// What the namespace controller does at the end of a namespace.
+	ending := managed(sandbox, "")
+	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(ending), ending))
+	must(t, dry(as(namespacer, administrators)).Status().Update(t.Context(), ending.DeepCopy()))
+	finalized := ending.DeepCopy()
+	finalized.Spec.Finalizers = nil
+	must(t, dry(as(namespacer, administrators)).SubResource("finalize").Update(t.Context(), finalized))
+}
+
+// Threats 21 and 22: squatting, and passing a foreign namespace off as ours.
+func TestNobodyTakesOurNames(t *testing.T) {
+	ours := map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}
+	everybody := map[string]client.Client{"mallory": as(mallory, everything), "an administrator": as("root", administrators)}
+	for who, c := range everybody {
+		var attacks []attack
+		for _, prefix := range []string{v1alpha1.SandboxPrefix, v1alpha1.ProductionPrefix, v1alpha1.RehearsalPrefix} {
+			attacks = append(attacks,
+				attack{prefix + " by " + who, "affineur-namespace-names", "only the operator creates namespaces", c, create(func() client.Object { return namespace(prefix+"squat", nil) })},
+				attack{prefix + " with our label by " + who, "affineur-namespaces", "only the operator writes namespace", c, create(func() client.Object { return namespace(prefix+"squat", ours) })},
+				attack{prefix + " with a generated name by " + who, "affineur-namespace-names", "only the operator creates namespaces", c, create(func() client.Object {
+					return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: prefix}}
+				})})
+		}
+		attacks = append(attacks, attack{"our label on another name by " + who, "affineur-namespaces", "namespace harmless is none of them", c, create(func() client.Object { return namespace("harmless", ours) })})
+		tryAll(t, attacks)
+		for how, try := range relabelled("default", func(l map[string]string) { l[v1alpha1.LabelManagedBy] = v1alpha1.ManagedBy }) {
+			must(t, attack{"our label on default" + how, "affineur-namespaces", "namespace default is none of them", c, try}.refused(t.Context(), wet))
+		}
+	}
+	// Others' namespaces are others' business, also others' managed-by.
+	must(t, as(mallory, everything).Create(t.Context(), namespace("theirs", map[string]string{v1alpha1.LabelManagedBy: "helm"})))
+	must(t, as(mallory, everything).Delete(t.Context(), namespace("theirs", nil)))
+	must(t, as(operator).Create(t.Context(), managed("affr-made", v1alpha1.PurposeRehearsal)))
+}
+
+// Threat 9: a team that may update its namespace does not choose its policy.
+func TestTeamLabelsAreAssigned(t *testing.T) {
+	const policy, says = "affineur-team-labels", "takes the verb assign on teams.affineur.dev"
+	must(t, admin.Create(t.Context(), namespace("education", map[string]string{v1alpha1.LabelTeam: "education", "affineur.dev/ai-sandbox": "true"})))
+	edits := map[string]func(map[string]string){
+		"another team":    func(l map[string]string) { l[v1alpha1.LabelTeam] = "membership" },
+		"no team":         func(l map[string]string) { delete(l, v1alpha1.LabelTeam) },
+		"another policy":  func(l map[string]string) { l["affineur.dev/ai-sandbox"] = "lenient" },
+		"an empty value":  func(l map[string]string) { l["affineur.dev/new"] = "" },
+		"every label off": func(l map[string]string) { clear(l) },
+	}
+	for what, edit := range edits {
+		for how, try := range relabelled("education", edit) {
+			must(t, attack{what + how, policy, says, as(mallory, everything), try}.refused(t.Context(), wet))
+		}
+	}
+	// Everything else of the namespace is the team's.
+	for _, try := range relabelled("education", func(l map[string]string) { l["cost-centre"] = "4711" }) {
+		must(t, try(t.Context(), as(mallory, everything)))
+	}
+	must(t, admin.Create(t.Context(), granted("affineur-team-assigner", "", "platform")))
+	for _, who := range []client.Client{as("pat@example.org", "platform", everything), as("root", administrators)} {
+		must(t, relabelled("education", edits["another team"])[""](t.Context(), dry(who)))
+		must(t, dry(who).Create(t.Context(), namespace("marketing", map[string]string{v1alpha1.LabelTeam: "marketing"})))
+	}
+}
+
+// The records and gate namespaces are the installer's to bring and to keep, and nobody's to delete.
+func TestInstalledNamespaces(t *testing.T) {
+	const policy = "affineur-namespaces"
+	must(t, admin.Create(t.Context(), granted("affineur-installer", "", "installers")))
+	installer := as("ivo@example.org", "installers", everything)
+	own := func(l map[string]string) { l["their"] = "own" }
+	for _, name := range []string{v1alpha1.RecordsNamespace, v1alpha1.GatesNamespace} {
+		for how, try := range relabelled(name, own) {
+			must(t, attack{"relabelled" + how, policy, "may manage installations.affineur.dev", as(mallory, everything), try}.refused(t.Context(), wet))
+		}
+		for how, try := range relabelled(name, func(l map[string]string) { delete(l, v1alpha1.LabelManagedBy) }) {
+			must(t, attack{"unlabelled" + how, policy, "keeps its labels", as("root", administrators), try}.refused(t.Context(), wet))
+		}
+		gone := func(ctx context.Context, c client.Client) error { return c.Delete(ctx, namespace(name, nil)) }
+		must(t, attack{"deleted", policy, "is kept while the guards stand", as("root", administrators), gone}.refused(t.Context(), wet))
+		must(t, relabelled(name, own)[""](t.Context(), dry(installer)))
+		must(t, relabelled(name, own)[""](t.Context(), dry(as("root", administrators))))
+		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "upgrade"}}
+		must(t, dry(installer).Create(t.Context(), role))
+		must(t, attack{"content by the installer", "affineur-managed-content", "only the operator and the cluster itself write secrets", installer,
+			create(func() client.Object {
+				return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "intruder"}}
+			})}.refused(t.Context(), wet))
+	}
+	parameters := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "affineur-guards"}}
+	add := client.RawPatch("application/merge-patch+json", []byte(`{"data":{"platformWriters":"system:serviceaccount:mesh:mesh"}}`))
+	must(t, dry(installer).Patch(t.Context(), parameters.DeepCopy(), add))
+	must(t, dry(as(mallory, everything)).Patch(t.Context(), configMapIn(v1alpha1.SystemNamespace, t), client.RawPatch("application/merge-patch+json", []byte(`{"data":{"a":"b"}}`))))
+}
+
+// configMapIn makes a ConfigMap that is nobody's business.
+func configMapIn(namespace string, t *testing.T) *corev1.ConfigMap {
+	t.Helper()
+	c := configMap(namespace, named(t.Name()))
+	must(t, admin.Create(t.Context(), c))
+	return c
+}
