@@ -1,0 +1,239 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// actor carries out plans.
+type actor struct {
+	client client.Client
+	writer *apply.Writer
+}
+
+// errWaiting ends a pass that has to wait; what for is in the outcome.
+var errWaiting = errors.New("waiting")
+
+// act carries out the actions in order. The first that has to wait, or fails, ends the pass: every action can be
+// repeated, so the next pass goes on from there.
+func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) Outcome {
+	var out Outcome
+	for _, action := range p.Actions {
+		err := a.carryOut(ctx, action, s, p, seen, &out)
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, errWaiting):
+		case errors.As(err, &out.Conflict):
+		default:
+			out.Err = err
+		}
+		return out
+	}
+	return out
+}
+
+func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan, seen *remembered, out *Outcome) error {
+	switch action {
+	case AddFinalizer, RemoveFinalizer:
+		return a.finalizer(ctx, s, action, out)
+	case PrepareSandbox:
+		return a.prepare(ctx, s, seen, out)
+	case KeepReports:
+		return a.keepReports(ctx, s)
+	case RemoveRuns:
+		return a.removeRuns(ctx, s, seen)
+	case StartControl:
+		return a.start(ctx, s, suffixControl)
+	case StartInside:
+		return a.start(ctx, s, suffixInside)
+	case RunWorkload:
+		return a.runWorkload(ctx, s, out)
+	case StopWorkload:
+		return a.stopWorkload(ctx, s)
+	case OpenReview, RestoreReview:
+		return a.openReview(ctx, s, p, action, out)
+	case TearDownSandbox:
+		return a.tearDown(ctx, s, s.Identity.Sandbox(), out)
+	case TearDownRehearsal:
+		return a.tearDown(ctx, s, s.Identity.Rehearsal(), out)
+	case SweepGates:
+		return a.sweepGates(ctx, s)
+	}
+	return nil
+}
+
+// finalizer is put on and taken off by a patch that fails where somebody else wrote meanwhile. The operator may
+// change nothing else of a prototype.
+func (a *actor) finalizer(ctx context.Context, s *Snapshot, action Action, out *Outcome) error {
+	before := s.Prototype.DeepCopy()
+	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
+	after := s.Prototype.DeepCopy()
+	if action == AddFinalizer {
+		controllerutil.AddFinalizer(after, v1alpha1.FinalizerSandbox)
+	} else {
+		controllerutil.RemoveFinalizer(after, v1alpha1.FinalizerSandbox)
+	}
+	err := a.client.Patch(ctx, after, patch)
+	if action == RemoveFinalizer {
+		out.Gone = err == nil || apierrors.IsNotFound(err)
+		return client.IgnoreNotFound(err)
+	}
+	if err == nil {
+		s.Prototype.Finalizers, s.Prototype.ResourceVersion = after.Finalizers, after.ResourceVersion
+	}
+	return err
+}
+
+// prepare makes the namespace, then the operator's rights in it, then the rest side by side. Rights that were granted
+// a moment ago may not be known to every API server yet; that is waited for, not reported.
+func (a *actor) prepare(ctx context.Context, s *Snapshot, seen *remembered, out *Outcome) error {
+	at := s.surroundings()
+	if _, err := a.writer.Ensure(ctx, workload.Namespace(at, s.portForward())); err != nil {
+		return err
+	}
+	granted, err := a.writer.Ensure(ctx, workload.OperatorBinding(at))
+	if err != nil {
+		return err
+	}
+	_, err = a.writer.EnsureAll(ctx, s.furniture()...)
+	if granted == apply.Created && apierrors.IsForbidden(err) {
+		out.Retry = time.Second
+		return errWaiting
+	}
+	if err != nil {
+		return err
+	}
+	for _, object := range s.surplus() {
+		if err := a.writer.Remove(ctx, object); err != nil {
+			return err
+		}
+	}
+	if s.References.Live {
+		seen.written = true
+	}
+	return nil
+}
+
+func (a *actor) keepReports(ctx context.Context, s *Snapshot) error {
+	for _, report := range s.reports() {
+		object, err := report.Object()
+		if err != nil {
+			return err
+		}
+		if _, err := a.writer.CreateOnce(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// removeRuns deletes both Jobs, and remembers which they were: the cache may show them for a moment longer.
+func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) error {
+	seen.removed = []string{s.Inside.Nonce, s.Control.Nonce}
+	for suffix, probe := range map[string]Probe{suffixInside: s.Inside, suffixControl: s.Control} {
+		if !probe.present() {
+			continue
+		}
+		r := s.probe(suffix)
+		if err := a.writer.Remove(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *actor) start(ctx context.Context, s *Snapshot, suffix string) error {
+	job, err := s.job(suffix, rand.Text())
+	if err != nil {
+		return err
+	}
+	_, err = a.writer.CreateOnce(ctx, job)
+	return err
+}
+
+func (a *actor) runWorkload(ctx context.Context, s *Snapshot, out *Outcome) error {
+	at := s.surroundings()
+	outcomes, err := a.writer.EnsureAll(ctx, workload.Service(*s.Subject, at), workload.Deployment(*s.Subject, at, 1))
+	if err != nil {
+		return err
+	}
+	out.Rolled = outcomes[1] != apply.Unchanged
+	return nil
+}
+
+// stopWorkload needs to know nothing of the subject, so that it works whatever else is wrong.
+func (a *actor) stopWorkload(ctx context.Context, s *Snapshot) error {
+	stopped := s.Deployment.DeepCopy()
+	stopped.Spec.Replicas = ptr.To[int32](0)
+	return client.IgnoreNotFound(a.client.Update(ctx, stopped))
+}
+
+// openReview writes the record first: a crash in between leaves a record without a view, which the next pass makes.
+func (a *actor) openReview(ctx context.Context, s *Snapshot, p Plan, action Action, out *Outcome) error {
+	if action == OpenReview {
+		object, err := p.Record.Object()
+		if err != nil {
+			return err
+		}
+		outcome, err := a.writer.CreateOnce(ctx, object)
+		if err != nil {
+			return err
+		}
+		if outcome != apply.Created {
+			// Somebody took the ordinal since the records were read: look again before a view speaks of it.
+			out.Retry = time.Second
+			return errWaiting
+		}
+	}
+	review := p.Record.Review(s.Prototype)
+	if _, err := a.writer.CreateOnce(ctx, review); err != nil {
+		return err
+	}
+	out.Review = review.Name
+	return nil
+}
+
+func (a *actor) tearDown(ctx context.Context, s *Snapshot, namespace string, out *Outcome) error {
+	waiting, err := a.writer.Teardown(ctx, namespace, s.Identity.UID)
+	if err != nil {
+		return err
+	}
+	if waiting != "" {
+		out.Waiting = waiting
+		return errWaiting
+	}
+	return nil
+}
+
+// sweepGates removes every run of this prototype, and the openings made for them, from the gates' namespace.
+func (a *actor) sweepGates(ctx context.Context, s *Snapshot) error {
+	for _, list := range []client.ObjectList{&batchv1.JobList{}, &networkingv1.NetworkPolicyList{}} {
+		if err := a.client.List(ctx, list, client.InNamespace(v1alpha1.GatesNamespace),
+			client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}); err != nil {
+			return err
+		}
+		if err := apimeta.EachListItem(list, func(object runtime.Object) error {
+			return a.writer.Remove(ctx, object.(client.Object))
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

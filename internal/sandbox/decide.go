@@ -1,0 +1,362 @@
+package sandbox
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
+)
+
+// State is where a prototype is. It is computed anew on every pass and never stored.
+type State string
+
+// States, from the end of a life to its middle.
+const (
+	// Deleting: the prototype is going, and everything of it outside production.
+	Deleting State = "Deleting"
+	// Retiring: the sandbox and production are going.
+	Retiring State = "Retiring"
+	// Retired: nothing of it runs any more.
+	Retired State = "Retired"
+	// NeedStated: there is no workload.
+	NeedStated State = "NeedStated"
+	// Expired: the sandbox's life is over.
+	Expired State = "Expired"
+	// Suspended: the team stopped the workload.
+	Suspended State = "Suspended"
+	// Holding: the policy was edited and has not been read; nothing moves for a moment.
+	Holding State = "Holding"
+	// Blocked: a problem keeps this spec from running; what ran before goes on.
+	Blocked State = "Blocked"
+	// Conflict: a foreign namespace has the sandbox's name.
+	Conflict State = "Conflict"
+	// Clearing: an earlier sandbox has to be gone first.
+	Clearing State = "Clearing"
+	// Measuring: isolation is being measured, and nothing of this subject runs.
+	Measuring State = "Measuring"
+	// Unmeasured: isolation could not be measured; it is tried again.
+	Unmeasured State = "Unmeasured"
+	// Unenforced: the cluster does not enforce NetworkPolicy.
+	Unenforced State = "Unenforced"
+	// Starting: the workload is being started, or does not get up.
+	Starting State = "Starting"
+	// Running: the current subject runs in its sandbox, and answers.
+	Running State = "Running"
+)
+
+// Action is one thing to do. The set is closed; actions are carried out in order, and one that has to wait ends the pass.
+type Action string
+
+// Actions.
+const (
+	// AddFinalizer, before anything exists that would have to be taken down.
+	AddFinalizer Action = "AddFinalizer"
+	// PrepareSandbox makes the namespace, the operator's rights in it, then the rest, and removes what is surplus.
+	PrepareSandbox Action = "PrepareSandbox"
+	// KeepReports stores what the isolation runs measured.
+	KeepReports Action = "KeepReports"
+	// RemoveRuns deletes the isolation runs.
+	RemoveRuns Action = "RemoveRuns"
+	// StartControl and StartInside make the isolation runs.
+	StartControl Action = "StartControl"
+	StartInside  Action = "StartInside"
+	// RunWorkload makes or updates Deployment and Service.
+	RunWorkload Action = "RunWorkload"
+	// StopWorkload scales the workload to zero.
+	StopWorkload Action = "StopWorkload"
+	// OpenReview writes a record and then its view.
+	OpenReview Action = "OpenReview"
+	// RestoreReview makes the view of a record anew.
+	RestoreReview Action = "RestoreReview"
+	// TearDownSandbox and TearDownRehearsal take the namespaces away, pods first.
+	TearDownSandbox   Action = "TearDownSandbox"
+	TearDownRehearsal Action = "TearDownRehearsal"
+	// SweepGates removes the prototype's runs from the gates' namespace.
+	SweepGates Action = "SweepGates"
+	// RemoveFinalizer, when nothing is left.
+	RemoveFinalizer Action = "RemoveFinalizer"
+)
+
+// referencesFresh is how long what was read outside the prototype counts, if nothing changes.
+const referencesFresh = 10 * time.Minute
+
+// Plan is what to do, and where the prototype is.
+type Plan struct {
+	State   State
+	Actions []Action
+	// Wake is when to look again, whatever happens; zero for never.
+	Wake time.Time
+	// Isolation is the verdict that was reached on this pass; nil without one.
+	Isolation *v1alpha1.IsolationStatus
+	// Record of the review to open or to restore.
+	Record *record.Record
+	// ReviewProblem keeps a ripe subject from its review.
+	ReviewProblem *policy.Problem
+	// Handled is true where nothing that was asked for by annotation is left to do.
+	Handled bool
+}
+
+// String is the plan in one line.
+func (p Plan) String() string {
+	out := string(p.State) + ":"
+	for _, action := range p.Actions {
+		out += " " + string(action)
+	}
+	if p.Isolation != nil {
+		out += " isolation=" + p.Isolation.Verdict
+	}
+	if p.Record != nil {
+		out += fmt.Sprintf(" record=%d", p.Record.Ordinal)
+	}
+	if p.ReviewProblem != nil {
+		out += " review=" + p.ReviewProblem.Reason
+	}
+	if !p.Wake.IsZero() {
+		out += " wake=" + p.Wake.UTC().Format(time.RFC3339)
+	}
+	return strings.TrimSuffix(out, ":")
+}
+
+func (p *Plan) do(actions ...Action) { p.Actions = append(p.Actions, actions...) }
+
+// wakeBy moves the waking time forward to the given one, if that is earlier.
+func (p *Plan) wakeBy(at time.Time) {
+	if !at.IsZero() && (p.Wake.IsZero() || at.Before(p.Wake)) {
+		p.Wake = at
+	}
+}
+
+// Decide says what to do. The first rule that applies decides:
+//
+//	deleted ─▶ Deleting ─(namespaces gone)─▶ finalizer removed
+//	target Retired ─▶ Retiring ─(sandbox and production gone)─▶ Retired
+//	no workload ─▶ NeedStated
+//	past its end ─▶ Expired
+//	suspended ─▶ Suspended
+//	policy edited, not read ─▶ Holding      a problem ─▶ Blocked      foreign namespace ─▶ Conflict
+//	else: Clearing ─▶ Measuring ─▶ Starting ─▶ Running ─(target Production)─▶ review opened
+//	                      │  ▲                    │
+//	                      ▼  │ retried            ▼ measured again, not enforced
+//	            Unmeasured, Unenforced ◀──────────┘ scaled to zero
+func Decide(s Snapshot, now time.Time) Plan {
+	expiry := s.expiresAt()
+	switch {
+	case s.deleting():
+		return s.leave(now)
+	case s.Prototype.Spec.Target == v1alpha1.TargetRetired:
+		return s.retire(now)
+	case s.container() == nil && s.Unread && !s.exists():
+		return Plan{State: Holding}
+	case s.container() == nil:
+		return s.away(NeedStated, now)
+	case expiry != nil && !now.Before(*expiry):
+		return s.away(Expired, now)
+	}
+	plan := s.live(now)
+	if action, rec := s.review(plan.verdict(s), now); action != "" {
+		plan.do(action)
+		plan.Record = rec
+	}
+	if expiry != nil {
+		plan.wakeBy(*expiry)
+	}
+	return plan
+}
+
+// verdict on isolation that holds after this pass.
+func (p Plan) verdict(s Snapshot) *v1alpha1.IsolationStatus {
+	if p.Isolation != nil {
+		return p.Isolation
+	}
+	return s.measured()
+}
+
+func (s Snapshot) leave(now time.Time) Plan {
+	plan := Plan{State: Deleting, Handled: true, Wake: now.Add(teardownPoll)}
+	if hasFinalizer(s.Prototype) {
+		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal, RemoveFinalizer)
+	}
+	return plan
+}
+
+// runPoll is the pace at which runs under way are looked at, should an event get lost.
+const runPoll = 30 * time.Second
+
+// teardownPoll is the pace at which a teardown is looked at: most of it is seen by watching anyway.
+const teardownPoll = 3 * time.Second
+
+func (s Snapshot) retire(now time.Time) Plan {
+	plan := Plan{State: Retired, Handled: true}
+	if s.exists() || s.promoted() {
+		plan = Plan{State: Retiring, Handled: true, Wake: now.Add(teardownPoll)}
+	}
+	if s.exists() {
+		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal)
+	}
+	return plan
+}
+
+// away is a prototype without a sandbox.
+func (s Snapshot) away(state State, now time.Time) Plan {
+	plan := Plan{State: state, Handled: true}
+	if s.exists() {
+		plan.do(RemoveRuns, TearDownSandbox)
+		plan.Wake = now.Add(teardownPoll)
+	}
+	return plan
+}
+
+func (s Snapshot) live(now time.Time) Plan {
+	switch {
+	case s.Prototype.Spec.Suspend:
+		return s.suspend()
+	case s.Unread:
+		return Plan{State: Holding}
+	case len(s.Problems) > 0 || s.Subject == nil:
+		return s.block()
+	case s.Namespace != nil && !s.ours(s.Namespace):
+		return Plan{State: Conflict, Wake: now.Add(time.Minute)}
+	case s.Namespace != nil && !s.Namespace.DeletionTimestamp.IsZero():
+		return Plan{State: Clearing, Wake: now.Add(teardownPoll)}
+	}
+	plan := Plan{Handled: !s.Image.Pending}
+	if !hasFinalizer(s.Prototype) {
+		plan.do(AddFinalizer)
+	}
+	plan.do(PrepareSandbox)
+	plan.wakeBy(s.References.Until)
+	plan.wakeBy(s.Image.RetryAt)
+	s.isolate(&plan, now)
+	s.work(&plan, now)
+	return plan
+}
+
+// suspend needs no policy: it works when nothing else does.
+func (s Snapshot) suspend() Plan {
+	plan := Plan{State: Suspended, Handled: true}
+	if s.running() {
+		plan.do(StopWorkload)
+	}
+	if s.Inside.present() || s.Control.present() {
+		plan.do(RemoveRuns)
+	}
+	return plan
+}
+
+// block starts nothing and stops nothing. Where nothing ever ran, no half-made namespace is left, unless what blocks
+// passes by itself.
+func (s Snapshot) block() Plan {
+	plan := Plan{State: Blocked, Handled: !s.Image.Pending}
+	plan.wakeBy(s.References.Until)
+	plan.wakeBy(s.Image.RetryAt)
+	for _, problem := range s.Problems {
+		if s.exists() && s.Deployment == nil && !passing(problem.Reason) {
+			plan.Actions = []Action{RemoveRuns, TearDownSandbox}
+		}
+	}
+	return plan
+}
+
+// passing tells whether a problem may go away without anybody doing anything.
+func passing(reason string) bool { return reason == v1alpha1.ReasonRegistryUnreachable }
+
+// isolate plans the measurement of isolation. A running workload goes on meanwhile; where the cluster turns out not
+// to enforce, it is stopped at once.
+func (s Snapshot) isolate(plan *Plan, now time.Time) {
+	if s.Inputs == "" {
+		plan.Isolation = s.unmeasurable(now)
+		return
+	}
+	next, at := s.measurement(now)
+	switch next {
+	case rest:
+		plan.wakeBy(at)
+	case begin:
+		plan.do(StartControl)
+	case join:
+		plan.do(StartInside)
+	case clear:
+		plan.do(RemoveRuns)
+	case conclude:
+		plan.Isolation = s.judged(now)
+		plan.do(KeepReports, RemoveRuns)
+	}
+	// What was asked for is done once isolation was measured for it.
+	if s.asked() && next != conclude {
+		plan.Handled = false
+	}
+	if next != rest {
+		plan.wakeBy(now.Add(runPoll))
+	}
+}
+
+// unmeasurable is the verdict where there is no canary to measure against; the one before stands while it is fresh,
+// and is not written anew on every pass.
+func (s Snapshot) unmeasurable(now time.Time) *v1alpha1.IsolationStatus {
+	message := "Isolation can't be measured: Service " + v1alpha1.GatesNamespace + "/" + v1alpha1.CanaryService +
+		" is not there or has no address. The platform team can install it again."
+	if last := s.measured(); last != nil && last.Message == message {
+		return nil
+	}
+	return &v1alpha1.IsolationStatus{Verdict: verdictInconclusive, Message: message, MeasuredAt: seconds(now)}
+}
+
+// work plans the workload itself, by the newest verdict.
+func (s Snapshot) work(plan *Plan, now time.Time) {
+	verdict := plan.verdict(s)
+	found := s.health(now)
+	plan.wakeBy(found.Look)
+	switch {
+	case verdict != nil && verdict.Verdict == verdictNotEnforced:
+		plan.State = Unenforced
+		if s.running() {
+			plan.do(StopWorkload)
+		}
+	case s.isolated(verdict, now):
+		plan.State = Starting
+		plan.do(RunWorkload)
+		if s.running() && found.Available {
+			plan.State = Running
+		}
+	case s.running() && found.Available:
+		plan.State = Running
+	case verdict != nil && verdict.Verdict == verdictInconclusive && !s.Inside.present() && !s.Control.present():
+		plan.State = Unmeasured
+	default:
+		plan.State = Measuring
+	}
+	if plan.State == Running && s.wantsProduction() && !s.spokenFor() {
+		plan.ReviewProblem = s.reviewProblem()
+	}
+}
+
+// spokenFor tells whether the newest review speaks for the present subject.
+func (s Snapshot) spokenFor() bool {
+	last, any := s.viewed()
+	return any && last.answers(s.SubjectDigest, s.ReviewDigest, s.requestTime())
+}
+
+// present tells whether the run's Job is there.
+func (p Probe) present() bool { return p.State != run.Absent && p.State != "" }
+
+func hasFinalizer(prototype *v1alpha1.AIPrototype) bool {
+	for _, finalizer := range prototype.Finalizers {
+		if finalizer == v1alpha1.FinalizerSandbox {
+			return true
+		}
+	}
+	return false
+}
+
+// seconds is the time as the API keeps it.
+func seconds(at time.Time) metav1.Time { return metav1.NewTime(at.UTC().Truncate(time.Second)) }
+
+// clean cuts a message to what a condition shows well.
+func clean(message string) string { return evidence.Clean(message, 512) }

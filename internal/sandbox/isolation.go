@@ -1,0 +1,173 @@
+package sandbox
+
+import (
+	"cmp"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	judge "github.com/affineur/affineur/internal/gate/isolation"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/subject"
+)
+
+// Verdicts in status.sandbox.isolation.
+const (
+	verdictEnforced     = "Enforced"
+	verdictNotEnforced  = "NotEnforced"
+	verdictInconclusive = "Inconclusive"
+)
+
+// Names of the targets of an isolation measurement, as reports hold them.
+const (
+	targetDeniedTCP  = "canary-denied-tcp"
+	targetDeniedUDP  = "canary-denied-udp"
+	targetAllowedTCP = "canary-allowed-tcp"
+	targetAllowedUDP = "canary-allowed-udp"
+	targetAPIServer  = "api-server"
+)
+
+const (
+	// maxEvidenceAge bounds how long after its end a measurement may be judged: an operator that was away for longer
+	// measures again.
+	maxEvidenceAge = 10 * time.Minute
+	// retryNotEnforced is the pace at which a cluster without enforcement is looked at again, to find an engine that
+	// was installed meanwhile.
+	retryNotEnforced = 3 * time.Minute
+	// retryLeast and retryMost bound the pause after an inconclusive measurement.
+	retryLeast = 10 * time.Second
+	retryMost  = 5 * time.Minute
+)
+
+// expectations are the paths of a sandbox and how they should be.
+func expectations() []judge.Expectation {
+	return judge.Egresses(
+		[]string{targetDeniedTCP, targetDeniedUDP, targetAPIServer},
+		[]string{targetAllowedTCP, targetAllowedUDP},
+	)
+}
+
+// inputs is what a measurement is made under: when any of it changes, the measurement says nothing any more.
+type inputs struct {
+	Policies []networkingv1.NetworkPolicySpec `json:"policies"`
+	Targets  []evidence.Target                `json:"targets"`
+}
+
+// inputsDigest is the SHA-256 of the rendered network policies and the targets.
+func inputsDigest(policies []*networkingv1.NetworkPolicy, targets []evidence.Target) (string, error) {
+	in := inputs{Targets: targets}
+	for _, p := range policies {
+		in.Policies = append(in.Policies, p.Spec)
+	}
+	return subject.Digest(in)
+}
+
+// step is what a measurement of isolation needs next.
+type step string
+
+const (
+	// rest: nothing until a known time.
+	rest step = "rest"
+	// begin: the control's run, outside the sandbox.
+	begin step = "begin"
+	// join: the run inside, once the control is at work, so that the control sees the canary alive all the while.
+	join step = "join"
+	// follow: both are at work.
+	follow step = "follow"
+	// conclude: both have ended.
+	conclude step = "conclude"
+	// clear: what is there was made for something else.
+	clear step = "clear"
+)
+
+// measurement says what is next, and when at the latest if it is to rest.
+//
+//	due ─begin▶ control at work ─join▶ both at work ─follow▶ both ended ─conclude▶ rest until due again
+//	          any run made under other inputs, or before it was asked again ─clear▶ due
+func (s Snapshot) measurement(now time.Time) (step, time.Time) {
+	inside, control := s.Inside.State, s.Control.State
+	switch {
+	case s.stale(s.Inside) || s.stale(s.Control):
+		return clear, time.Time{}
+	case control == run.Absent && inside == run.Absent:
+		if due := s.measurementDue(); now.Before(due) {
+			return rest, due
+		}
+		return begin, time.Time{}
+	case control == run.Absent:
+		return clear, time.Time{}
+	case inside == run.Absent && control == run.Running && s.Control.Why == controlAtWork:
+		return join, time.Time{}
+	case control == run.Running || inside == run.Running:
+		return follow, time.Time{}
+	}
+	return conclude, time.Time{}
+}
+
+// controlAtWork is what a run's pod that has started waits for: its phase.
+const controlAtWork = "Running"
+
+// stale tells whether a run was made for other inputs or before the newest request.
+func (s Snapshot) stale(p Probe) bool {
+	return p.State != run.Absent && (p.Inputs != s.Inputs || s.asked() && p.Request != s.request())
+}
+
+// measurementDue is when isolation is to be measured; in the past when at once.
+func (s Snapshot) measurementDue() time.Time {
+	last := s.measured()
+	if last == nil || last.InputsDigest != s.Inputs || s.asked() {
+		return time.Time{}
+	}
+	switch last.Verdict {
+	case verdictEnforced:
+		return last.MeasuredAt.Add(s.Settings.MeasureEvery)
+	case verdictNotEnforced:
+		return last.MeasuredAt.Add(retryNotEnforced)
+	}
+	return last.MeasuredAt.Add(pause(last.MeasuredAt.Sub(s.since(v1alpha1.ConditionNetworkIsolated, last.MeasuredAt.Time))))
+}
+
+// pause doubles what has passed already, so that the pause grows with every failure and needs no memory.
+func pause(passed time.Duration) time.Duration { return min(max(passed, retryLeast), retryMost) }
+
+// isolated tells whether a workload may be started: measured under what holds now, and not too long ago.
+func (s Snapshot) isolated(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
+	return verdict != nil && verdict.Verdict == verdictEnforced && verdict.InputsDigest == s.Inputs &&
+		!now.After(verdict.MeasuredAt.Add(s.Settings.MeasureEvery))
+}
+
+// judged is the verdict on two runs that have ended.
+func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
+	result := judge.Judge(judge.Evidence{
+		Frame:  gate.Frame{Subject: s.Inputs, Now: now, MaxAge: maxEvidenceAge},
+		Runs:   map[judge.Vantage]gate.Measurement{judge.Inside: s.Inside.measurement(), judge.Outside: s.Control.measurement()},
+		Expect: expectations(),
+	}).Verdict
+	status := &v1alpha1.IsolationStatus{
+		Verdict: verdictInconclusive, Message: evidence.Clean(result.Message, 1024), MeasuredAt: seconds(now), InputsDigest: s.Inputs,
+	}
+	if s.Inside.State == run.Measured {
+		status.Report = s.reportName(gateIsolation)
+	}
+	switch result.State {
+	case gate.Passed:
+		status.Verdict = verdictEnforced
+	case gate.Failed:
+		status.Verdict = verdictNotEnforced
+	}
+	return status
+}
+
+// measurement is what came of a run.
+func (p Probe) measurement() gate.Measurement {
+	switch p.State {
+	case run.Measured:
+		return gate.Measurement{Report: p.Opened.Report}
+	case run.Lost:
+		return gate.Measurement{Lost: evidence.Clean(cmp.Or(p.Why, "no reason is known"), 256)}
+	}
+	return gate.Measurement{Lost: "it was never started"}
+}

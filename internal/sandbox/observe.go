@@ -1,0 +1,280 @@
+package sandbox
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/subject"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// Resolver asks registries what a tag stands for. Errors that are the registry's are *registry.Error.
+type Resolver interface {
+	Resolve(ctx context.Context, image string, via v1alpha1.Registry) (string, error)
+}
+
+// Collector reads what a measuring Job left behind.
+type Collector interface {
+	Collect(ctx context.Context, namespace, name string, want evidence.Kind) (run.Result, error)
+}
+
+// observer does all the reading.
+type observer struct {
+	cache     client.Reader
+	live      client.Reader
+	resolver  Resolver
+	maker     credentials.Maker
+	collector Collector
+	settings  Settings
+	memory    *memory
+}
+
+// observe reads everything that a decision about the prototype rests on; nil where it is gone. What the present state
+// does not need is not read: a deleted prototype needs no policy, and a suspended one no registry.
+func (o *observer) observe(ctx context.Context, key types.NamespacedName, now time.Time) (*Snapshot, error) {
+	var prototype v1alpha1.AIPrototype
+	if err := o.cache.Get(ctx, key, &prototype); err != nil {
+		if apierrors.IsNotFound(err) {
+			o.memory.drop(key)
+		}
+		return nil, client.IgnoreNotFound(err)
+	}
+	s := &Snapshot{Settings: o.settings, Prototype: prototype.DeepCopy(), Identity: names.Of(&prototype)}
+	seen := o.memory.of(key, prototype.UID)
+	if err := o.namespaces(ctx, s); err != nil || s.deleting() {
+		return s, err
+	}
+	for _, read := range []func(context.Context, *Snapshot) error{o.reviews, o.sandbox, o.policy} {
+		if err := read(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.runs(ctx, s, seen); err != nil {
+		return nil, err
+	}
+	if err := o.subject(ctx, s, seen, false, now); err != nil {
+		return nil, err
+	}
+	return s, o.records(ctx, s, seen, now)
+}
+
+func (o *observer) namespaces(ctx context.Context, s *Snapshot) error {
+	read := func(name string) (*corev1.Namespace, error) {
+		var namespace corev1.Namespace
+		err := o.cache.Get(ctx, client.ObjectKey{Name: name}, &namespace)
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return &namespace, err
+	}
+	var err error
+	if s.Namespace, err = read(s.Identity.Sandbox()); err != nil {
+		return err
+	}
+	s.Production, err = read(s.Identity.Production())
+	return err
+}
+
+func (o *observer) reviews(ctx context.Context, s *Snapshot) error {
+	var list v1alpha1.HardeningReviewList
+	if err := o.cache.List(ctx, &list, client.InNamespace(s.Identity.Namespace), client.MatchingFields{indexPrototypeUID: s.Identity.UID}); err != nil {
+		return err
+	}
+	s.Reviews = list.Items
+	slices.SortFunc(s.Reviews, func(a, b v1alpha1.HardeningReview) int {
+		return ordinal(s.Identity, a.Name) - ordinal(s.Identity, b.Name)
+	})
+	return nil
+}
+
+// sandbox reads the objects that decide: the workload and its pods, and what grants or opens something.
+func (o *observer) sandbox(ctx context.Context, s *Snapshot) error {
+	namespace := s.Identity.Sandbox()
+	mine := client.MatchingLabels{v1alpha1.LabelPrototypeUID: s.Identity.UID}
+	var deployment appsv1.Deployment
+	err := o.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: workload.Name}, &deployment)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	if owner, ours := names.FromLabels(deployment.Labels); err == nil && ours && owner.UID == s.Identity.UID {
+		s.Deployment = &deployment
+	}
+	var pods corev1.PodList
+	if err := o.cache.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(workload.Selector(s.Identity))); err != nil {
+		return err
+	}
+	s.Pods = pods.Items
+	for _, list := range []client.ObjectList{&rbacv1.RoleBindingList{}, &networkingv1.NetworkPolicyList{}} {
+		if err := o.cache.List(ctx, list, client.InNamespace(namespace), mine); err != nil {
+			return err
+		}
+		objects, err := apimeta.ExtractList(list)
+		if err != nil {
+			return err
+		}
+		for _, object := range objects {
+			s.Present = append(s.Present, object.(client.Object))
+		}
+	}
+	return nil
+}
+
+// policy finds the one that governs and freezes what it asks.
+func (o *observer) policy(ctx context.Context, s *Snapshot) error {
+	var namespace corev1.Namespace
+	if err := o.cache.Get(ctx, client.ObjectKey{Name: s.Identity.Namespace}, &namespace); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	var policies v1alpha1.HardeningPolicyList
+	if err := o.cache.List(ctx, &policies); err != nil {
+		return err
+	}
+	governing, problem := policy.Governing(policies.Items, labels.Set(namespace.Labels))
+	s.Policy = governing
+	if problem != nil {
+		s.Unread = governing != nil && !read(governing)
+		s.Problems = append(s.Problems, *problem)
+		return nil
+	}
+	var problems []policy.Problem
+	s.Requirements, problems = policy.Resolve(governing, labels.Set(namespace.Labels), s.Prototype.Spec)
+	s.Problems = append(s.Problems, problems...)
+	s.Answers = policy.Answers(governing, s.Prototype.Spec)
+	return nil
+}
+
+// read tells whether the policy's newest generation has a verdict.
+func read(p *v1alpha1.HardeningPolicy) bool {
+	ready := apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
+	return ready != nil && ready.ObservedGeneration == p.Generation
+}
+
+// runs of the isolation measurement. One that was deleted on an earlier pass counts as absent, also while the cache
+// still shows it.
+func (o *observer) runs(ctx context.Context, s *Snapshot, seen *remembered) error {
+	for suffix, into := range map[string]*Probe{suffixInside: &s.Inside, suffixControl: &s.Control} {
+		r := s.probe(suffix)
+		var job batchv1.Job
+		err := o.cache.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &job)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		into.State = run.Absent
+		if err != nil || !job.DeletionTimestamp.IsZero() || slices.Contains(seen.removed, job.Annotations[v1alpha1.AnnotationNonce]) {
+			continue
+		}
+		if into.Result, err = o.collector.Collect(ctx, r.Namespace, r.Name, evidence.KindIsolation); err != nil {
+			return err
+		}
+		into.Inputs, into.Request = job.Annotations[v1alpha1.AnnotationInputs], job.Annotations[v1alpha1.AnnotationRequestedAt]
+	}
+	return nil
+}
+
+// subject resolves what the spec names and renders what would run. While something is unknown there is none.
+func (o *observer) subject(ctx context.Context, s *Snapshot, seen *remembered, anew bool, now time.Time) error {
+	s.Subject, s.SubjectDigest, s.ReviewDigest, s.Inputs = nil, "", "", ""
+	if s.container() == nil || s.Prototype.Spec.Suspend || s.Prototype.Spec.Target == v1alpha1.TargetRetired || len(s.Problems) > 0 {
+		return nil
+	}
+	if expiry := s.expiresAt(); expiry != nil && !now.Before(*expiry) {
+		return nil
+	}
+	if err := o.image(ctx, s, seen, now); err != nil {
+		return err
+	}
+	if err := o.references(ctx, s, seen, anew, now); err != nil {
+		return err
+	}
+	s.Problems = append(s.Problems, s.References.Problems...)
+	if len(s.Problems) > 0 {
+		return nil
+	}
+	return s.render()
+}
+
+// render computes the subject, its digests and the digest of what isolation is measured under.
+func (s *Snapshot) render() error {
+	rendered := subject.New(s.Prototype.Spec, subject.Inputs{
+		Image: s.Image.Resolved, SecretKeys: s.References.Keys, Body: s.References.Body, ProductionNamespace: s.Identity.Production(),
+	})
+	var err error
+	s.Subject = &rendered
+	if s.SubjectDigest, err = subject.Digest(rendered); err != nil {
+		return err
+	}
+	if s.ReviewDigest, err = record.ReviewDigest(s.SubjectDigest, s.Requirements); err != nil {
+		return err
+	}
+	if s.References.Canary != "" {
+		s.Inputs, err = inputsDigest(s.policies(), targets(s.References.Canary, s.Settings.APIServer, true))
+	}
+	return err
+}
+
+// records are read only when a review is to be opened or restored. A review must speak of what is there now, so the
+// references are read anew before.
+func (o *observer) records(ctx context.Context, s *Snapshot, seen *remembered, now time.Time) error {
+	if !s.needsRecords(now) {
+		return nil
+	}
+	if s.Subject != nil && !s.References.Live {
+		if err := o.subject(ctx, s, seen, true, now); err != nil {
+			return err
+		}
+	}
+	var list appsv1.ControllerRevisionList
+	if err := o.live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace),
+		client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}); err != nil {
+		return err
+	}
+	records := readRecords(list.Items)
+	s.Records = &records
+	return nil
+}
+
+// readRecords finds the newest record and its outcome. A record that does not match its digests speaks for nothing;
+// its ordinal is not used again.
+func readRecords(revisions []appsv1.ControllerRevision) Records {
+	var out Records
+	outcomes := map[string]record.Outcome{}
+	for i := range revisions {
+		revision := &revisions[i]
+		number, err := strconv.Atoi(revision.Labels[v1alpha1.LabelReview])
+		if err != nil {
+			continue
+		}
+		out.Last = max(out.Last, number)
+		if sealed, err := record.ReadOutcome(revision); err == nil {
+			outcomes[sealed.Record] = sealed
+			continue
+		}
+		if r, err := record.Read(revision); err == nil && (out.Newest == nil || r.Ordinal > out.Newest.Ordinal) {
+			out.Newest, out.Created = &r, revision.CreationTimestamp.Time
+		}
+	}
+	if out.Newest != nil {
+		out.Outcome = outcomes[out.Newest.Name()]
+	}
+	return out
+}

@@ -1,0 +1,212 @@
+package sandbox
+
+import (
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/subject"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// Settings are what the installation says, once for all prototypes.
+type Settings struct {
+	// RunnerImage measures isolation.
+	RunnerImage string
+	// APIServer is the host:port of the API server's Service, an IP address: a sandbox must not reach it.
+	APIServer string
+	// MeasureEvery is how old a measurement of isolation may become.
+	MeasureEvery time.Duration
+}
+
+// Snapshot is everything that a decision rests on, read at one time. Nothing in it is written to.
+type Snapshot struct {
+	Settings  Settings
+	Prototype *v1alpha1.AIPrototype
+	Identity  names.Identity
+
+	// Policy that governs, nil where none does. Unread is true while the operator has not read its newest
+	// generation.
+	Policy *v1alpha1.HardeningPolicy
+	Unread bool
+	// Problems keep this spec from running. Requirements are complete only without problems.
+	Problems     []policy.Problem
+	Requirements policy.Requirements
+	// Answers of the policy about data.
+	Answers []string
+
+	Image      Image
+	References References
+	// Subject is nil where a problem, or an image that is not resolved yet, leaves it unknown.
+	Subject                     *subject.Subject
+	SubjectDigest, ReviewDigest string
+
+	// Namespace of the sandbox's name, and of production's, whoever made them; nil where absent.
+	Namespace, Production *corev1.Namespace
+	Deployment            *appsv1.Deployment
+	Pods                  []corev1.Pod
+	// Present are the RoleBindings and NetworkPolicies in the sandbox.
+	Present []client.Object
+
+	// Inputs is the digest of what a measurement would be made under; empty where it can't be made.
+	Inputs          string
+	Inside, Control Probe
+
+	// Reviews of this prototype, oldest first.
+	Reviews []v1alpha1.HardeningReview
+	// Records are nil where the decision does not need them.
+	Records *Records
+}
+
+// Image is what the spec's image resolved to.
+type Image struct {
+	Requested, Resolved string
+	At                  time.Time
+	// Pending is true while an answer of the registry is wanted and was not given. Resolved may then still hold
+	// what the same tag stood for before.
+	Pending bool
+	// Problem is why, and RetryAt when the registry is asked again.
+	Problem *policy.Problem
+	RetryAt time.Time
+}
+
+// References are what the spec and the policy name outside the prototype, read live and not on every pass.
+type References struct {
+	// Body of the sample request.
+	Body string
+	// Keys of the team's Secrets by name.
+	Keys map[string][]string
+	// Made are the sandbox's Secrets. Between two readings only their digest is known.
+	Made credentials.Made
+	// Live is true where they were read for this snapshot.
+	Live bool
+	// Problems of what is named and not there.
+	Problems []policy.Problem
+	// Canary is the address of the isolation canary, an IP; empty where it is not there.
+	Canary string
+	// Until they are to be read again.
+	Until time.Time
+}
+
+// Probe is one of the two runs that measure isolation.
+type Probe struct {
+	run.Result
+	// Inputs and Request are what the run was made for.
+	Inputs, Request string
+}
+
+// Records are what the records namespace holds about reviews of this prototype.
+type Records struct {
+	// Newest record that can be read, nil where there is none.
+	Newest *record.Record
+	// Last is the highest ordinal that was ever used.
+	Last int
+	// Outcome of the newest record, empty while its review is open.
+	Outcome record.Outcome
+	// Created is when the newest record was made.
+	Created time.Time
+}
+
+// container is the workload's container, nil for a stated need.
+func (s Snapshot) container() *v1alpha1.Container {
+	if s.Prototype.Spec.Workload == nil {
+		return nil
+	}
+	return s.Prototype.Spec.Workload.Container
+}
+
+// request is the annotation that asks for a new look, cut to what its echo holds.
+func (s Snapshot) request() string {
+	return evidence.Clean(s.Prototype.Annotations[v1alpha1.AnnotationRequestedAt], 64)
+}
+
+// asked is true while a request for a new look is not handled.
+func (s Snapshot) asked() bool {
+	return s.request() != "" && s.request() != s.Prototype.Status.LastHandledRequestedAt
+}
+
+func (s Snapshot) deleting() bool { return !s.Prototype.DeletionTimestamp.IsZero() }
+
+func (s Snapshot) wantsProduction() bool {
+	return s.Prototype.Spec.Target == v1alpha1.TargetProduction
+}
+
+// ours tells whether a namespace is this prototype's.
+func (s Snapshot) ours(namespace *corev1.Namespace) bool {
+	identity, managed := names.FromLabels(namespace.Labels)
+	return managed && identity.UID == s.Identity.UID
+}
+
+// exists is true while the sandbox's own namespace is there, also while it is being deleted.
+func (s Snapshot) exists() bool { return s.Namespace != nil && s.ours(s.Namespace) }
+
+// promoted is true while the prototype's production namespace is there.
+func (s Snapshot) promoted() bool { return s.Production != nil && s.ours(s.Production) }
+
+// running is true where the workload was started and not stopped.
+func (s Snapshot) running() bool {
+	return s.Deployment != nil && (s.Deployment.Spec.Replicas == nil || *s.Deployment.Spec.Replicas > 0)
+}
+
+// measured is the newest verdict on isolation, nil without one.
+func (s Snapshot) measured() *v1alpha1.IsolationStatus {
+	if s.Prototype.Status.Sandbox == nil {
+		return nil
+	}
+	return s.Prototype.Status.Sandbox.Isolation
+}
+
+// expiresAt is the end of the sandbox's life; nil where no policy ever said.
+func (s Snapshot) expiresAt() *time.Time {
+	if s.Policy == nil || s.Unread {
+		if status := s.Prototype.Status.Sandbox; status != nil && status.ExpiresAt != nil {
+			return &status.ExpiresAt.Time
+		}
+		return nil
+	}
+	life := s.Policy.Spec.Sandbox.Lifetime
+	length := life.Default.Duration
+	if wish := s.Prototype.Spec.Sandbox; wish != nil && wish.Lifetime != nil {
+		length = min(wish.Lifetime.Duration, life.Max.Duration)
+	}
+	end := s.Prototype.CreationTimestamp.Add(length)
+	return &end
+}
+
+// authors of the spec, as admission keeps them.
+func (s Snapshot) authors() []string {
+	kept := s.Prototype.Annotations[v1alpha1.AnnotationAuthors]
+	if kept == "" {
+		return nil
+	}
+	return strings.Split(kept, "\n")
+}
+
+// newest review, nil without one.
+func (s Snapshot) newest() *v1alpha1.HardeningReview {
+	if len(s.Reviews) == 0 {
+		return nil
+	}
+	return &s.Reviews[len(s.Reviews)-1]
+}
+
+// surroundings of the workload in its sandbox.
+func (s Snapshot) surroundings() workload.Surroundings {
+	return workload.Surroundings{
+		Identity: s.Identity, Namespace: s.Identity.Sandbox(), Purpose: v1alpha1.PurposeSandbox,
+		Requirements: s.Requirements, SubjectDigest: s.SubjectDigest, SecretsDigest: s.References.Made.Digest,
+	}
+}
+
+// portForward tells whether the team's people may open a port to the prototype.
+func (s Snapshot) portForward() bool { return s.Policy.Spec.Sandbox.Access.PortForward }
