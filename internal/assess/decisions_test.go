@@ -16,12 +16,12 @@ import (
 )
 
 const (
-	reviewUID = "5f0c1a52-0000-4000-8000-000000000001"
-	author    = "membership-lead@example.org"
-	requester = "membership-pipeline-owner@example.org"
-	security  = "security-reviewer@example.org"
-	security2 = "security-deputy@example.org"
-	operator  = "operations-reviewer@example.org"
+	reviewUID  = "5f0c1a52-0000-4000-8000-000000000001"
+	author     = "membership-lead@example.org"
+	requester  = "membership-pipeline-owner@example.org"
+	reviewer   = "security-reviewer@example.org"
+	deputy     = "security-deputy@example.org"
+	operations = "operations-reviewer@example.org"
 )
 
 var opened = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
@@ -122,7 +122,7 @@ const (
 
 func TestDecisionsThatDoNotCount(t *testing.T) {
 	rec := asked(t, "security", "operations")
-	good := decide(rec, 5, approve, "security", security).named("d")
+	good := decide(rec, 5, approve, "security", reviewer).named("d")
 	for name, test := range map[string]struct {
 		decision decision
 		guards   guards
@@ -152,17 +152,17 @@ func TestDecisionsThatDoNotCount(t *testing.T) {
 		"in another role's group":        {good.groups("it-operations"), nil, v1alpha1.WhyNotInRole},
 		"group in other letters":         {good.groups("IT-Security"), nil, v1alpha1.WhyNotInRole},
 		"group that begins like it":      {good.groups("it-security-guests"), nil, v1alpha1.WhyNotInRole},
-		"role that nobody asked":         {decide(rec, 5, approve, "privacy", security).named("d"), nil, v1alpha1.WhyRoleNotAsked},
-		"before the review":              {decide(rec, -1, approve, "security", security).named("d"), nil, v1alpha1.WhyBeforeReview},
-		"in the second it was opened":    {decide(rec, 0, approve, "security", security).named("d"), nil, ""},
+		"role that nobody asked":         {decide(rec, 5, approve, "privacy", reviewer).named("d"), nil, v1alpha1.WhyRoleNotAsked},
+		"before the review":              {decide(rec, -1, approve, "security", reviewer).named("d"), nil, v1alpha1.WhyBeforeReview},
+		"in the second it was opened":    {decide(rec, 0, approve, "security", reviewer).named("d"), nil, ""},
 		"guards not in place":            {good, guards{5}, v1alpha1.WhyUnguarded},
 		"guards not in place before":     {good, guards{4, 6}, ""},
-		"nothing to revoke":              {decide(rec, 5, revoke, "security", security).named("d"), nil, v1alpha1.WhyNothingToRevoke},
+		"nothing to revoke":              {decide(rec, 5, revoke, "security", reviewer).named("d"), nil, v1alpha1.WhyNothingToRevoke},
 		"rejection by an author":         {decide(rec, 5, reject, "security", author).named("d"), nil, v1alpha1.WhyAuthor},
-		"rejection of another subject":   {decide(rec, 5, reject, "security", security).named("d").with(digest("sha256:1")), nil, v1alpha1.WhyWrongDigest},
-		"rejection while unguarded":      {decide(rec, 5, reject, "security", security).named("d"), guards{5}, v1alpha1.WhyUnguarded},
-		"rejection of a role not asked":  {decide(rec, 5, reject, "privacy", security).named("d"), nil, v1alpha1.WhyRoleNotAsked},
-		"rejection by the team's people": {decide(rec, 5, reject, "security", security).named("d").groups("it-security", "team-membership"), nil, v1alpha1.WhyOwningTeam},
+		"rejection of another subject":   {decide(rec, 5, reject, "security", reviewer).named("d").with(digest("sha256:1")), nil, v1alpha1.WhyWrongDigest},
+		"rejection while unguarded":      {decide(rec, 5, reject, "security", reviewer).named("d"), guards{5}, v1alpha1.WhyUnguarded},
+		"rejection of a role not asked":  {decide(rec, 5, reject, "privacy", reviewer).named("d"), nil, v1alpha1.WhyRoleNotAsked},
+		"rejection by the team's people": {decide(rec, 5, reject, "security", reviewer).named("d").groups("it-security", "team-membership"), nil, v1alpha1.WhyOwningTeam},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{test.decision.HardeningDecision}, test.guards)
@@ -218,116 +218,116 @@ func TestDecisionsTogether(t *testing.T) {
 	}{
 		"none": {rec: two, missing: []string{"security", "operations"}},
 		"both roles": {
-			rec: two, decisions: []decision{at(2, approve, "operations", operator), at(1, approve, "security", security)},
+			rec: two, decisions: []decision{at(2, approve, "operations", operations), at(1, approve, "security", reviewer)},
 			said: []string{"d01-security-approve: counts", "d02-operations-approve: counts"}, approved: true,
 		},
 		"one person in both roles": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, approve, "operations", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "operations", reviewer)},
 			said:    []string{"d01-security-approve: counts", "d02-operations-approve: " + v1alpha1.WhySecondRole},
 			missing: []string{"operations"},
 		},
 		"one person in other letters": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, approve, "operations", strings.ToUpper(security))},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "operations", strings.ToUpper(reviewer))},
 			said:    []string{"d01-security-approve: counts", "d02-operations-approve: " + v1alpha1.WhySecondRole},
 			missing: []string{"operations"},
 		},
 		"other role after revoking the first": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, revoke, "security", security), at(3, approve, "operations", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer), at(3, approve, "operations", reviewer)},
 			said:    []string{"d01-security-approve: " + v1alpha1.WhyRevoked, "d02-security-revoke: counts", "d03-operations-approve: counts"},
 			missing: []string{"security"},
 		},
 		"first role did not count": {
-			rec: two, decisions: []decision{at(1, approve, "security", security).groups("guests"), at(2, approve, "operations", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer).groups("guests"), at(2, approve, "operations", reviewer)},
 			said:    []string{"d01-security-approve: " + v1alpha1.WhyNotInRole, "d02-operations-approve: counts"},
 			missing: []string{"security"},
 		},
 		"same role again": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, approve, "security", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "security", reviewer)},
 			said:    []string{"d01-security-approve: " + v1alpha1.WhyReplaced, "d02-security-approve: counts"},
 			missing: []string{"operations"},
 		},
 		"revoked": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, approve, "operations", operator), at(3, revoke, "security", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "operations", operations), at(3, revoke, "security", reviewer)},
 			said:    []string{"d01-security-approve: " + v1alpha1.WhyRevoked, "d02-operations-approve: counts", "d03-security-revoke: counts"},
 			missing: []string{"security"},
 		},
 		"revoked by somebody who left the role": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(3, revoke, "security", security).groups()},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(3, revoke, "security", reviewer).groups()},
 			said:    []string{"d01-security-approve: " + v1alpha1.WhyRevoked, "d03-security-revoke: counts"},
 			missing: []string{"security", "operations"},
 		},
 		"revoked by another": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(3, revoke, "security", security2)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(3, revoke, "security", deputy)},
 			said:    []string{"d01-security-approve: counts", "d03-security-revoke: " + v1alpha1.WhyNothingToRevoke},
 			missing: []string{"operations"},
 		},
 		"revoked in another role": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(3, revoke, "operations", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(3, revoke, "operations", reviewer)},
 			said:    []string{"d01-security-approve: counts", "d03-operations-revoke: " + v1alpha1.WhyNothingToRevoke},
 			missing: []string{"operations"},
 		},
 		"revoked twice": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, revoke, "security", security), at(3, revoke, "security", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer), at(3, revoke, "security", reviewer)},
 			said:    []string{"d01-security-approve: " + v1alpha1.WhyRevoked, "d02-security-revoke: counts", "d03-security-revoke: " + v1alpha1.WhyNothingToRevoke},
 			missing: []string{"security", "operations"},
 		},
 		"revoked while unguarded": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, revoke, "security", security)}, guards: guards{2},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer)}, guards: guards{2},
 			said:    []string{"d01-security-approve: counts", "d02-security-revoke: " + v1alpha1.WhyUnguarded},
 			missing: []string{"operations"},
 		},
 		"approved again after revoking": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, revoke, "security", security), at(3, approve, "security", security), at(4, approve, "operations", operator)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer), at(3, approve, "security", reviewer), at(4, approve, "operations", operations)},
 			said:     []string{"d01-security-approve: " + v1alpha1.WhyRevoked, "d02-security-revoke: counts", "d03-security-approve: counts", "d04-operations-approve: counts"},
 			approved: true,
 		},
 		"approved and revoked within one second": {
-			rec: two, decisions: []decision{at(1, revoke, "security", security).named("a"), at(1, approve, "security", security).named("z")},
+			rec: two, decisions: []decision{at(1, revoke, "security", reviewer).named("a"), at(1, approve, "security", reviewer).named("z")},
 			said:    []string{"a: counts", "z: " + v1alpha1.WhyRevoked},
 			missing: []string{"security", "operations"},
 		},
 		"rejected": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, reject, "operations", operator)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, reject, "operations", operations)},
 			said:    []string{"d01-security-approve: counts", "d02-operations-reject: counts"},
 			missing: []string{"operations"}, rejected: "d02-operations-reject",
 		},
 		"rejected by somebody who had approved": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, approve, "operations", operator), at(3, reject, "security", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "operations", operations), at(3, reject, "security", reviewer)},
 			said:    []string{"d01-security-approve: " + v1alpha1.WhyReplaced, "d02-operations-approve: counts", "d03-security-reject: counts"},
 			missing: []string{"security"}, rejected: "d03-security-reject",
 		},
 		"rejected although the quorum is there": {
-			rec: quorum, decisions: []decision{q(1, approve, security).named("a"), q(2, approve, security2).named("b"), q(3, reject, "third@example.org").named("c")},
+			rec: quorum, decisions: []decision{q(1, approve, reviewer).named("a"), q(2, approve, deputy).named("b"), q(3, reject, "third@example.org").named("c")},
 			said: []string{"a: counts", "b: counts", "c: counts"}, rejected: "c",
 		},
 		"a rejection is final": {
-			rec: two, decisions: []decision{at(1, reject, "security", security), at(2, revoke, "security", security), at(3, approve, "security", security), at(4, approve, "operations", operator), at(5, reject, "operations", operator)},
+			rec: two, decisions: []decision{at(1, reject, "security", reviewer), at(2, revoke, "security", reviewer), at(3, approve, "security", reviewer), at(4, approve, "operations", operations), at(5, reject, "operations", operations)},
 			said: []string{"d01-security-reject: counts", "d02-security-revoke: " + v1alpha1.WhyReviewEnded, "d03-security-approve: " + v1alpha1.WhyReviewEnded,
 				"d04-operations-approve: " + v1alpha1.WhyReviewEnded, "d05-operations-reject: " + v1alpha1.WhyReviewEnded},
 			missing: []string{"security", "operations"}, rejected: "d01-security-reject",
 		},
 		"rejected in a second role": {
-			rec: two, decisions: []decision{at(1, approve, "security", security), at(2, reject, "operations", security)},
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, reject, "operations", reviewer)},
 			said:    []string{"d01-security-approve: counts", "d02-operations-reject: " + v1alpha1.WhySecondRole},
 			missing: []string{"operations"},
 		},
 		"quorum of two, one person twice": {
-			rec: quorum, decisions: []decision{q(1, approve, security).named("a"), q(2, approve, strings.ToUpper(security)).named("b")},
+			rec: quorum, decisions: []decision{q(1, approve, reviewer).named("a"), q(2, approve, strings.ToUpper(reviewer)).named("b")},
 			said: []string{"a: " + v1alpha1.WhyReplaced, "b: counts"}, missing: []string{"security"},
 		},
 		"quorum of two, two people": {
-			rec: quorum, decisions: []decision{q(1, approve, security).named("a"), q(2, approve, security2).named("b")},
+			rec: quorum, decisions: []decision{q(1, approve, reviewer).named("a"), q(2, approve, deputy).named("b")},
 			said: []string{"a: counts", "b: counts"}, approved: true,
 		},
 		"no approval needed": {rec: asked(t), approved: true},
 		"no approval needed, an uncalled rejection": {
-			rec: asked(t), decisions: []decision{decide(asked(t), 1, reject, "security", security).named("a")},
+			rec: asked(t), decisions: []decision{decide(asked(t), 1, reject, "security", reviewer).named("a")},
 			said: []string{"a: " + v1alpha1.WhyRoleNotAsked}, approved: true,
 		},
 		"a decision on another review or in another namespace": {
 			rec: two, decisions: []decision{
-				at(1, approve, "security", security).with(func(d *v1alpha1.HardeningDecision) { d.Spec.Review.Name = "churn-advisor-2" }),
-				at(2, approve, "security", security).with(func(d *v1alpha1.HardeningDecision) { d.Namespace = "education" }),
+				at(1, approve, "security", reviewer).with(func(d *v1alpha1.HardeningDecision) { d.Spec.Review.Name = "churn-advisor-2" }),
+				at(2, approve, "security", reviewer).with(func(d *v1alpha1.HardeningDecision) { d.Namespace = "education" }),
 			},
 			missing: []string{"security", "operations"},
 		},
@@ -366,10 +366,10 @@ func TestDecisionsTogether(t *testing.T) {
 func TestDecisionsInAnyOrder(t *testing.T) {
 	rec := asked(t, "security", "operations")
 	made := []v1alpha1.HardeningDecision{
-		decide(rec, 1, approve, "security", security).HardeningDecision,
-		decide(rec, 1, approve, "operations", security).HardeningDecision,
-		decide(rec, 2, revoke, "security", security).HardeningDecision,
-		decide(rec, 3, approve, "operations", operator).HardeningDecision,
+		decide(rec, 1, approve, "security", reviewer).HardeningDecision,
+		decide(rec, 1, approve, "operations", reviewer).HardeningDecision,
+		decide(rec, 2, revoke, "security", reviewer).HardeningDecision,
+		decide(rec, 3, approve, "operations", operations).HardeningDecision,
 	}
 	want := Decisions(rec, reviewUID, opened, made, guards(nil))
 	for range len(made) {
@@ -383,7 +383,7 @@ func TestDecisionsInAnyOrder(t *testing.T) {
 // What a person wrote is shown to others.
 func TestRejectionIsCleaned(t *testing.T) {
 	rec := asked(t, "security")
-	d := decide(rec, 1, reject, "security", security).with(func(d *v1alpha1.HardeningDecision) {
+	d := decide(rec, 1, reject, "security", reviewer).with(func(d *v1alpha1.HardeningDecision) {
 		d.Spec.Reject.ApproveWhen = "the key\x1b[2J is\nin a Secret"
 	})
 	got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{d.HardeningDecision}, guards(nil))
