@@ -32,14 +32,19 @@ func ReadFor(path, registry string) ([]*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, err
 	}
-	if registry != "" {
-		content = bytes.ReplaceAll(content, []byte(sampleRegistry), []byte(strings.TrimSuffix(registry, "/")+"/"))
-	}
-	objects, err := Decode(content)
+	objects, err := Decode(For(content, registry))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return objects, nil
+}
+
+// For puts a registry in the place of the samples'.
+func For(content []byte, registry string) []byte {
+	if registry == "" {
+		return content
+	}
+	return bytes.ReplaceAll(content, []byte(sampleRegistry), []byte(strings.TrimSuffix(registry, "/")+"/"))
 }
 
 // Decode reads objects from YAML documents.

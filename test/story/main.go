@@ -1,0 +1,96 @@
+// Command story plays the way of a prototype from manifest to production on a real cluster, with a client certificate
+// for every person, and tries what must be refused. Progress goes to standard output; its last line is the result as
+// one JSON object. It exits with 0 only if everything happened.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+)
+
+// options say where the story plays.
+type options struct {
+	manifest, samples, plugin string
+	registry, pushTo, ca      string
+	plainHTTP                 bool
+	digests                   string
+	people                    string
+	shared                    bool
+	clusterSeconds            int
+}
+
+func main() {
+	// The libraries' own log would only interrupt the story.
+	ctrl.SetLogger(logr.Discard())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string, out io.Writer) int {
+	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	result := &outcome{Result: "failed"}
+	if err == nil {
+		err = play(ctx, o, out, result)
+	}
+	result.end(err)
+	line, marshalErr := json.Marshal(result)
+	if marshalErr != nil {
+		line = []byte(`{"result":"failed"}`)
+	}
+	_, _ = fmt.Fprintf(out, "%s\n", line)
+	if err != nil || marshalErr != nil {
+		return 1
+	}
+	return 0
+}
+
+func parse(args []string) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("story", flag.ContinueOnError)
+	flags.StringVar(&o.manifest, "manifest", "dist/install.yaml", "`FILE` that installs Affineur")
+	flags.StringVar(&o.samples, "samples", "config/samples", "`DIRECTORY` of the samples")
+	flags.StringVar(&o.plugin, "plugin", "bin/kubectl-affineur", "`FILE` of the kubectl plugin")
+	flags.StringVar(&o.registry, "registry", "", "`HOST[:PORT][/PATH]` that images are named by (required)")
+	flags.StringVar(&o.pushTo, "push-to", "", "`HOST:PORT` of the registry as reached from here, when it is another one")
+	flags.StringVar(&o.ca, "ca", "", "`FILE` with the certificate authority of the registry; the system's by default")
+	flags.BoolVar(&o.plainHTTP, "plain-http", false, "the registry speaks no TLS")
+	flags.StringVar(&o.digests, "digests", "bin/demo/digests.json", "`FILE` that hack/images wrote")
+	flags.StringVar(&o.people, "people", "bin/demo/people", "`DIRECTORY` for the people's kubeconfigs")
+	flags.BoolVar(&o.shared, "shared", false, "the cluster is also used for other things: refuse to touch what another installation left")
+	flags.IntVar(&o.clusterSeconds, "cluster-seconds", 0, "how many `SECONDS` the cluster took to start, for the timeline")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.registry == "" || flags.NArg() > 0 {
+		return o, errors.New("usage: story --registry HOST[:PORT][/PATH] [flags]")
+	}
+	return o, nil
+}
+
+// play goes through the steps, and fills in the result on the way.
+func play(ctx context.Context, o options, out io.Writer, result *outcome) error {
+	s, err := newStage(o, out)
+	if err != nil {
+		return err
+	}
+	s.result = result
+	result.Seconds = map[string]int{"cluster": o.clusterSeconds}
+	err = s.perform(ctx, story)
+	s.out.timeline()
+	return err
+}
