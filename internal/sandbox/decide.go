@@ -257,7 +257,7 @@ func (s Snapshot) block() Plan {
 	plan.wakeBy(s.References.Until)
 	plan.wakeBy(s.Image.RetryAt)
 	for _, problem := range s.Problems {
-		if s.exists() && s.Deployment == nil && !passing(problem.Reason) {
+		if s.exists() && s.Deployment == nil && !s.passing(problem) {
 			plan.Actions = []Action{RemoveRuns, TearDownSandbox}
 		}
 	}
@@ -265,7 +265,9 @@ func (s Snapshot) block() Plan {
 }
 
 // passing tells whether a problem may go away without anybody doing anything.
-func passing(reason string) bool { return reason == v1alpha1.ReasonRegistryUnreachable }
+func (s Snapshot) passing(problem policy.Problem) bool {
+	return problem.Reason == v1alpha1.ReasonRegistryUnreachable || problem.Reason == v1alpha1.ReasonPolicyNotReady && s.Unread
+}
 
 // isolate plans the measurement of isolation. A running workload goes on meanwhile; where the cluster turns out not
 // to enforce, it is stopped at once.

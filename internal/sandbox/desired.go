@@ -13,16 +13,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
-)
-
-// Gates of the two runs, in labels and records.
-const (
-	gateIsolation = "isolation"
-	gateControl   = "isolation-control"
 )
 
 // Names of the runs' Jobs end in these. One prototype has at most one pair of runs at a time.
@@ -102,11 +97,11 @@ func targets(canary, apiServer string, inside bool) []evidence.Target {
 		}
 	}
 	return []evidence.Target{
-		target(targetDeniedTCP, evidence.NetworkTCP, at(v1alpha1.CanaryDeniedPort), evidence.ModeEcho, denied),
-		target(targetDeniedUDP, evidence.NetworkUDP, at(v1alpha1.CanaryDeniedPort), evidence.ModeEcho, denied),
-		target(targetAPIServer, evidence.NetworkTCP, apiServer, evidence.ModeConnect, denied),
-		target(targetAllowedTCP, evidence.NetworkTCP, at(v1alpha1.CanaryAllowedPort), evidence.ModeEcho, evidence.SettleReached),
-		target(targetAllowedUDP, evidence.NetworkUDP, at(v1alpha1.CanaryAllowedPort), evidence.ModeEcho, evidence.SettleReached),
+		target(assess.TargetDeniedTCP, evidence.NetworkTCP, at(v1alpha1.CanaryDeniedPort), evidence.ModeEcho, denied),
+		target(assess.TargetDeniedUDP, evidence.NetworkUDP, at(v1alpha1.CanaryDeniedPort), evidence.ModeEcho, denied),
+		target(assess.TargetAPIServer, evidence.NetworkTCP, apiServer, evidence.ModeConnect, denied),
+		target(assess.TargetAllowedTCP, evidence.NetworkTCP, at(v1alpha1.CanaryAllowedPort), evidence.ModeEcho, evidence.SettleReached),
+		target(assess.TargetAllowedUDP, evidence.NetworkUDP, at(v1alpha1.CanaryAllowedPort), evidence.ModeEcho, evidence.SettleReached),
 	}
 }
 
@@ -126,12 +121,12 @@ func (s Snapshot) timing() times {
 // probe is a run without its order.
 func (s Snapshot) probe(suffix string) workload.Run {
 	r := workload.Run{
-		Identity: s.Identity, Namespace: s.Identity.Sandbox(), Name: s.Identity.Run(gateIsolation, suffix),
-		Component: workload.ComponentProbe, Gate: gateIsolation, Image: s.Settings.RunnerImage,
+		Identity: s.Identity, Namespace: s.Identity.Sandbox(), Name: s.Identity.Run(assess.ReportIsolation, suffix),
+		Component: workload.ComponentProbe, Gate: assess.ReportIsolation, Image: s.Settings.RunnerImage,
 		ServiceAccount: workload.Name, DeadlineSeconds: 180, CPU: "100m", Memory: "64Mi",
 	}
 	if suffix == suffixControl {
-		r.Namespace, r.Gate, r.ServiceAccount = v1alpha1.GatesNamespace, gateControl, v1alpha1.RunnerAccount
+		r.Namespace, r.Gate, r.ServiceAccount = v1alpha1.GatesNamespace, assess.ReportIsolationControl, v1alpha1.RunnerAccount
 	}
 	return r
 }
@@ -159,7 +154,7 @@ func (s Snapshot) job(suffix, nonce string) (*batchv1.Job, error) {
 // inside.
 func (s Snapshot) reportName(gate string) string {
 	kind := "isolation"
-	if gate == gateControl {
+	if gate == assess.ReportIsolationControl {
 		kind = "control"
 	}
 	return s.Identity.Run(kind, s.Inside.Nonce[:min(len(s.Inside.Nonce), 12)])
@@ -177,7 +172,7 @@ func (s Snapshot) reports() []record.Report {
 			MeasuredAt: p.Opened.Report.FinishedAt, Body: p.Opened.Raw,
 		})
 	}
-	add(s.Inside, gateIsolation)
-	add(s.Control, gateControl)
+	add(s.Inside, assess.ReportIsolation)
+	add(s.Control, assess.ReportIsolationControl)
 	return out
 }

@@ -7,6 +7,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	judge "github.com/affineur/affineur/internal/gate/isolation"
@@ -21,15 +22,6 @@ const (
 	verdictInconclusive = "Inconclusive"
 )
 
-// Names of the targets of an isolation measurement, as reports hold them.
-const (
-	targetDeniedTCP  = "canary-denied-tcp"
-	targetDeniedUDP  = "canary-denied-udp"
-	targetAllowedTCP = "canary-allowed-tcp"
-	targetAllowedUDP = "canary-allowed-udp"
-	targetAPIServer  = "api-server"
-)
-
 const (
 	// maxEvidenceAge bounds how long after its end a measurement may be judged: an operator that was away for longer
 	// measures again.
@@ -41,14 +33,6 @@ const (
 	retryLeast = 10 * time.Second
 	retryMost  = 5 * time.Minute
 )
-
-// expectations are the paths of a sandbox and how they should be.
-func expectations() []judge.Expectation {
-	return judge.Egresses(
-		[]string{targetDeniedTCP, targetDeniedUDP, targetAPIServer},
-		[]string{targetAllowedTCP, targetAllowedUDP},
-	)
-}
 
 // inputs is what a measurement is made under: when any of it changes, the measurement says nothing any more.
 type inputs struct {
@@ -144,13 +128,13 @@ func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 	result := judge.Judge(judge.Evidence{
 		Frame:  gate.Frame{Subject: s.Inputs, Now: now, MaxAge: maxEvidenceAge},
 		Runs:   map[judge.Vantage]gate.Measurement{judge.Inside: s.Inside.measurement(), judge.Outside: s.Control.measurement()},
-		Expect: expectations(),
+		Expect: assess.Paths(),
 	}).Verdict
 	status := &v1alpha1.IsolationStatus{
 		Verdict: verdictInconclusive, Message: evidence.Clean(result.Message, 1024), MeasuredAt: seconds(now), InputsDigest: s.Inputs,
 	}
 	if s.Inside.State == run.Measured {
-		status.Report = s.reportName(gateIsolation)
+		status.Report = s.reportName(assess.ReportIsolation)
 	}
 	switch result.State {
 	case gate.Passed:

@@ -26,6 +26,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/names"
 )
 
@@ -87,7 +88,7 @@ func inSandbox(object client.Object) bool {
 	if strings.HasPrefix(object.GetNamespace(), v1alpha1.SandboxPrefix) {
 		return true
 	}
-	return object.GetNamespace() == v1alpha1.GatesNamespace && object.GetLabels()[v1alpha1.LabelGate] == gateControl
+	return object.GetNamespace() == v1alpha1.GatesNamespace && object.GetLabels()[v1alpha1.LabelGate] == assess.ReportIsolationControl
 }
 
 func reviewed(_ context.Context, object client.Object) []reconcile.Request {

@@ -69,7 +69,7 @@ func Status(s Snapshot, p Plan, o Outcome, now time.Time) v1alpha1.AIPrototypeSt
 	}
 	answer := s.ready(p, o, now)
 	status.Conditions = s.conditions(answer, p, now)
-	status.Gaps = s.gaps(p)
+	status.Gaps = s.gaps(p, now)
 	status.WaitingOn = s.waitingOn(answer, p, now)
 	status.Summary = s.summary(status.WaitingOn)
 	return status
@@ -148,7 +148,7 @@ func (s Snapshot) blocked(p Plan) verdict {
 		message = clean(message + " What ran before goes on.")
 	}
 	for _, other := range s.Problems {
-		if !passing(other.Reason) {
+		if !s.passing(other) {
 			return stuck(problem.Reason, message)
 		}
 	}
