@@ -28,7 +28,7 @@ const (
 // the records namespace, where the policy controller and promotion read it.
 type Controller struct {
 	config *rest.Config
-	meter  *meter
+	meter  *Meter
 	log    logr.Logger
 	// kept is what the records namespace says, known what the last measurement says.
 	kept, known State
@@ -36,7 +36,7 @@ type Controller struct {
 
 // NewController is a Controller that acts as the operator that the config stands for.
 func NewController(config *rest.Config, log logr.Logger) (*Controller, error) {
-	meter, err := newMeter(config)
+	meter, err := NewMeter(config)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (c *Controller) look(ctx context.Context) time.Duration {
 		}
 		c.kept, c.known = kept, kept
 	}
-	now := c.known.next(c.meter.measure(ctx))
+	now := c.known.next(c.meter.look(ctx))
 	if ctx.Err() != nil {
 		return again
 	}

@@ -23,25 +23,22 @@ import (
 // writes nothing; the Controller keeps what it finds. An error means that not even what was known could be read;
 // guards that can't be measured are a State that is not InPlace.
 func Measure(ctx context.Context, config *rest.Config) (State, error) {
-	m, err := newMeter(config)
+	m, err := NewMeter(config)
 	if err != nil {
 		return State{}, err
 	}
-	known, err := Load(ctx, m.operator)
-	if err != nil {
-		return State{}, err
-	}
-	return known.next(m.measure(ctx)), nil
+	return m.Measure(ctx)
 }
 
-// meter measures.
-type meter struct {
+// Meter measures, as often as it is asked.
+type Meter struct {
 	// operator acts as the operator, dry as the operator by dry run, checks as the checker by dry run.
 	operator, dry, checks client.Client
 	shipped               guards
 }
 
-func newMeter(config *rest.Config) (*meter, error) {
+// NewMeter is a Meter that acts as the operator that the config stands for.
+func NewMeter(config *rest.Config) (*Meter, error) {
 	shipped, err := read(manifest)
 	if err != nil {
 		return nil, fmt.Errorf("the shipped guards can't be read: %w", err)
@@ -56,7 +53,16 @@ func newMeter(config *rest.Config) (*meter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &meter{operator: operator, dry: client.NewDryRunClient(operator), checks: client.NewDryRunClient(checks), shipped: shipped}, nil
+	return &Meter{operator: operator, dry: client.NewDryRunClient(operator), checks: client.NewDryRunClient(checks), shipped: shipped}, nil
+}
+
+// Measure is what the package's function of the same name does.
+func (m *Meter) Measure(ctx context.Context) (State, error) {
+	known, err := Load(ctx, m.operator)
+	if err != nil {
+		return State{}, err
+	}
+	return known.next(m.look(ctx)), nil
 }
 
 // newClient knows its few kinds by itself, so that it asks nobody to discover them.
@@ -91,9 +97,9 @@ func newClient(config *rest.Config) (client.Client, error) {
 	return client.New(config, client.Options{Scheme: scheme, Mapper: mapper})
 }
 
-// measure compares, tries and compares again, so that what was tried is what the fingerprint names. Of several
+// look compares, tries and compares again, so that what was tried is what the fingerprint names. Of several
 // findings the worst counts: Changed before Unknown.
-func (m *meter) measure(ctx context.Context) measurement {
+func (m *Meter) look(ctx context.Context) measurement {
 	before, err := m.live(ctx)
 	if err != nil {
 		return unknown("the guards can't be read: " + err.Error())
@@ -150,7 +156,7 @@ func clip(text string, size int) string {
 }
 
 // try makes every forgery and tells the API server's time, or the zero time.
-func (m *meter) try(ctx context.Context) (time.Time, []verdict) {
+func (m *Meter) try(ctx context.Context) (time.Time, []verdict) {
 	at, stamp := stamped(ctx, m.checks)
 	verdicts := []verdict{stamp}
 	existing, err := m.anyPolicy(ctx)
@@ -163,7 +169,7 @@ func (m *meter) try(ctx context.Context) (time.Time, []verdict) {
 	return at, verdicts
 }
 
-func (m *meter) anyPolicy(ctx context.Context) (*v1alpha1.HardeningPolicy, error) {
+func (m *Meter) anyPolicy(ctx context.Context) (*v1alpha1.HardeningPolicy, error) {
 	var policies v1alpha1.HardeningPolicyList
 	if err := m.operator.List(ctx, &policies, client.Limit(1)); err != nil || len(policies.Items) == 0 {
 		return nil, err
@@ -172,7 +178,7 @@ func (m *meter) anyPolicy(ctx context.Context) (*v1alpha1.HardeningPolicy, error
 }
 
 // live reads the guards as they are.
-func (m *meter) live(ctx context.Context) (guards, error) {
+func (m *Meter) live(ctx context.Context) (guards, error) {
 	found := newGuards()
 	var (
 		mutating           admissionv1.MutatingAdmissionPolicyList

@@ -15,9 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// manifest is config/admission as kustomize renders it. Regenerate with make manifests.
+// manifest is config/admission as kustomize renders it. Regenerate with make guards.
 //
-//go:embed shipped/guards.yaml
+//go:embed shipped/admission.yaml
 var manifest []byte
 
 // Shipped is the rendered config/admission: the guards that this operator expects.

@@ -151,8 +151,16 @@ func createAll(ctx context.Context, objects ...client.Object) error {
 	return nil
 }
 
-// build renders a folder of config/ with the pinned kustomize.
 func build(ctx context.Context, part string) ([]*unstructured.Unstructured, error) {
+	rendered, err := render(ctx, part)
+	if err != nil {
+		return nil, err
+	}
+	return decode(rendered)
+}
+
+// render builds a folder of config/ with the pinned kustomize.
+func render(ctx context.Context, part string) ([]byte, error) {
 	command := exec.CommandContext(ctx, "go", "tool", "-modfile=hack/tools/go.mod", "kustomize", "build", "config/"+part)
 	command.Dir = root
 	var failure bytes.Buffer
@@ -161,7 +169,7 @@ func build(ctx context.Context, part string) ([]*unstructured.Unstructured, erro
 	if err != nil {
 		return nil, fmt.Errorf("kustomize build config/%s: %w: %s", part, err, failure.String())
 	}
-	return decode(rendered)
+	return rendered, nil
 }
 
 func decode(manifest []byte) ([]*unstructured.Unstructured, error) {

@@ -1,7 +1,9 @@
 package apiserver
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/guard"
 )
 
 func namespace(name string, labels map[string]string) *corev1.Namespace {
@@ -177,4 +180,49 @@ func configMapIn(namespace string, t *testing.T) *corev1.ConfigMap {
 	c := configMap(namespace, named(t.Name()))
 	must(t, admin.Create(t.Context(), c))
 	return c
+}
+
+// An upgrade applies everything again, guards in place, as a cluster's administrator or through a pipeline that is one.
+func TestInstallingAgain(t *testing.T) {
+	objects, err := build(t.Context(), "default")
+	must(t, err)
+	for _, who := range []client.Client{as("root", administrators), as("system:serviceaccount:argocd:argocd-application-controller", administrators)} {
+		for _, object := range objects {
+			again := object.DeepCopy()
+			if again.GetKind() == "CustomResourceDefinition" {
+				continue
+			}
+			annotate(again, who)
+			if err := who.Patch(t.Context(), again, client.Apply, client.FieldOwner("installer"), client.ForceOwnership); err != nil { //nolint:staticcheck // what kubectl apply --server-side does
+				t.Errorf("%s %s/%s: %v", object.GetKind(), object.GetNamespace(), object.GetName(), err)
+			}
+		}
+	}
+}
+
+// annotate makes the apply a real change.
+func annotate(object client.Object, by client.Client) {
+	object.SetAnnotations(map[string]string{"test/applied": fmt.Sprintf("%p", by)})
+}
+
+// What is installed into the gate namespace is named; nothing else of its kind may be.
+func TestOnlyTheCanaryIsInstalled(t *testing.T) {
+	const policy = "affineur-managed-content"
+	root := as("root", administrators)
+	tryAll(t, []attack{
+		{"another deployment", policy, "only the operator", root, create(func() client.Object { return deployment(v1alpha1.GatesNamespace, "intruder") })},
+		{"another service", policy, "only the operator", root, create(func() client.Object { return service(v1alpha1.GatesNamespace, "intruder") })},
+		{"the canary elsewhere", policy, "only the operator", root, create(func() client.Object { return deployment(v1alpha1.RecordsNamespace, "affineur-canary") })},
+		{"the canary in a sandbox", policy, "only the operator", root, create(func() client.Object { return deployment(sandbox, "affineur-canary") })},
+	})
+	must(t, attack{"the canary by nobody", policy, "only the operator", as(mallory, everything), create(func() client.Object { return deployment(v1alpha1.GatesNamespace, "affineur-canary") })}.refused(t.Context(), wet))
+}
+
+// The operator expects exactly what is shipped.
+func TestTheOperatorShipsTheGuards(t *testing.T) {
+	rendered, err := render(t.Context(), "admission")
+	must(t, err)
+	if !bytes.Equal(rendered, guard.Shipped()) {
+		t.Error("internal/guard/shipped is not config/admission: run make guards")
+	}
 }
