@@ -68,8 +68,7 @@ func Plan(d Demand, s Settings, request evidence.LoadSpec) (evidence.LoadSpec, e
 	if stretched := seconds(math.Ceil(sample / rate)); stretched > duration {
 		duration = min(stretched, max(min(s.Longest, longestStep), duration))
 	}
-	// Rounding up keeps the sample whole.
-	rate = math.Ceil(max(rate, sample/duration.Seconds())*1000) / 1000
+	rate = roundUp(max(rate, sample/duration.Seconds()))
 	text, err := evidence.FormatDecimal(rate)
 	if err != nil {
 		return evidence.LoadSpec{}, err
@@ -88,9 +87,12 @@ func Plan(d Demand, s Settings, request evidence.LoadSpec) (evidence.LoadSpec, e
 // warmUp sends at the measured rate for a quarter of the measured time, within bounds, and at least three requests.
 func warmUp(rate float64, measured time.Duration) (*evidence.Step, error) {
 	duration := min(max(measured/4, shortestWarmUp), longestWarmUp)
-	text, err := evidence.FormatDecimal(max(rate, math.Ceil(3/duration.Seconds()*1000)/1000))
+	text, err := evidence.FormatDecimal(max(rate, roundUp(3/duration.Seconds())))
 	return &evidence.Step{RatePerSecond: text, Duration: evidence.Duration(duration)}, err
 }
+
+// roundUp rounds to a thousandth, upwards, which keeps a sample whole; a rounding error of the product before it is none.
+func roundUp(rate float64) float64 { return math.Ceil(rate*1000-1e-6) / 1000 }
 
 // maxLag is how late the generator may be: a tenth of the promised time, and not less than a machine with other work
 // to do can hold.
