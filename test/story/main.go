@@ -39,6 +39,9 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, out io.Writer) int {
+	if len(args) == 3 && args[0] == "pinned" {
+		return printPinned(args[1], args[2], out)
+	}
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
@@ -57,6 +60,17 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// printPinned writes an image of those that hack/images pushed as repository@digest, for the scripts.
+func printPinned(digests, name string, out io.Writer) int {
+	images, err := readDigests(digests)
+	if pushed, there := images[name]; err == nil && there {
+		_, _ = fmt.Fprintln(out, pushed.pinned())
+		return 0
+	}
+	_, _ = fmt.Fprintf(os.Stderr, "no image %s in %s: %v\n", name, digests, err)
+	return 1
 }
 
 func parse(args []string) (options, error) {
