@@ -34,7 +34,7 @@ func exchange(client http.RoundTripper, request *http.Request) end {
 	if err != nil {
 		return broken(err, notConnected)
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	_, err = io.Copy(io.Discard, response.Body)
 	switch {
 	case response.StatusCode >= 500:

@@ -173,7 +173,9 @@ func closedLoop(t *testing.T, url string, duration time.Duration) []time.Duratio
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Body.Close()
+		if err := r.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
 		took = append(took, time.Since(sent))
 	}
 	slices.Sort(took)

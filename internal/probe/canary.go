@@ -66,15 +66,16 @@ func (c *Canary) listen(ctx context.Context, host string, ports []int, healthPor
 	return nil
 }
 
+// close ends all listeners. What closing one says is of no use to anybody.
 func (c *Canary) close() {
 	for _, l := range c.tcp {
-		l.Close()
+		_ = l.Close()
 	}
 	for _, p := range c.udp {
-		p.Close()
+		_ = p.Close()
 	}
 	if c.health != nil {
-		c.health.Close()
+		_ = c.health.Close()
 	}
 }
 
@@ -107,7 +108,7 @@ func (c *Canary) serveTCP(l net.Listener, slots chan struct{}) error {
 			return fmt.Errorf("accept: %w", err)
 		}
 		go func() {
-			defer func() { conn.Close(); <-slots }()
+			defer func() { _ = conn.Close(); <-slots }()
 			if conn.SetDeadline(time.Now().Add(probeTime)) != nil {
 				return
 			}

@@ -43,7 +43,7 @@ func answer(line []byte, uptime time.Duration) []byte {
 }
 
 func notAlphanumeric(r rune) bool {
-	return !(r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z')
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
 
 // parseAnswer reads the canary's uptime from its answer to nonce.

@@ -94,7 +94,7 @@ func check(ctx context.Context, c evidence.Check, guard Guard, r *evidence.Check
 	case evidence.CheckTCP:
 		conn, err := guard.DialContext(ctx, "tcp", address)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 		}
 		return explain(err)
 	case evidence.CheckTLS:
@@ -160,7 +160,7 @@ func readSmall(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	return io.ReadAll(io.LimitReader(f, maxSecret))
 }
 
@@ -169,7 +169,7 @@ func handshake(ctx context.Context, guard Guard, address string, config *tls.Con
 	if err != nil {
 		return err
 	}
-	defer raw.Close()
+	defer func() { _ = raw.Close() }()
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return err
@@ -212,7 +212,7 @@ func askHTTP(ctx context.Context, c evidence.Check, guard Guard, host string, co
 		noteExpiry(r, err)
 		return explainAnswer(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	r.Status = resp.StatusCode
 	if resp.TLS != nil {
 		noteCertificate(r, resp.TLS.PeerCertificates)

@@ -172,7 +172,7 @@ func rawServer(t *testing.T, says string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -180,7 +180,7 @@ func rawServer(t *testing.T, says string) string {
 				return
 			}
 			_, _ = conn.Write([]byte(says))
-			conn.Close()
+			_ = conn.Close()
 		}
 	}()
 	return l.Addr().String()

@@ -159,7 +159,7 @@ func reach(ctx context.Context, t evidence.Target, o *observation) (time.Duratio
 		o.class = Classify(err)
 		return 0, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if t.Mode == evidence.ModeConnect {
 		return 0, nil
 	}

@@ -20,7 +20,7 @@ func startCanary(t *testing.T) (port int, stop context.CancelFunc) {
 			t.Fatal(err)
 		}
 		port = l.Addr().(*net.TCPAddr).Port
-		l.Close()
+		_ = l.Close()
 		if stop, ok := startCanaryAt(t, port); ok {
 			return port, stop
 		}
@@ -110,14 +110,14 @@ func TestIsolationTellsUnansweredFromBlocked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { l.Close() })
+		t.Cleanup(func() { _ = l.Close() })
 		go func() {
 			for {
 				conn, err := l.Accept()
 				if err != nil {
 					return
 				}
-				t.Cleanup(func() { conn.Close() })
+				t.Cleanup(func() { _ = conn.Close() })
 				handle(conn)
 			}
 		}()
@@ -127,24 +127,24 @@ func TestIsolationTellsUnansweredFromBlocked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { mute.Close() })
+	t.Cleanup(func() { _ = mute.Close() })
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	closedPort := closed.Addr().(*net.TCPAddr).Port
-	closed.Close()
+	_ = closed.Close()
 
 	for name, c := range map[string]struct {
 		target evidence.Target
 		class  evidence.Class
 	}{
 		"silent": {target("tcp", "echo", listen(func(net.Conn) {}), evidence.SettleAny), evidence.ClassUnanswered},
-		"hangs up": {target("tcp", "echo", listen(func(c net.Conn) { c.Close() }), evidence.SettleAny),
+		"hangs up": {target("tcp", "echo", listen(func(c net.Conn) { _ = c.Close() }), evidence.SettleAny),
 			evidence.ClassUnanswered},
-		"garbage": {target("tcp", "echo", listen(func(c net.Conn) { c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }),
+		"garbage": {target("tcp", "echo", listen(func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }),
 			evidence.SettleAny), evidence.ClassUnanswered},
-		"endless": {target("tcp", "echo", listen(func(c net.Conn) { c.Write(make([]byte, 4096)) }), evidence.SettleAny),
+		"endless": {target("tcp", "echo", listen(func(c net.Conn) { _, _ = c.Write(make([]byte, 4096)) }), evidence.SettleAny),
 			evidence.ClassUnanswered},
 		"closed port":     {target("tcp", "echo", closedPort, evidence.SettleBlocked), evidence.ClassRefused},
 		"closed UDP port": {target("udp", "echo", closedPort, evidence.SettleBlocked), evidence.ClassRefused},
@@ -207,7 +207,7 @@ func TestIsolationStops(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	slow := target("tcp", "echo", l.Addr().(*net.TCPAddr).Port, evidence.SettleReached)
 	slow.Timeout = evidence.Duration(30 * time.Second)
 	ctx, cancel := context.WithCancel(t.Context())
