@@ -2,23 +2,85 @@ package main
 
 import (
 	"context"
+	"net"
+	"os"
 
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/promotion"
+	"github.com/affineur/affineur/internal/registry"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/sandbox"
 )
 
+// parts are what several controllers share.
+type parts struct {
+	writer    *apply.Writer
+	maker     credentials.Maker
+	collector run.Collector
+	// apiServer is the host:port of the API server's Service, which no workload may reach.
+	apiServer string
+}
+
 // addControllers lists every controller there is; none adds itself.
-func addControllers(_ context.Context, manager ctrl.Manager, _ options) error {
-	guards, err := guard.NewController(manager.GetConfig(), ctrl.Log.WithName("guard"))
+func addControllers(ctx context.Context, manager ctrl.Manager, o options) error {
+	logs, err := kubernetes.NewForConfig(manager.GetConfig())
 	if err != nil {
 		return err
 	}
-	if err := guards.SetupWithManager(manager); err != nil {
+	p := parts{
+		writer:    &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader()},
+		maker:     credentials.Maker{Live: manager.GetAPIReader()},
+		collector: run.Collector{Reader: manager.GetClient(), Logs: logs},
+		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
+	}
+	for _, add := range []func(context.Context, ctrl.Manager, options, parts) error{
+		addGuard, addPolicy, addSandbox, addPromotion,
+	} {
+		if err := add(ctx, manager, o, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func addGuard(_ context.Context, manager ctrl.Manager, _ options, _ parts) error {
+	controller, err := guard.NewController(manager.GetConfig(), ctrl.Log.WithName("guard"))
+	if err != nil {
 		return err
 	}
+	return controller.SetupWithManager(manager)
+}
+
+func addPolicy(_ context.Context, manager ctrl.Manager, _ options, _ parts) error {
 	return (&policy.Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Events: manager.GetEventRecorder("affineur-policy"),
 	}).SetupWithManager(manager)
+}
+
+func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) error {
+	return (&sandbox.Reconciler{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer,
+		Resolver: registry.Resolver{Live: manager.GetAPIReader()}, Maker: p.maker, Collector: p.collector,
+		Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
+		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, MeasureEvery: o.remeasure},
+	}).SetupWithManager(ctx, manager)
+}
+
+func addPromotion(ctx context.Context, manager ctrl.Manager, _ options, p parts) error {
+	meter, err := guard.NewMeter(manager.GetConfig())
+	if err != nil {
+		return err
+	}
+	return promotion.New(promotion.Config{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Credentials: p.maker, Guards: meter,
+		Destination: &promotion.InCluster{Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer},
+		Recorder:    manager.GetEventRecorder("affineur-promotion"),
+	}).SetupWithManager(ctx, manager)
 }

@@ -41,13 +41,13 @@ func main() {
 	flag.Parse()
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&zapOptions)))
 
-	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+	if err := start(ctrl.SetupSignalHandler(), o); err != nil {
 		ctrl.Log.Error(err, "operator stopped")
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, o options) error {
+func start(ctx context.Context, o options) error {
 	if o.runnerImage == "" {
 		return errors.New("no runner image: set AFFINEUR_RUNNER_IMAGE or --runner-image")
 	}
