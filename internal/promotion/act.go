@@ -127,7 +127,7 @@ func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outco
 		return fmt.Errorf("record %s was not read", a.Record)
 	}
 	made, digest := s.credentials(a.Record), s.secretsDigest(a.Record)
-	rotated := digest != s.Place.Rollout.SecretsDigest
+	rotated := s.released() && digest != s.Place.Rollout.SecretsDigest
 	if made != nil && len(made.Problems) == 0 {
 		if err := c.ensure(ctx, s, o, rotated, secretsOf(*r, made.Secrets)...); err != nil {
 			return err

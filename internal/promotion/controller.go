@@ -50,7 +50,6 @@ type Config struct {
 	Destination Destination
 	Credentials credentials.Maker
 	Guards      Guards
-	Gates       Gates
 	Recorder    events.EventRecorder
 }
 
@@ -67,7 +66,7 @@ func New(config Config) *Controller {
 	return &Controller{
 		observer: &observer{
 			client: config.Client, live: config.Live, destination: config.Destination, maker: config.Credentials,
-			guards: config.Guards, gates: config.Gates, now: time.Now,
+			guards: config.Guards, gates: gates, now: time.Now,
 		},
 		client: config.Client, destination: config.Destination, recorder: config.Recorder,
 	}

@@ -3,11 +3,30 @@ package promotion
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/record"
 )
+
+// gates judges every gate anew.
+func gates(r record.Record, reports []record.Report, now time.Time) Check {
+	verdicts := assess.Gates(r, reports, now)
+	if assess.Passed(r, verdicts) {
+		return Check{OK: true}
+	}
+	var missing []string
+	for _, v := range verdicts {
+		if v.Verdict != v1alpha1.GatePassed && v.Enforcement != v1alpha1.EnforcementAdvisory {
+			missing = append(missing, fmt.Sprintf("%s (%s: %s)", v.Name, v.Verdict, v.Reason))
+		}
+	}
+	if len(missing) == 0 {
+		return Check{Why: "The record requires no gate of type Security, Scalability or Integration, and nothing is promoted without them."}
+	}
+	return Check{Why: "Judged anew, these gates have not passed: " + strings.Join(missing, ", ") + "."}
+}
 
 // approvals counts the decisions anew.
 func approvals(r record.Record, review *v1alpha1.HardeningReview, decisions []v1alpha1.HardeningDecision, guards assess.Guards) Check {

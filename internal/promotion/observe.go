@@ -32,9 +32,6 @@ type Guards interface {
 	Measure(ctx context.Context) (guard.State, error)
 }
 
-// Gates judges every gate of a record anew from its reports.
-type Gates func(r record.Record, reports []record.Report, now time.Time) Check
-
 // observer does every read of a pass and decides nothing.
 type observer struct {
 	client      client.Client
@@ -42,7 +39,8 @@ type observer struct {
 	destination Destination
 	maker       maker
 	guards      Guards
-	gates       Gates
+	// gates judges every gate of a record anew from its reports.
+	gates func(r record.Record, reports []record.Report, now time.Time) Check
 	// now is the clock.
 	now func() time.Time
 

@@ -93,7 +93,7 @@ func (s Snapshot) released() bool {
 // change of ours.
 func (s Snapshot) steady() bool {
 	m := s.memory()
-	return m.Leftover == "" && s.released()
+	return m.Leftover == "" && (m.serving() || s.released())
 }
 
 // reviewOf is the review of a record, nil if it is gone.
