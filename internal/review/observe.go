@@ -1,0 +1,327 @@
+package review
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/guard"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// indexReview is the field by which decisions are found.
+const indexReview = "spec.review.name"
+
+// observer makes all reads of a review, and nothing else.
+type observer struct {
+	// Reader reads from the cache, Live past it: Secrets, records and what others make are in no cache.
+	Reader, Live client.Reader
+	Collector    run.Collector
+	Settings     Settings
+}
+
+// observe reads everything that the decision rests on. An error means that the API server could not be read; what is
+// not there is a value.
+func (o observer) observe(ctx context.Context, review *v1alpha1.HardeningReview) (Snapshot, error) {
+	s := Snapshot{Settings: o.Settings, Review: review, Guards: guard.State{}, Runs: map[evidence.Kind]Run{}}
+	if s.ended() {
+		return s, o.remains(ctx, &s, identityOf(review))
+	}
+	for _, look := range []func(context.Context, *Snapshot) error{o.record, o.prototype, o.siblings, o.decisions} {
+		if err := look(ctx, &s); err != nil {
+			return s, err
+		}
+	}
+	if s.Record == nil {
+		return s, nil
+	}
+	for _, look := range []func(context.Context, *Snapshot) error{o.outcome, o.reports, o.runs, o.sandbox, o.canary} {
+		if err := look(ctx, &s); err != nil {
+			return s, err
+		}
+	}
+	return s, o.remains(ctx, &s, s.Record.Prototype)
+}
+
+// identityOf the prototype of a review. It is used only to find what belongs to it, never to decide.
+func identityOf(review *v1alpha1.HardeningReview) names.Identity {
+	return names.Identity{Namespace: review.Namespace, Name: review.Spec.Prototype.Name, UID: review.Spec.Prototype.UID}
+}
+
+// record reads the record past the cache and verifies it. A review is a view: what binds is the record.
+func (o observer) record(ctx context.Context, s *Snapshot) error {
+	var object appsv1.ControllerRevision
+	err := o.Live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: s.Review.Spec.Record}, &object)
+	if apierrors.IsNotFound(err) {
+		s.RecordProblem = "it is not there"
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	rec, err := record.Read(&object)
+	if err == nil {
+		err = rec.Matches(s.Review)
+	}
+	if errors.Is(err, record.ErrMismatch) {
+		s.RecordProblem = "it does not say what the review says"
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.Record = &rec
+	return nil
+}
+
+func (o observer) outcome(ctx context.Context, s *Snapshot) error {
+	var object appsv1.ControllerRevision
+	err := o.Live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: record.OutcomeName(s.Record.Name())}, &object)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	sealed, err := record.ReadOutcome(&object)
+	if err != nil {
+		return err
+	}
+	s.Sealed = &sealed
+	return nil
+}
+
+func (o observer) prototype(ctx context.Context, s *Snapshot) error {
+	var prototype v1alpha1.AIPrototype
+	err := o.Reader.Get(ctx, client.ObjectKey{Namespace: s.Review.Namespace, Name: s.Review.Spec.Prototype.Name}, &prototype)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if string(prototype.UID) != s.Review.Spec.Prototype.UID {
+		return nil
+	}
+	s.Prototype = Prototype{Exists: true, Deleting: !prototype.DeletionTimestamp.IsZero(), Target: prototype.Spec.Target}
+	// What is no time asks for nothing.
+	if at, err := time.Parse(time.RFC3339, prototype.Annotations[v1alpha1.AnnotationRequestedAt]); err == nil {
+		s.Prototype.RequestedAt = at
+	}
+	return nil
+}
+
+// siblings looks for a later review of another subject of the same prototype.
+func (o observer) siblings(ctx context.Context, s *Snapshot) error {
+	var reviews v1alpha1.HardeningReviewList
+	uid := s.Review.Spec.Prototype.UID
+	err := o.Reader.List(ctx, &reviews, client.InNamespace(s.Review.Namespace), client.MatchingLabels{v1alpha1.LabelPrototypeUID: uid})
+	if err != nil {
+		return err
+	}
+	newest := ordinal(s.Review)
+	for i := range reviews.Items {
+		other := &reviews.Items[i]
+		if other.Spec.Prototype.UID == uid && other.Spec.ReviewDigest != s.Review.Spec.ReviewDigest && ordinal(other) > newest {
+			s.Newer, newest = other.Name, ordinal(other)
+		}
+	}
+	return nil
+}
+
+// ordinal of a review, from its name; 0 where it has none.
+func ordinal(review *v1alpha1.HardeningReview) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(review.Name, review.Spec.Prototype.Name+"-"))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+// decisions on the review, and the guards under which they were made. One that was seen and is missing in the cache
+// is looked for past it before it counts as deleted: another replica's cache may have been ahead of this one's.
+func (o observer) decisions(ctx context.Context, s *Snapshot) error {
+	var list v1alpha1.HardeningDecisionList
+	err := o.Reader.List(ctx, &list, client.InNamespace(s.Review.Namespace), client.MatchingFields{indexReview: s.Review.Name})
+	if err != nil {
+		return err
+	}
+	s.Decisions = list.Items
+	for _, seen := range s.Review.Status.Decisions {
+		if seen.Why == v1alpha1.WhyDeleted || slices.ContainsFunc(s.Decisions, func(d v1alpha1.HardeningDecision) bool { return d.Name == seen.Name }) {
+			continue
+		}
+		var decision v1alpha1.HardeningDecision
+		err := o.Live.Get(ctx, client.ObjectKey{Namespace: s.Review.Namespace, Name: seen.Name}, &decision)
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+		if err == nil {
+			s.Decisions = append(s.Decisions, decision)
+		}
+	}
+	if len(s.Decisions) == 0 {
+		return nil
+	}
+	s.Guards, err = guard.Load(ctx, o.Live)
+	return err
+}
+
+// reports of the prototype. One that can't be verified stays in the list as lost: an older one must not take its place.
+func (o observer) reports(ctx context.Context, s *Snapshot) error {
+	var list corev1.ConfigMapList
+	labels := s.Record.Prototype.Labels("report")
+	err := o.Live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace), client.MatchingLabels{
+		v1alpha1.LabelPrototypeUID: labels[v1alpha1.LabelPrototypeUID], v1alpha1.LabelComponent: labels[v1alpha1.LabelComponent],
+	})
+	if err != nil {
+		return err
+	}
+	for i := range list.Items {
+		report, err := record.ReadReport(&list.Items[i])
+		if err != nil {
+			if report.Body, err = assess.Lost(err.Error()); err != nil {
+				return err
+			}
+			report.MeasuredAt = list.Items[i].CreationTimestamp.Time
+		}
+		s.Reports = append(s.Reports, report)
+	}
+	return nil
+}
+
+func (o observer) runs(ctx context.Context, s *Snapshot) error {
+	for _, m := range measurements {
+		attempt := next(*s.Record, s.Review, s.Reports, m.kind)
+		s.Runs[m.kind] = attempt
+		result, err := o.Collector.Collect(ctx, s.run(m.kind).Namespace, attempt.Name, m.kind)
+		if err != nil {
+			return err
+		}
+		attempt.Result = result
+		s.Runs[m.kind] = attempt
+	}
+	attempt := s.Runs[evidence.KindIntegration].Attempt
+	s.Control = Run{Name: controlName(*s.Record, s.Review, attempt), Attempt: attempt}
+	var err error
+	s.Control.Result, err = o.Collector.Collect(ctx, v1alpha1.GatesNamespace, s.Control.Name, evidence.KindIsolation)
+	return err
+}
+
+func (o observer) sandbox(ctx context.Context, s *Snapshot) error {
+	namespace := s.Record.Prototype.Sandbox()
+	var deployment appsv1.Deployment
+	err := o.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: workload.Name}, &deployment)
+	if apierrors.IsNotFound(err) {
+		s.Sandbox = Sandbox{Why: "nothing runs there."}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var pods corev1.PodList
+	if err := o.Reader.List(ctx, &pods, client.InNamespace(namespace), client.MatchingLabels(workload.Selector(s.Record.Prototype))); err != nil {
+		return err
+	}
+	s.Sandbox = sandboxOf(*s.Record, deployment, pods.Items)
+	return nil
+}
+
+// canary is the cluster address of the canary's Service.
+func (o observer) canary(ctx context.Context, s *Snapshot) error {
+	var service corev1.Service
+	err := o.Live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService}, &service)
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if service.Spec.ClusterIP != corev1.ClusterIPNone {
+		s.Canary = service.Spec.ClusterIP
+	}
+	return err
+}
+
+// remains are the rehearsal namespace and what no run of this review needs any more.
+func (o observer) remains(ctx context.Context, s *Snapshot, identity names.Identity) error {
+	var namespace corev1.Namespace
+	err := o.Reader.Get(ctx, client.ObjectKey{Name: identity.Rehearsal()}, &namespace)
+	if client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	s.Rehearsal = PlaceAbsent
+	if err == nil {
+		s.Rehearsal = placeOf(&namespace, identity, ordinal(s.Review))
+	}
+	left, err := o.leftovers(ctx, identity.Namespace, func(owner names.Identity, n int) bool {
+		return owner.UID == identity.UID && n == ordinal(s.Review)
+	})
+	for _, object := range left {
+		if !s.needs(object) {
+			s.Leftovers = append(s.Leftovers, object)
+		}
+	}
+	return err
+}
+
+// orphans are what a review that is gone left behind, whichever prototype of its name it was about.
+func (o observer) orphans(ctx context.Context, review types.NamespacedName) ([]client.Object, *corev1.Namespace, error) {
+	left, err := o.leftovers(ctx, review.Namespace, func(owner names.Identity, n int) bool { return owner.Review(n) == review.Name })
+	if err != nil {
+		return nil, nil, err
+	}
+	var namespaces corev1.NamespaceList
+	err = o.Reader.List(ctx, &namespaces, client.MatchingLabels{
+		v1alpha1.LabelPurpose: v1alpha1.PurposeRehearsal, v1alpha1.LabelPrototypeNamespace: review.Namespace,
+	})
+	for i := range namespaces.Items {
+		if name, ok := reviewNamed(&namespaces.Items[i]); ok && name == review {
+			return left, &namespaces.Items[i], err
+		}
+	}
+	return left, nil, err
+}
+
+// leftovers are the Jobs and openings in the gates namespace that belong to a review.
+func (o observer) leftovers(ctx context.Context, namespace string, of func(owner names.Identity, ordinal int) bool) ([]client.Object, error) {
+	where := []client.ListOption{
+		client.InNamespace(v1alpha1.GatesNamespace), client.MatchingLabels{v1alpha1.LabelPrototypeNamespace: namespace},
+		client.HasLabels{v1alpha1.LabelReview},
+	}
+	var jobs batchv1.JobList
+	var policies networkingv1.NetworkPolicyList
+	if err := errors.Join(o.Reader.List(ctx, &jobs, where...), o.Reader.List(ctx, &policies, where...)); err != nil {
+		return nil, fmt.Errorf("what is left in %s: %w", v1alpha1.GatesNamespace, err)
+	}
+	var out []client.Object
+	add := func(object client.Object) {
+		owner, managed := names.FromLabels(object.GetLabels())
+		n, err := strconv.Atoi(object.GetLabels()[v1alpha1.LabelReview])
+		if managed && err == nil && of(owner, n) && object.GetDeletionTimestamp().IsZero() {
+			out = append(out, object)
+		}
+	}
+	for i := range jobs.Items {
+		add(&jobs.Items[i])
+	}
+	for i := range policies.Items {
+		add(&policies.Items[i])
+	}
+	return out, nil
+}

@@ -1,0 +1,128 @@
+package review
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// SetupWithManager says which changes of the world are worth a look.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.HardeningDecision{}, indexReview, func(object client.Object) []string {
+		return []string{object.(*v1alpha1.HardeningDecision).Spec.Review.Name}
+	})
+	if err != nil {
+		return err
+	}
+	byReview, byPrototype := handler.EnqueueRequestsFromMapFunc(byReviewLabel), handler.EnqueueRequestsFromMapFunc(r.ofPrototype)
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("review").
+		For(&v1alpha1.HardeningReview{}).
+		// A review that opens ends the one before it.
+		Watches(&v1alpha1.HardeningReview{}, byPrototype, builder.WithPredicates(created())).
+		Watches(&v1alpha1.HardeningDecision{}, handler.EnqueueRequestsFromMapFunc(ofDecision)).
+		Watches(&v1alpha1.AIPrototype{}, byPrototype, builder.WithPredicates(relevant())).
+		Watches(&appsv1.Deployment{}, byPrototype, builder.WithPredicates(sandboxed())).
+		Watches(&batchv1.Job{}, byReview).
+		Watches(&networkingv1.NetworkPolicy{}, byReview, builder.WithPredicates(created())).
+		Watches(&corev1.Namespace{}, byReview).
+		Complete(r)
+}
+
+func ofDecision(_ context.Context, object client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{
+		Namespace: object.GetNamespace(), Name: object.(*v1alpha1.HardeningDecision).Spec.Review.Name,
+	}}}
+}
+
+// byReviewLabel leads from what a review made back to it, also when the review is gone: then it is cleared away.
+func byReviewLabel(_ context.Context, object client.Object) []reconcile.Request {
+	name, ok := reviewNamed(object)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: name}}
+}
+
+// reviewNamed is the name of the review that an object says it was made for.
+func reviewNamed(object client.Object) (types.NamespacedName, bool) {
+	owner, managed := names.FromLabels(object.GetLabels())
+	ordinal, err := strconv.Atoi(object.GetLabels()[v1alpha1.LabelReview])
+	if !managed || err != nil {
+		return types.NamespacedName{}, false
+	}
+	return types.NamespacedName{Namespace: owner.Namespace, Name: owner.Review(ordinal)}, true
+}
+
+// ofPrototype leads to the open reviews of a prototype, from it and from what carries its labels.
+func (r *Reconciler) ofPrototype(ctx context.Context, object client.Object) []reconcile.Request {
+	owner, managed := names.FromLabels(object.GetLabels())
+	if prototype, ok := object.(*v1alpha1.AIPrototype); ok {
+		owner, managed = names.Of(prototype), true
+	}
+	var reviews v1alpha1.HardeningReviewList
+	if !managed || r.Client.List(ctx, &reviews, client.InNamespace(owner.Namespace)) != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range reviews.Items {
+		review := &reviews.Items[i]
+		// By name and not by UID: one made anew under the name ends the reviews of the old one.
+		if review.Spec.Prototype.Name == owner.Name && review.Status.Outcome == "" {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(review)})
+		}
+	}
+	return out
+}
+
+func created() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return true },
+		UpdateFunc:  func(event.UpdateEvent) bool { return false },
+		DeleteFunc:  func(event.DeleteEvent) bool { return false },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
+}
+
+// relevant are the changes of a prototype that a review depends on: what its team asks, its deletion, and a new
+// measurement of its isolation.
+func relevant() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, after := e.ObjectOld.(*v1alpha1.AIPrototype), e.ObjectNew.(*v1alpha1.AIPrototype)
+		return before.Generation != after.Generation ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+			before.Annotations[v1alpha1.AnnotationRequestedAt] != after.Annotations[v1alpha1.AnnotationRequestedAt] ||
+			measuredAt(before) != measuredAt(after)
+	}}
+}
+
+func measuredAt(prototype *v1alpha1.AIPrototype) int64 {
+	if prototype.Status.Sandbox == nil || prototype.Status.Sandbox.Isolation == nil {
+		return 0
+	}
+	return prototype.Status.Sandbox.Isolation.MeasuredAt.Unix()
+}
+
+// sandboxed are Deployments of prototypes in their sandboxes; those in production are not measured here.
+func sandboxed() predicate.Predicate {
+	return predicate.NewPredicateFuncs(func(object client.Object) bool {
+		return object.GetName() == workload.Name && strings.HasPrefix(object.GetNamespace(), v1alpha1.SandboxPrefix)
+	})
+}
