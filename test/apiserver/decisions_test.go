@@ -30,7 +30,6 @@ func TestForgedDecisionsAreRefused(t *testing.T) {
 		{"by the team", policy, "you may not decide as security", as(ann, everything, teamMembership), decide("forged", func(*v1alpha1.HardeningDecision) {})},
 		// With every authority there is: it takes a person.
 		{"by a service account", policy, "made by a person", as("system:serviceaccount:ci:pipeline", administrators), decide("forged", func(*v1alpha1.HardeningDecision) {})},
-		{"by the operator", policy, "made by a person", as(operator, administrators), decide("forged", func(*v1alpha1.HardeningDecision) {})},
 		{"by the cluster's components", policy, "made by a person", as("system:kube-controller-manager", administrators), decide("forged", func(*v1alpha1.HardeningDecision) {})},
 		{"with a finalizer", policy, "no finalizers and no owner", as(sam, itSecurity), decide("forged", func(d *v1alpha1.HardeningDecision) { d.Finalizers = []string{"example.org/hold"} })},
 		{"with an owner of the team's", policy, "no finalizers and no owner", as(sam, itSecurity), decide("forged", func(d *v1alpha1.HardeningDecision) {
