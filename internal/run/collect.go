@@ -77,8 +77,10 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 
 func (c Collector) judge(ctx context.Context, job *batchv1.Job, pod *corev1.Pod, want evidence.Kind, result Result) (Result, error) {
 	ended, why := terminated(pod)
+	// A Job can be seen to have finished a moment before its pod is: the two come over different watches.
+	going := pod == nil || !pod.DeletionTimestamp.IsZero()
 	switch {
-	case ended == nil && finished(job):
+	case ended == nil && finished(job) && going:
 		result.State, result.Why = Lost, "the run ended before it could measure: "+reason(job)
 	case ended == nil:
 		result.State, result.Why = Running, why
