@@ -22,11 +22,17 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/run"
 )
 
 // FieldOwner of everything in a review's status but the promotion.
 const FieldOwner = "affineur-review"
+
+// Collector reads what a run left; it is a run.Collector.
+type Collector interface {
+	Collect(ctx context.Context, namespace, name string, want evidence.Kind) (run.Result, error)
+}
 
 // Reconciler moves reviews.
 type Reconciler struct {
@@ -34,10 +40,12 @@ type Reconciler struct {
 	Client client.Client
 	Live   client.Reader
 	// Writer is shared by all controllers.
-	Writer    *apply.Writer
-	Collector run.Collector
-	Events    events.EventRecorder
-	Settings  Settings
+	Writer *apply.Writer
+	// Credentials makes what the integration run is given.
+	Credentials credentials.Maker
+	Collector   Collector
+	Events      events.EventRecorder
+	Settings    Settings
 	// Now is the clock; time.Now where it is nil.
 	Now func() time.Time
 }
@@ -77,7 +85,7 @@ func (r *Reconciler) observer() observer {
 }
 
 func (r *Reconciler) actor() actor {
-	return actor{Writer: r.Writer, Credentials: credentials.Maker{Live: r.Live}}
+	return actor{Writer: r.Writer, Credentials: r.Credentials}
 }
 
 func (r *Reconciler) now() time.Time {

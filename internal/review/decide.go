@@ -243,8 +243,6 @@ func (s Snapshot) stateOf(m measurement) run.State {
 // all the while.
 func (s Snapshot) join(plan *Plan, attempt Run) Progress {
 	if s.Control.Why != controlAtWork {
-		// Whether a pod has started shows in its status; its Job changes later, if at all.
-		plan.wake(poll)
 		return Progress{Stage: Running, Why: "The control is starting."}
 	}
 	plan.Actions = append(plan.Actions, Action{Do: StartRun, Kind: evidence.KindIntegration, Name: attempt.Name})

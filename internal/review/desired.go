@@ -102,7 +102,7 @@ func (s Snapshot) job(kind evidence.Kind, nonce string) (*batchv1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	job.Labels = marked(job.Labels, s.Record.Ordinal)
+	s.mark(job)
 	return job, nil
 }
 
@@ -141,7 +141,7 @@ func (s Snapshot) controlJob(nonce string) (*batchv1.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	job.Labels = marked(job.Labels, s.Record.Ordinal)
+	s.mark(job)
 	return job, nil
 }
 
@@ -155,8 +155,13 @@ func (s Snapshot) loadOpening() *networkingv1.NetworkPolicy {
 	return policy
 }
 
-// marked adds the review's ordinal to an object's own labels: by it everything of one review is found again, and
-// events on it lead back to the review.
+// mark adds the review's ordinal to a Job and its pods: by it everything of one review is found again, and what
+// happens to it leads back to the review.
+func (s Snapshot) mark(job *batchv1.Job) {
+	job.Labels = marked(job.Labels, s.Record.Ordinal)
+	job.Spec.Template.Labels = marked(job.Spec.Template.Labels, s.Record.Ordinal)
+}
+
 func marked(labels map[string]string, ordinal int) map[string]string {
 	out := map[string]string{v1alpha1.LabelReview: strconv.Itoa(ordinal)}
 	for key, value := range labels {

@@ -23,7 +23,6 @@ import (
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
-	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -34,7 +33,7 @@ const indexReview = "spec.review.name"
 type observer struct {
 	// Reader reads from the cache, Live past it: Secrets, records and what others make are in no cache.
 	Reader, Live client.Reader
-	Collector    run.Collector
+	Collector    Collector
 	Settings     Settings
 }
 

@@ -41,6 +41,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.AIPrototype{}, byPrototype, builder.WithPredicates(relevant())).
 		Watches(&appsv1.Deployment{}, byPrototype, builder.WithPredicates(sandboxed())).
 		Watches(&batchv1.Job{}, byReview).
+		Watches(&corev1.Pod{}, byReview).
 		Watches(&networkingv1.NetworkPolicy{}, byReview, builder.WithPredicates(created())).
 		Watches(&corev1.Namespace{}, byReview).
 		Complete(r)
