@@ -15,6 +15,7 @@ import (
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/promotion"
 	"github.com/affineur/affineur/internal/registry"
+	"github.com/affineur/affineur/internal/review"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/sandbox"
 )
@@ -41,7 +42,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, o options) error 
 		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
 	}
 	for _, add := range []func(context.Context, ctrl.Manager, options, parts) error{
-		addGuard, addPolicy, addSandbox, addPromotion,
+		addGuard, addPolicy, addSandbox, addReview, addPromotion,
 	} {
 		if err := add(ctx, manager, o, p); err != nil {
 			return err
@@ -71,6 +72,14 @@ func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) e
 		Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
 		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, MeasureEvery: o.remeasure},
 	}).SetupWithManager(ctx, manager)
+}
+
+func addReview(_ context.Context, manager ctrl.Manager, o options, p parts) error {
+	return (&review.Reconciler{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Credentials: p.maker, Collector: p.collector,
+		Events:   manager.GetEventRecorder("affineur-review"),
+		Settings: review.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer},
+	}).SetupWithManager(manager)
 }
 
 func addPromotion(ctx context.Context, manager ctrl.Manager, _ options, p parts) error {
