@@ -56,6 +56,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	version := snapshot.Prototype.ResourceVersion
 	plan := Decide(*snapshot, now)
+	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String())
 	outcome := (&actor{client: r.Client, writer: r.Writer}).act(ctx, snapshot, plan, seen)
 	seen.learn(plan, outcome)
 	wrote, err := r.report(ctx, *snapshot, plan, outcome, now)

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -157,7 +158,7 @@ func (s Snapshot) reportName(gate string) string {
 	if gate == assess.ReportIsolationControl {
 		kind = "control"
 	}
-	return s.Identity.Run(kind, s.Inside.Nonce[:min(len(s.Inside.Nonce), 12)])
+	return s.Identity.Run(kind, strings.ToLower(s.Inside.Nonce[:min(len(s.Inside.Nonce), 12)]))
 }
 
 // reports of the runs that measured.

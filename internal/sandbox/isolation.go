@@ -96,13 +96,17 @@ const controlAtWork = "Running"
 
 // stale tells whether a run was made for other inputs or before the newest request.
 func (s Snapshot) stale(p Probe) bool {
-	return p.State != run.Absent && (p.Inputs != s.Inputs || s.asked() && p.Request != s.request())
+	return p.State != run.Absent && (p.Inputs != s.Inputs || s.asksToMeasure() && p.Request != s.request())
 }
+
+// asksToMeasure is true while a request for a new look is not handled. The image comes first: as long as the registry
+// does not answer, one measurement after the other would be made for the same request.
+func (s Snapshot) asksToMeasure() bool { return s.asked() && !s.Image.Pending }
 
 // measurementDue is when isolation is to be measured; in the past when at once.
 func (s Snapshot) measurementDue() time.Time {
 	last := s.measured()
-	if last == nil || last.InputsDigest != s.Inputs || s.asked() {
+	if last == nil || last.InputsDigest != s.Inputs || s.asksToMeasure() {
 		return time.Time{}
 	}
 	switch last.Verdict {
@@ -127,7 +131,7 @@ func (s Snapshot) isolated(verdict *v1alpha1.IsolationStatus, now time.Time) boo
 func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 	result := judge.Judge(judge.Evidence{
 		Frame:  gate.Frame{Subject: s.Inputs, Now: now, MaxAge: maxEvidenceAge},
-		Runs:   map[judge.Vantage]gate.Measurement{judge.Inside: s.Inside.measurement(), judge.Outside: s.Control.measurement()},
+		Runs:   map[judge.Vantage]gate.Measurement{judge.Inside: s.insideMeasurement(), judge.Outside: s.Control.measurement()},
 		Expect: assess.Paths(),
 	}).Verdict
 	status := &v1alpha1.IsolationStatus{
@@ -143,6 +147,15 @@ func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 		status.Verdict = verdictNotEnforced
 	}
 	return status
+}
+
+// insideMeasurement says why there is none, where the control never got so far that a run inside made sense.
+func (s Snapshot) insideMeasurement() gate.Measurement {
+	m := s.Inside.measurement()
+	if control := s.Control.measurement(); s.Inside.State == run.Absent && control.Lost != "" {
+		m.Lost += ", for its control was lost: " + control.Lost
+	}
+	return m
 }
 
 // measurement is what came of a run.

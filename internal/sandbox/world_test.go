@@ -1,0 +1,336 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/go-logr/logr/funcr"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	clocktesting "k8s.io/utils/clock/testing"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+var birth = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+
+const digest = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+// world is a cluster of objects, without the controllers that a real one has: tests play those.
+type world struct {
+	t        *testing.T
+	client   client.Client
+	clock    *clocktesting.FakePassiveClock
+	registry *registryStub
+	runs     *runsStub
+	events   *events.FakeRecorder
+	key      client.ObjectKey
+	identity names.Identity
+	// plans of every pass, and writes as verb and kind.
+	plans  []string
+	writes []string
+	*Reconciler
+}
+
+type registryStub struct {
+	digest string
+	err    error
+	asked  int
+}
+
+func (r *registryStub) Resolve(_ context.Context, image string, _ v1alpha1.Registry) (string, error) {
+	r.asked++
+	repository, _, _ := strings.Cut(image, ":")
+	return repository + "@" + r.digest, r.err
+}
+
+// runsStub gives results to the Jobs that exist.
+type runsStub struct {
+	client client.Client
+	result map[string]run.Result
+}
+
+func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ evidence.Kind) (run.Result, error) {
+	var job batchv1.Job
+	if err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &job); err != nil {
+		return run.Result{State: run.Absent}, client.IgnoreNotFound(err)
+	}
+	result, ok := r.result[name]
+	if !ok {
+		result = run.Result{State: run.Running, Why: "Pending"}
+	}
+	result.Nonce = job.Annotations[v1alpha1.AnnotationNonce]
+	if result.Opened != nil {
+		opened := *result.Opened
+		report := *opened.Report
+		report.Nonce, report.Subject = result.Nonce, job.Annotations[v1alpha1.AnnotationInputs]
+		opened.Report = &report
+		opened.Raw, _ = json.Marshal(report)
+		result.Opened = &opened
+	}
+	return result, nil
+}
+
+func newScheme(t *testing.T) *runtime.Scheme {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return scheme
+}
+
+func newWorld(t *testing.T, objects ...client.Object) *world {
+	t.Helper()
+	w := &world{
+		t: t, clock: clocktesting.NewFakePassiveClock(birth), registry: &registryStub{digest: digest}, events: events.NewFakeRecorder(100),
+		key: client.ObjectKey{Namespace: "membership", Name: "churn-advisor"},
+	}
+	objects = append(objects, namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canaryService())
+	w.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.AIPrototype{}, &v1alpha1.HardeningReview{}, &v1alpha1.HardeningPolicy{}).
+		WithIndex(&v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview).
+		WithInterceptorFuncs(w.counting()).Build()
+	w.runs = &runsStub{client: w.client, result: map[string]run.Result{}}
+	w.Reconciler = &Reconciler{
+		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client}, Resolver: w.registry,
+		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Recorder: w.events, Clock: w.clock,
+		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
+	}
+	w.identity = names.Of(w.prototype())
+	return w
+}
+
+func (w *world) counting() interceptor.Funcs {
+	note := func(verb string, object client.Object) {
+		kind, _ := w.client.GroupVersionKindFor(object)
+		w.writes = append(w.writes, verb+" "+kind.Kind+" "+object.GetName())
+	}
+	return interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
+			note("create", object)
+			if problems := validation.NameIsDNSSubdomain(object.GetName(), false); len(problems) > 0 {
+				w.t.Errorf("name %q: %s", object.GetName(), problems)
+			}
+			if at := object.GetCreationTimestamp(); at.IsZero() {
+				object.SetCreationTimestamp(metav1.NewTime(w.clock.Now()))
+			}
+			return c.Create(ctx, object, options...)
+		},
+		Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
+			note("update", object)
+			if _, deployment := object.(*appsv1.Deployment); deployment {
+				var live appsv1.Deployment
+				w.must(c.Get(ctx, client.ObjectKeyFromObject(object), &live))
+				object.SetGeneration(live.Generation + 1)
+			}
+			return c.Update(ctx, object, options...)
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			note("delete", object)
+			return c.Delete(ctx, object, options...)
+		},
+		SubResourceApply: func(ctx context.Context, c client.Client, sub string, object runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {
+			w.writes = append(w.writes, "apply "+sub)
+			return c.SubResource(sub).Apply(ctx, object, options...)
+		},
+	}
+}
+
+func namespace(name string, labels map[string]string) *corev1.Namespace {
+	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
+}
+
+func canaryService() *corev1.Service {
+	return &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService},
+		Spec:       corev1.ServiceSpec{ClusterIP: "10.96.0.53"},
+	}
+}
+
+// reconcile once; errors are the test's to expect.
+func (w *world) reconcile() (ctrl.Result, error) {
+	w.t.Helper()
+	logger := funcr.NewJSON(func(line string) {
+		var entry struct{ Plan string }
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Plan != "" {
+			w.plans = append(w.plans, entry.Plan)
+		}
+	}, funcr.Options{Verbosity: 1})
+	return w.Reconcile(logr.NewContext(w.t.Context(), logger), ctrl.Request{NamespacedName: w.key})
+}
+
+// settle reconciles until a pass writes nothing, and fails if that takes more than a few.
+func (w *world) settle() {
+	w.t.Helper()
+	for range 8 {
+		before := len(w.writes)
+		if _, err := w.reconcile(); err != nil {
+			w.t.Fatalf("reconcile: %v", err)
+		}
+		if len(w.writes) == before {
+			return
+		}
+	}
+	w.t.Fatalf("does not settle: %s", strings.Join(w.writes, ", "))
+}
+
+func (w *world) prototype() *v1alpha1.AIPrototype {
+	w.t.Helper()
+	var p v1alpha1.AIPrototype
+	if err := w.client.Get(w.t.Context(), w.key, &p); err != nil {
+		w.t.Fatal(err)
+	}
+	return &p
+}
+
+// edit the prototype as its team would.
+func (w *world) edit(change func(*v1alpha1.AIPrototype)) {
+	w.t.Helper()
+	p := w.prototype()
+	change(p)
+	p.Generation++
+	w.must(w.client.Update(w.t.Context(), p))
+}
+
+func (w *world) must(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) advance(d time.Duration) { w.clock.SetTime(w.clock.Now().Add(d)) }
+
+// expect a condition's status and reason.
+func (w *world) expect(kind string, status metav1.ConditionStatus, reason string) {
+	w.t.Helper()
+	c := apimeta.FindStatusCondition(w.prototype().Status.Conditions, kind)
+	if c == nil || c.Status != status || c.Reason != reason {
+		w.t.Fatalf("condition %s is %+v, want %s %s", kind, c, status, reason)
+	}
+}
+
+func (w *world) exists(object client.Object, namespace, name string) bool {
+	w.t.Helper()
+	err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object)
+	w.must(client.IgnoreNotFound(err))
+	return err == nil
+}
+
+// ends both runs with reports in which the sandbox is, or is not, closed.
+func (w *world) ends(enforced bool) {
+	inside, control := reports(w.clock.Now(), enforced)
+	w.runs.result[w.identity.Run("isolation", suffixInside)] = inside
+	w.runs.result[w.identity.Run("isolation", suffixControl)] = control
+}
+
+// measures plays the runner: the control's pod starts, then both end.
+func (w *world) measures(enforced bool) {
+	w.t.Helper()
+	w.runs.result = map[string]run.Result{w.identity.Run("isolation", suffixControl): {State: run.Running, Why: controlAtWork}}
+	w.settle()
+	if !w.exists(&batchv1.Job{}, w.identity.Sandbox(), w.identity.Run("isolation", suffixInside)) {
+		w.t.Fatalf("no run inside the sandbox; plans: %s", strings.Join(w.plans, "\n"))
+	}
+	w.advance(20 * time.Second)
+	w.ends(enforced)
+	w.settle()
+	w.runs.result = map[string]run.Result{}
+}
+
+// serves plays the deployment controller and a kubelet whose program answers.
+func (w *world) serves() {
+	w.t.Helper()
+	var d appsv1.Deployment
+	w.must(w.client.Get(w.t.Context(), client.ObjectKey{Namespace: w.identity.Sandbox(), Name: workload.Name}, &d))
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: *d.Spec.Replicas, UpdatedReplicas: *d.Spec.Replicas, AvailableReplicas: *d.Spec.Replicas}
+	w.must(w.client.Status().Update(w.t.Context(), &d))
+}
+
+// reports of two runs, as a runner would write them.
+func reports(now time.Time, enforced bool) (inside, control run.Result) {
+	half := func(inside bool) run.Result {
+		report := &evidence.Report{Schema: evidence.ReportSchema, StartedAt: now.Add(-15 * time.Second), FinishedAt: now.Add(-time.Second), Isolation: &evidence.IsolationReport{}}
+		for _, target := range targets("10.96.0.53", "10.96.0.1:443", inside) {
+			reached := !inside || !enforced || target.Settle == evidence.SettleReached
+			report.Isolation.Targets = append(report.Isolation.Targets, resultOf(target, reached, now))
+		}
+		return run.Result{State: run.Measured, Opened: &evidence.Opened{Report: report}}
+	}
+	return half(true), half(false)
+}
+
+func resultOf(target evidence.Target, reached bool, now time.Time) evidence.TargetResult {
+	first, last := now.Add(-14*time.Second), now.Add(-2*time.Second)
+	r := evidence.TargetResult{
+		Name: target.Name, Network: target.Network, Address: target.Address, Settled: true, Attempts: 10, Since: first, Until: last,
+	}
+	if reached {
+		r.Reached, r.Reaches, r.FirstReachedAt, r.LastReachedAt = true, 10, &first, &last
+	} else {
+		r.Class = evidence.ClassTimeout
+	}
+	return r
+}
+
+func (w *world) records() Records {
+	w.t.Helper()
+	var list appsv1.ControllerRevisionList
+	w.must(w.client.List(w.t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace)))
+	return readRecords(list.Items)
+}
+
+func (w *world) review(name string) *v1alpha1.HardeningReview {
+	w.t.Helper()
+	var review v1alpha1.HardeningReview
+	w.must(w.client.Get(w.t.Context(), client.ObjectKey{Namespace: w.key.Namespace, Name: name}, &review))
+	return &review
+}
+
+// concludes a review as the review controller would: the outcome is sealed, then shown.
+func (w *world) concludes(name string, outcome v1alpha1.ReviewOutcome) {
+	w.t.Helper()
+	records := w.records()
+	if records.Newest.Prototype.Review(records.Newest.Ordinal) != name {
+		w.t.Fatalf("the newest record is %s", records.Newest.Name())
+	}
+	at := metav1.NewTime(w.clock.Now())
+	sealed, err := records.Newest.Outcome(record.Outcome{Outcome: outcome, At: at})
+	w.must(err)
+	w.must(w.client.Create(w.t.Context(), sealed))
+	review := w.review(name)
+	review.Status.Outcome, review.Status.OutcomeAt = outcome, &at
+	w.must(w.client.Status().Update(w.t.Context(), review))
+}
+
+func (w *world) isolationReports() int {
+	var list corev1.ConfigMapList
+	w.must(w.client.List(w.t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace), client.MatchingLabels{v1alpha1.LabelGate: assess.ReportIsolation}))
+	return len(list.Items)
+}
