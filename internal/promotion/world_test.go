@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,14 +55,16 @@ type world struct {
 	broken []string
 }
 
-func schemeOf(t *testing.T) *runtime.Scheme {
-	t.Helper()
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
-		t.Fatal(err)
+// knownTypes are the types of the fake API server, made once: parsing their schemas takes longer than most tests.
+var knownTypes = sync.OnceValues(func() (*runtime.Scheme, []managedfields.TypeConverter) {
+	scheme, clientGo := runtime.NewScheme(), runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), clientgoscheme.AddToScheme(clientGo)); err != nil {
+		panic(err)
 	}
-	return scheme
-}
+	return scheme, []managedfields.TypeConverter{
+		generated.NewTypeConverter(scheme), clientgoapply.NewTypeConverter(clientGo), managedfields.NewDeducedTypeConverter(),
+	}
+})
 
 func newWorld(t *testing.T, objects ...client.Object) *world {
 	t.Helper()
@@ -69,14 +72,10 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		T: t, now: start.Add(time.Hour), killAfter: -1, bad: map[string]bool{},
 		gates: Check{OK: true}, guards: guard.State{InPlace: true, LastGood: start},
 	}
-	scheme := schemeOf(t)
-	clientGo := runtime.NewScheme()
-	if err := clientgoscheme.AddToScheme(clientGo); err != nil {
-		t.Fatal(err)
-	}
+	scheme, converters := knownTypes()
 	w.client = fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.HardeningReview{}, &v1alpha1.AIPrototype{}, &appsv1.Deployment{}).
-		WithTypeConverters(generated.NewTypeConverter(scheme), clientgoapply.NewTypeConverter(clientGo), managedfields.NewDeducedTypeConverter()).
+		WithTypeConverters(converters...).
 		WithIndex(&v1alpha1.HardeningReview{}, indexProduction, Index).
 		WithIndex(&v1alpha1.AIPrototype{}, indexProduction, Index).
 		WithInterceptorFuncs(w.interceptors()).Build()

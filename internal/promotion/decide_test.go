@@ -1,0 +1,344 @@
+package promotion
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/record"
+)
+
+// situation builds a snapshot.
+type situation struct {
+	t        *testing.T
+	snapshot Snapshot
+	records  map[string]record.Record
+}
+
+func makeSituation(t *testing.T) *situation {
+	s := &situation{t: t, records: map[string]record.Record{"1": recordOf(t, 1, digestA), "2": recordOf(t, 2, digestB)}}
+	id := identity
+	s.snapshot = Snapshot{Name: identity.Production(), Identity: &id, Prototype: prototypeOf(v1alpha1.TargetProduction)}
+	return s
+}
+
+func (s *situation) name(n string) string {
+	if n == "" {
+		return ""
+	}
+	r := s.records[n]
+	return r.Name()
+}
+
+func (s *situation) remembers(m Memory) *situation {
+	s.snapshot.Place.Exists, s.snapshot.Place.UID, s.snapshot.Place.Memory = true, identity.UID, m
+	for n, r := range s.records {
+		if r.Name() == m.Record {
+			r := s.records[n]
+			s.snapshot.Current = &r
+		}
+		if r.Name() == m.beside() {
+			r := s.records[n]
+			s.snapshot.Beside = &r
+		}
+	}
+	return s
+}
+
+func (s *situation) runs(r Rollout) *situation {
+	s.snapshot.Place.Rollout = r
+	return s
+}
+
+// candidate is permitted in every respect, but for the edits.
+func (s *situation) candidate(n string, edits ...func(c *Candidate)) *situation {
+	r := s.records[n]
+	c := &Candidate{
+		Review: reviewOf(r), Record: &r, Hinted: true,
+		Guards: Check{OK: true}, Gates: Check{OK: true}, Approvals: Check{OK: true},
+	}
+	for _, edit := range edits {
+		edit(c)
+	}
+	s.snapshot.Candidate = c
+	s.snapshot.Credentials, s.snapshot.CredentialsOf = &credentials.Made{}, r.Name()
+	return s.review(n)
+}
+
+func (s *situation) review(n string) *situation {
+	if s.snapshot.reviewOf(s.name(n)) == nil {
+		s.snapshot.Reviews = append(s.snapshot.Reviews, reviewOf(s.records[n]))
+	}
+	return s
+}
+
+// reported lets the review of the current record tell the intent.
+func (s *situation) reported() *situation {
+	if review := s.snapshot.reviewOf(s.snapshot.memory().Record); review != nil {
+		review.Status.Promotion = &v1alpha1.PromotionStatus{Step: v1alpha1.StepPreparing, IntentAt: seconds(s.snapshot.memory().IntentAt)}
+	}
+	return s
+}
+
+// rollouts of a record.
+func available(name string) Rollout {
+	return Rollout{
+		Exists: true, Record: name, Observed: true, Replicas: 2, Total: 2, Updated: 2, Available: 2, Autoscaled: true, Created: start,
+		Pods: []Pod{{Name: "a", Review: reviewOfRecord(name), Ready: true, Created: start}},
+	}
+}
+
+func starting(name string) Rollout {
+	r := available(name)
+	r.Total, r.Updated, r.Available = 3, 1, 2
+	r.Pods[0].Ready = false
+	return r
+}
+
+func crashing(name string) Rollout {
+	r := starting(name)
+	r.Pods[0].Waiting = crashLoop
+	return r
+}
+
+var (
+	intentAt = start.Add(time.Minute)
+	soakedAt = start.Add(2 * time.Minute)
+	later    = soakedAt.Add(time.Hour)
+)
+
+// memories by what they say; "1" and "2" stand for records.
+func memories(s *situation) map[string]Memory {
+	one, two := s.name("1"), s.name("2")
+	served := Served{Record: one, IntentAt: intentAt, Since: soakedAt}
+	fault := Fault{Record: two, Reason: v1alpha1.ReasonSoakFailed, Message: "Pod a ended.", At: soakedAt, Previous: one}
+	return map[string]Memory{
+		"nothing":              {},
+		"1 intended":           {Record: one, IntentAt: intentAt},
+		"1 soaking":            {Record: one, IntentAt: intentAt, SoakingSince: soakedAt},
+		"1 serving":            {Record: one, IntentAt: intentAt, ServingSince: soakedAt},
+		"2 intended after 1":   {Record: two, IntentAt: intentAt, Previous: served},
+		"2 soaking after 1":    {Record: two, IntentAt: intentAt, SoakingSince: soakedAt, Previous: served},
+		"2 serving, 1 left":    {Record: two, IntentAt: intentAt, ServingSince: soakedAt, Previous: served, Leftover: one},
+		"1 again, 2 failed":    {Record: one, IntentAt: intentAt, ServingSince: soakedAt, Fault: fault, Leftover: two},
+		"nothing, 2 failed":    {Fault: fault, Leftover: two},
+		"nothing, 2 forgotten": {Fault: fault},
+		"1 retiring":           {Record: one, IntentAt: intentAt, ServingSince: soakedAt, Retiring: true},
+	}
+}
+
+func TestDecide(t *testing.T) {
+	one, two := identity.Record(1), identity.Record(2)
+	for name, test := range map[string]struct {
+		memory string
+		make   func(s *situation)
+		now    time.Time
+		want   string
+	}{
+		"nothing asked": {"", func(*situation) {}, later, "nothing"},
+		"permitted": {"", func(s *situation) { s.candidate("1") }, later,
+			"Prepare(" + one + ") → Remember(" + one + " intended)"},
+		"guards are out": {"", func(s *situation) { s.candidate("1", func(c *Candidate) { c.Guards = Check{} }) }, later,
+			"nothing · candidate: GuardsNotInPlace"},
+		"intent not told yet": {"1 intended", func(s *situation) { s.candidate("1") }, later, "Prepare(" + one + ")"},
+		"intent told": {"1 intended", func(s *situation) { s.candidate("1").reported() }, later,
+			"Prepare(" + one + ") → Release(" + one + ")"},
+		"revoked before release": {"2 intended after 1", func(s *situation) {
+			s.candidate("2", func(c *Candidate) { c.Approvals = Check{} }).reported().runs(available(one))
+		}, later, "Remember(" + one + " serving, leftover " + two + ") · candidate: NotApproved"},
+		"revoked after release": {"2 intended after 1", func(s *situation) {
+			s.candidate("2", func(c *Candidate) { c.Approvals = Check{} }).runs(starting(two))
+		}, later, "Prepare(" + two + " beside " + one + ") → Release(" + two + ")"},
+		"pods available": {"2 intended after 1", func(s *situation) { s.runs(available(two)) }, later,
+			"Remember(" + two + " soaking, after " + one + ")"},
+		"crash loop": {"2 intended after 1", func(s *situation) { s.runs(crashing(two)) }, later,
+			"Remember(" + one + " serving, fault " + two + " CrashLooping, leftover " + two + ")"},
+		"back to the one before": {"1 again, 2 failed", func(s *situation) { s.runs(crashing(two)) }, later,
+			"Prepare(" + one + " beside " + two + ") → Release(" + one + ")"},
+		"cleaned up after the way back": {"1 again, 2 failed", func(s *situation) { s.runs(available(one)) }, later,
+			"Prepare(" + one + " beside " + two + ") → Release(" + one + ") → Prune(" + two + ") → Remember(" + one + " serving, fault " + two + " SoakFailed)"},
+		"nothing to go back to": {"nothing, 2 failed", func(s *situation) { s.runs(crashing(two)) }, later, "Stop"},
+		"stopped":               {"nothing, 2 failed", func(*situation) {}, later, "Prune(" + two + ") → Remember(nothing, fault " + two + " SoakFailed)"},
+		"soaks": {"2 soaking after 1", func(s *situation) { s.runs(available(two)) }, soakedAt.Add(9 * time.Second),
+			"Prepare(" + two + " beside " + one + ") → Release(" + two + ")"},
+		"soaked": {"2 soaking after 1", func(s *situation) { s.runs(available(two)) }, soakedAt.Add(10 * time.Second),
+			"Remember(" + two + " serving, after " + one + ", leftover " + one + ")"},
+		"put back while it soaks": {"2 soaking after 1", func(s *situation) {
+			r := available(two)
+			r.Created = soakedAt.Add(time.Second)
+			s.runs(r)
+		}, later, "Remember(" + two + " intended, after " + one + ")"},
+		"not all available when the soak ends": {"2 soaking after 1", func(s *situation) {
+			r := available(two)
+			r.Replicas, r.Total, r.Updated, r.Available = 3, 3, 3, 2
+			s.runs(r)
+		}, later, "Prepare(" + two + " beside " + one + ") → Release(" + two + ")"},
+		"stops answering while it soaks": {"2 soaking after 1", func(s *situation) {
+			r := available(two)
+			r.Pods[0].Ready = false
+			s.runs(r)
+		}, soakedAt.Add(time.Second), "Remember(" + one + " serving, fault " + two + " SoakFailed, leftover " + two + ")"},
+		"serves": {"1 serving", func(s *situation) { s.runs(available(one)) }, later,
+			"Prepare(" + one + ") → Release(" + one + ")"},
+		"the next": {"1 serving", func(s *situation) { s.runs(available(one)).candidate("2") }, later,
+			"Prepare(" + two + " beside " + one + ") → Remember(" + two + " intended, after " + one + ")"},
+		"the next while leftovers remain": {"2 serving, 1 left", func(s *situation) { s.runs(starting(two)).candidate("1") }, later,
+			"Prepare(" + two + " beside " + one + ") → Release(" + two + ") · candidate: AnotherUnderWay"},
+		"orphaned": {"1 serving", func(s *situation) { s.snapshot.Prototype = nil; s.runs(available(one)) }, later,
+			"Prepare(" + one + ") → Release(" + one + ")"},
+		"back to the sandbox": {"1 serving", func(s *situation) {
+			s.snapshot.Prototype = prototypeOf(v1alpha1.TargetSandbox)
+			s.runs(available(one))
+		}, later, "Prepare(" + one + ") → Release(" + one + ")"},
+		"retired": {"1 serving", func(s *situation) {
+			s.snapshot.Prototype = prototypeOf(v1alpha1.TargetRetired)
+			s.runs(available(one))
+		}, later, "Remember(" + one + " serving, retiring)"},
+		"retiring": {"1 retiring", func(s *situation) { s.snapshot.Prototype = nil; s.runs(available(one)) }, later, "Teardown"},
+		"record destroyed": {"1 serving", func(s *situation) { s.snapshot.Current = nil; s.runs(available(one)) }, later,
+			"nothing · current: RecordMissing"},
+		"foreign namespace": {"nothing", func(s *situation) { s.snapshot.Place.Foreign = true; s.candidate("1") }, later,
+			"nothing · candidate: NamespaceConflict"},
+		"half-made":   {"nothing", func(s *situation) { s.snapshot.Prototype = nil }, later, "Teardown"},
+		"memory lost": {"nothing", func(s *situation) { s.runs(available(one)) }, later, "nothing"},
+		"credentials missing": {"", func(s *situation) {
+			s.candidate("1")
+			s.snapshot.Credentials = &credentials.Made{Problems: []policy.Problem{{Message: "Secret x is not there."}}}
+		}, later, "nothing · candidate: CredentialMissing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := makeSituation(t)
+			if test.memory != "" {
+				m, ok := memories(s)[test.memory]
+				if !ok {
+					t.Fatalf("no memory %q", test.memory)
+				}
+				s.remembers(m).review("1")
+			}
+			test.make(s)
+			if got := Decide(s.snapshot, test.now).String(); got != test.want {
+				t.Errorf("\n got %s\nwant %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestDecideInvariants tries every combination of what the namespace remembers, what runs, what is asked and what
+// is permitted, and holds every plan against what must never happen.
+func TestDecideInvariants(t *testing.T) {
+	doubts := map[string]func(*Candidate){
+		"":             func(*Candidate) {},
+		"no hint":      func(c *Candidate) { c.Hinted = false },
+		"no guards":    func(c *Candidate) { c.Guards.OK = false },
+		"no gates":     func(c *Candidate) { c.Gates.OK = false },
+		"no approvals": func(c *Candidate) { c.Approvals.OK = false },
+		"no record":    func(c *Candidate) { c.Record = nil },
+		"a tag": func(c *Candidate) {
+			tagged := *c.Record
+			tagged.Subject.Container.Image = "registry.example.org/membership/churn:1"
+			c.Record = &tagged
+		},
+	}
+	deleting := prototypeOf(v1alpha1.TargetProduction)
+	deleting.DeletionTimestamp = &metav1.Time{Time: start}
+	prototypes := map[string]*v1alpha1.AIPrototype{
+		"gone": nil, "Sandbox": prototypeOf(v1alpha1.TargetSandbox), "Production": prototypeOf(v1alpha1.TargetProduction),
+		"Retired": prototypeOf(v1alpha1.TargetRetired), "deleting": deleting,
+	}
+	base := makeSituation(t)
+	one, two := base.name("1"), base.name("2")
+	rollouts := map[string]Rollout{
+		"none": {}, "1": available(one), "2 starting": starting(two), "2": available(two), "2 crashing": crashing(two),
+		"foreign": available("somebody-elses-1"),
+	}
+	seen := 0
+	for remembered, m := range memories(base) {
+		for running, rollout := range rollouts {
+			for wish, prototype := range prototypes {
+				for _, asks := range []string{"", "1", "2"} {
+					for doubt, edit := range doubts {
+						for _, told := range []bool{false, true} {
+							for _, now := range []time.Time{soakedAt.Add(time.Second), later} {
+								s := makeSituation(t)
+								s.remembers(m).runs(rollout).review("1").review("2")
+								s.snapshot.Prototype = prototype
+								if asks != "" {
+									s.candidate(asks, edit)
+								}
+								if told {
+									s.reported()
+								}
+								seen++
+								at := fmt.Sprintf("%s | runs %s | %s | asks %q %s | told %v | %s", remembered, running, wish, asks, doubt, told, now.Format(time.TimeOnly))
+								permitted := asks != "" && doubt == "" && wish == "Production"
+								mustHold(t, at, s, asks, permitted, told, now)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	if seen < 10000 {
+		t.Errorf("only %d situations", seen)
+	}
+}
+
+func mustHold(t *testing.T, at string, s *situation, asks string, permitted, told bool, now time.Time) {
+	t.Helper()
+	m, before := s.snapshot.memory(), s.snapshot.Place.Rollout
+	p := Decide(s.snapshot, now)
+	bad := func(format string, args ...any) {
+		t.Helper()
+		t.Errorf("%s\n plan %s: %s", at, p, fmt.Sprintf(format, args...))
+	}
+	if again := Decide(s.snapshot, now); again.String() != p.String() {
+		bad("another plan the second time: %s", again)
+	}
+	for i, a := range p.Actions {
+		switch a.Kind {
+		case Release:
+			other := before.Record != a.Record && !m.serving()
+			if a.Record != m.Record || (other && !(permitted && told && s.name(asks) == a.Record)) {
+				bad("the Deployment changes without recorded intent, gates, approvals or guards")
+			}
+		case Remember:
+			if i != len(p.Actions)-1 {
+				bad("something follows Remember")
+			}
+			if a.Memory == m {
+				bad("remembers nothing new: it would never settle")
+			}
+			known := []string{"", m.Record, m.Previous.Record}
+			if !slices.Contains(known, a.Memory.Record) && !(permitted && a.Memory.Record == s.name(asks)) {
+				bad("intends what is not permitted")
+			}
+		case Teardown:
+			if !m.Retiring && (m.Record != "" || before.Exists) {
+				bad("takes down what serves")
+			}
+		case Stop:
+			if m.Record != "" {
+				bad("stops what is to serve")
+			}
+		case Prune:
+			if a.Record == m.Record || (m.Record != "" && !(before.Record == m.Record && before.complete())) {
+				bad("removes what pods still need")
+			}
+		}
+	}
+	keeps := m.serving() && !m.Retiring && s.snapshot.Prototype == nil
+	if keeps && (!p.has(Release) || p.has(Teardown) || p.has(Stop)) {
+		bad("an orphan does not keep serving")
+	}
+	if strings.Contains(p.String(), "nothing · ") && p.Candidate == nil && p.Current == nil {
+		bad("waits without a word")
+	}
+}
