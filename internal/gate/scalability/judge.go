@@ -53,13 +53,13 @@ func Judge(e Evidence) gate.Verdict {
 	case report.Within.Std() != e.Demand.LatencyP95:
 		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, fmt.Sprintf("answers within %s were counted, %s are promised",
 			span(report.Within.Std()), span(e.Demand.LatencyP95)), at)
-	case report.CutShort:
-		return unknown(v1alpha1.ReasonCutShort, "the load measurement was stopped before its end", "It is measured again.", at)
-	case report.GeneratorLimited:
-		return limited(report, at)
 	case step == nil:
 		return unknown(v1alpha1.ReasonMeasuredBelowDemand, fmt.Sprintf("less than %s req/s, the demand with headroom, was sent", short(wanted)),
 			"It is measured again.", at)
+	case step.Unfinished > 0:
+		return unknown(v1alpha1.ReasonCutShort, "the load measurement was stopped before its end", "It is measured again.", at)
+	case step.GeneratorLimited || step.Lag.P99.Std() > maxLag(e.Demand.LatencyP95):
+		return limited(step, at)
 	}
 	return measured{step: step, demand: e.Demand, wanted: wanted, at: at}.judge()
 }
@@ -71,7 +71,8 @@ func invalid(err error) gate.Verdict {
 	})
 }
 
-// stepFor is the first step that sent at least the wanted rate, or nil.
+// stepFor is the first step that sent at least the wanted rate, or nil. What happened in later steps, which look for the
+// knee, does not touch it.
 func stepFor(r *evidence.LoadReport, wanted float64) *evidence.StepResult {
 	for i := range r.Steps {
 		rate, err := evidence.ParseDecimal(r.Steps[i].RatePerSecond)
@@ -86,18 +87,17 @@ func unknown(reason, message, hint string, at time.Time) gate.Verdict {
 	return gate.Unknown(reason, message, at, gate.Finding{Reason: reason, Message: message, Hint: hint, Owner: v1alpha1.OwnerIT})
 }
 
-func limited(r *evidence.LoadReport, at time.Time) gate.Verdict {
-	for _, s := range r.Steps {
-		switch s.LimitedBy {
-		case evidence.LimitLate:
-			return unknown(v1alpha1.ReasonGeneratorLimited, fmt.Sprintf("the load generator was too late itself (99 of 100 requests within %s), so nothing is said about the prototype",
-				span(s.Lag.P99.Std())), "Give the runner more processor time, or a node with less to do; it is measured again.", at)
-		case evidence.LimitAddress:
-			return unknown(v1alpha1.ReasonGeneratorLimited, "the load generator could not resolve the prototype's Service to an address that it may use",
-				"Look whether the Service exists and cluster DNS answers; it is measured again.", at)
-		}
+func limited(s *evidence.StepResult, at time.Time) gate.Verdict {
+	message, hint := "the load generator ran out of sockets, ports or memory", "Give the runner more memory; it is measured again."
+	switch s.LimitedBy {
+	case evidence.LimitLate, evidence.LimitNone:
+		message = fmt.Sprintf("the load generator was too late itself (1 of 100 requests by more than %s), so nothing is said about the prototype", span(s.Lag.P99.Std()))
+		hint = "Give the runner more processor time, or a node with less to do; it is measured again."
+	case evidence.LimitAddress:
+		message = "the load generator could not resolve the prototype's Service to an address that it may use"
+		hint = "Look whether the Service exists and cluster DNS answers; it is measured again."
 	}
-	return unknown(v1alpha1.ReasonGeneratorLimited, "the load generator ran out of sockets, ports or memory", "Give the runner more memory; it is measured again.", at)
+	return unknown(v1alpha1.ReasonGeneratorLimited, message, hint, at)
 }
 
 // measured is a step that says something about the subject.

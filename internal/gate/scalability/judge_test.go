@@ -74,6 +74,8 @@ func TestJudge(t *testing.T) {
 	limited, cut := step("30", 20), step("30", 20)
 	limited.GeneratorLimited, limited.LimitedBy = true, evidence.LimitLate
 	cut.Succeeded, cut.WithinTarget, cut.Unfinished = 300, 300, 300
+	quietlyLate := step("30", 20)
+	quietlyLate.Lag = evidence.Latency{Mean: 10_000, P99: 300_000, P999: 300_000, Max: 300_000}
 	noDNS := step("30", 20)
 	noDNS.Succeeded, noDNS.WithinTarget, noDNS.Skipped, noDNS.Latency = 0, 0, 600, evidence.Latency{}
 	noDNS.GeneratorLimited, noDNS.LimitedBy = true, evidence.LimitAddress
@@ -83,26 +85,28 @@ func TestJudge(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"good":              {step("30", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "30 req/s for 20 s: p95 412 ms of 2 s, 0 of 600 failed"},
-		"more than asked":   {step("60", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "60 req/s for 20 s: p95 412 ms of 2 s, 0 of 1200 failed"},
-		"a few failures":    {failing(step("30", 20), 1, timeout), gate.Passed, v1alpha1.ReasonSustainsDemand, "1 of 600 failed"},
-		"a few slow":        {slow(step("30", 20), 15), gate.Passed, v1alpha1.ReasonSustainsDemand, ""},
-		"close, errors":     {failing(step("30", 20), 5, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close to what was promised to be sure: about"},
-		"close, latency":    {slow(step("30", 20), 26), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close"},
-		"too many errors":   {failing(step("30", 20), 9, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "9 of 600 failed"},
-		"too slow":          {slow(step("30", 20), 60), gate.Failed, v1alpha1.ReasonTooSlow, "p95 3 s of 2 s"},
-		"everything fails":  {failing(step("30", 20), 600, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "no answer, 600 of 600 failed"},
-		"everything slow":   {slow(step("30", 20), 600), gate.Failed, v1alpha1.ReasonTooSlow, ""},
-		"few, good":         {step("30", 1), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too few to be sure: about 268 requests"},
-		"few, one bad":      {failing(step("30", 5), 1, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, ""},
-		"few, all bad":      {failing(step("30", 1), 30, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
-		"few, mostly slow":  {slow(step("30", 1), 20), gate.Failed, v1alpha1.ReasonTooSlow, ""},
-		"below the demand":  {step("29", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
-		"without headroom":  {step("20", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
-		"fails far above":   {failing(step("60", 20), 100, timeout), gate.Inconclusive, v1alpha1.ReasonMeasuredAboveDemand, "says nothing about the demand"},
-		"dead far above":    {failing(step("60", 20), 1200, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
-		"too slow at all":   {slow(step("60", 20), 1200), gate.Failed, v1alpha1.ReasonTooSlow, ""},
-		"generator late":    {limited, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, "too late itself"},
+		"good":             {step("30", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "30 req/s for 20 s: p95 412 ms of 2 s, 0 of 600 failed"},
+		"more than asked":  {step("60", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "60 req/s for 20 s: p95 412 ms of 2 s, 0 of 1200 failed"},
+		"a few failures":   {failing(step("30", 20), 1, timeout), gate.Passed, v1alpha1.ReasonSustainsDemand, "1 of 600 failed"},
+		"a few slow":       {slow(step("30", 20), 15), gate.Passed, v1alpha1.ReasonSustainsDemand, ""},
+		"close, errors":    {failing(step("30", 20), 5, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close to what was promised to be sure: about"},
+		"close, latency":   {slow(step("30", 20), 26), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close"},
+		"too many errors":  {failing(step("30", 20), 9, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "9 of 600 failed"},
+		"too slow":         {slow(step("30", 20), 60), gate.Failed, v1alpha1.ReasonTooSlow, "p95 3 s of 2 s"},
+		"everything fails": {failing(step("30", 20), 600, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "no answer, 600 of 600 failed"},
+		"everything slow":  {slow(step("30", 20), 600), gate.Failed, v1alpha1.ReasonTooSlow, ""},
+		"few, good":        {step("30", 1), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too few to be sure: about 268 requests"},
+		"few, one bad":     {failing(step("30", 5), 1, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, ""},
+		"few, all bad":     {failing(step("30", 1), 30, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
+		"few, mostly slow": {slow(step("30", 1), 20), gate.Failed, v1alpha1.ReasonTooSlow, ""},
+		"below the demand": {step("29", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
+		"without headroom": {step("20", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
+		"fails far above":  {failing(step("60", 20), 100, timeout), gate.Inconclusive, v1alpha1.ReasonMeasuredAboveDemand, "says nothing about the demand"},
+		"dead far above":   {failing(step("60", 20), 1200, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
+		"too slow at all":  {slow(step("60", 20), 1200), gate.Failed, v1alpha1.ReasonTooSlow, ""},
+		"generator late":   {limited, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, "too late itself"},
+		"generator was late, and says nothing": {quietlyLate, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited,
+			"by more than 300 ms"},
 		"generator no name": {noDNS, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, "could not resolve"},
 		"cut short":         {cut, gate.Inconclusive, v1alpha1.ReasonCutShort, ""},
 	} {
@@ -138,7 +142,9 @@ func TestJudgeShowsEveryHole(t *testing.T) {
 
 func TestJudgeTakesTheStepOfTheDemand(t *testing.T) {
 	// The steps above it look for the knee; failing there is no failure.
-	v := scalability.Judge(judged(loadRun(step("10", 20), step("30", 20), failing(step("90", 20), 900, timeout))))
+	limited := step("180", 20)
+	limited.GeneratorLimited, limited.LimitedBy = true, evidence.LimitLate
+	v := scalability.Judge(judged(loadRun(step("10", 20), step("30", 20), failing(step("90", 20), 900, timeout), limited)))
 	if v.State != gate.Passed || !strings.HasPrefix(v.Message, "30 req/s") {
 		t.Errorf("got %+v", v)
 	}
