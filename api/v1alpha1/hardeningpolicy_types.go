@@ -293,7 +293,7 @@ type CIDRDestination struct {
 	// +required
 	// +kubebuilder:validation:MaxLength=43
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && (cidr(self).ip().family() == 4 ? cidr(self).prefixLength() >= 24 : cidr(self).prefixLength() >= 64)",message="range must be a CIDR of at least /24 (IPv4) or /64 (IPv6)"
-	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['127.0.0.0/8', '169.254.0.0/16', '100.64.0.0/10', '224.0.0.0/4', '0.0.0.0/8', '240.0.0.0/4', '::1/128', 'fe80::/10', 'fc00::/7', 'ff00::/8', '::ffff:0:0/96'].exists(r, cidr(r).containsCIDR(cidr(self)))",message="special-use ranges (loopback, link-local, carrier-grade NAT, multicast, unique-local) can't be allowed"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['127.0.0.0/8', '169.254.0.0/16', '100.64.0.0/10', '224.0.0.0/4', '0.0.0.0/8', '240.0.0.0/4', '::1/128', 'fe80::/10', 'fc00::/7', 'ff00::/8'].exists(r, cidr(r).containsCIDR(cidr(self)))",message="special-use ranges (loopback, link-local, carrier-grade NAT, multicast, unique-local) can't be allowed"
 	Range string `json:"range"`
 
 	// port at those addresses.
