@@ -210,12 +210,23 @@ func restored(t *testing.T, object client.Object) (restore func()) {
 		}
 		must(t, err)
 	}
-	// After the last of them, the guards stand again before the next test begins.
-	t.Cleanup(func() {
-		restore()
-		must(t, until(context.Background(), unguarded))
-	})
+	guardedAgain(t)
+	t.Cleanup(restore)
 	return restore
+}
+
+var waiting = map[string]bool{}
+
+// guardedAgain has the test end, after everything is brought back, only when the server applies the guards again.
+func guardedAgain(t *testing.T) {
+	if waiting[t.Name()] {
+		return
+	}
+	waiting[t.Name()] = true
+	t.Cleanup(func() {
+		must(t, until(context.Background(), unguarded))
+		delete(waiting, t.Name())
+	})
 }
 
 // until tries until it works, for as long as a server may take to notice what changed.

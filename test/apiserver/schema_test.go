@@ -1,0 +1,299 @@
+package apiserver
+
+import (
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// schemaCase changes one thing of a good manifest.
+type schemaCase struct {
+	name string
+	// at and value say what is set; a value of nil takes the field away.
+	at    string
+	value string
+	// says is what a refusal has to tell; empty means that the change is fine.
+	says string
+}
+
+// trySchema applies every case to a copy of the good manifest, by dry run.
+func trySchema(t *testing.T, good string, who client.Client, cases []schemaCase) {
+	t.Helper()
+	t.Run("good", func(t *testing.T) { must(t, dry(who).Create(t.Context(), manifest(t, good))) })
+	for _, c := range cases {
+		t.Run(named(c.name), func(t *testing.T) {
+			object := manifest(t, good)
+			edit(t, object, c.at, c.value)
+			err := dry(who).Create(t.Context(), object)
+			switch {
+			case c.says == "" && err != nil:
+				t.Errorf("refused: %v", err)
+			case c.says != "" && err == nil:
+				t.Error("let through")
+			case c.says != "" && (!apierrors.IsInvalid(err) || !strings.Contains(err.Error(), c.says)):
+				t.Errorf("does not say %q: %v", c.says, err)
+			}
+		})
+	}
+}
+
+func manifest(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	object := &unstructured.Unstructured{}
+	must(t, yaml.Unmarshal([]byte(text), &object.Object))
+	return object
+}
+
+// edit sets a field by its path, such as spec.need.outcomes.0.target; the value is YAML.
+func edit(t *testing.T, object *unstructured.Unstructured, path, text string) {
+	t.Helper()
+	var value any
+	must(t, yaml.Unmarshal([]byte(text), &value))
+	steps := strings.Split(path, ".")
+	var at any = object.Object
+	for i, step := range steps {
+		last := i == len(steps)-1
+		switch node := at.(type) {
+		case map[string]any:
+			switch {
+			case last && text == "":
+				delete(node, step)
+			case last:
+				node[step] = value
+			default:
+				at = node[step]
+			}
+		case []any:
+			index := int(step[0] - '0')
+			if last {
+				node[index] = value
+			} else {
+				at = node[index]
+			}
+		default:
+			t.Fatalf("%s leads nowhere at %s", path, step)
+		}
+	}
+}
+
+const goodPrototype = `
+apiVersion: affineur.dev/v1alpha1
+kind: AIPrototype
+metadata: {name: good, namespace: membership}
+spec:
+  target: Production
+  contact: membership@example.org
+  need:
+    problem: Members lapse before anyone notices that they are unhappy.
+    outcomes: [{name: renewal-rate, unit: percent, direction: Increase, baseline: "71", target: "75.5"}]
+  facts: {exposure: Internal, autonomy: Answers, users: 120}
+  data: {uses: [renewal-dates]}
+  model: {gateway: default, name: example-large, version: "4.7", budget: {tokensPerDay: 2000000}}
+  integrations: [{name: lms, access: ReadWrite}]
+  workload:
+    container:
+      image: registry.example.org/membership/churn-advisor:1.4
+      port: 8080
+      health: {path: /healthz}
+      env: [{name: TONE, value: friendly}]
+      secrets: [{name: advisor-token, mountPath: /etc/secrets/advisor}]
+      resources: {cpu: 500m, memory: 512Mi}
+      scratch: {size: 1Gi}
+  demand: {people: 120, busiestHour: 60, answerWithin: 2s, request: {method: POST, path: /v1/advice, body: {configMap: {name: advisor-load, key: body.json}}}}
+  sandbox: {lifetime: 720h}
+`
+
+func TestPrototypeSchema(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	many := "[" + strings.TrimSuffix(strings.Repeat("{name: a, value: b},", 65), ",") + "]"
+	trySchema(t, goodPrototype, as(ann, teamMembership), []schemaCase{
+		{"a stated need only", "spec", `{need: {problem: Slow., outcomes: [{name: days, unit: days, direction: Decrease, baseline: "10", target: "2"}]}}`, ""},
+		{"nothing to review", "spec.workload", "", "target Production needs a workload: there is nothing to review yet"},
+		{"no demand", "spec.demand", "", "target Production needs a demand"},
+		{"no workload in a sandbox", "spec", `{need: {problem: Slow., outcomes: [{name: days, unit: days, direction: Decrease, baseline: "10", target: "2"}]}, demand: {people: 1, busiestHour: 1, answerWithin: 1s}}`, ""},
+		{"another target", "spec.target", "Live", `Unsupported value: "Live": supported values: "Sandbox", "Production", "Retired"`},
+		{"no need", "spec.need", "", "spec.need: Required value"},
+		{"no outcome", "spec.need.outcomes", "[]", "should have at least 1 items"},
+		{"an outcome backwards", "spec.need.outcomes.0.target", `"70"`, "target must lie beyond the baseline in the stated direction"},
+		{"an outcome that stands still", "spec.need.outcomes.0.target", `"71"`, "target must lie beyond the baseline"},
+		{"an outcome in words", "spec.need.outcomes.0.baseline", `"seventy"`, "should match"},
+		{"two outcomes of one name", "spec.need.outcomes", `[{name: a, unit: x, direction: Increase, baseline: "1", target: "2"}, {name: a, unit: x, direction: Increase, baseline: "1", target: "3"}]`, "Duplicate value"},
+		{"a long problem", "spec.need.problem", long, "may not be more than 1024"},
+		{"no data", "spec.data.uses", "[]", "should have at least 1 items"},
+		{"data twice", "spec.data.uses", "[a, a]", "Duplicate value"},
+		{"a port for root", "spec.workload.container.port", "80", "serve on 1024 or above"},
+		{"no port", "spec.workload.container.port", "0", "should be greater than or equal to 1"},
+		{"an image with a blank", "spec.workload.container.image", `"a b"`, "should match"},
+		{"an image by digest", "spec.workload.container.image", "registry.example.org/x@" + digest, ""},
+		{"two kinds of workload", "spec.workload", `{}`, "should have at least 1 properties"},
+		{"the operator's own variable", "spec.workload.container.env.0.name", "AFFINEUR_MODEL", "names that start with AFFINEUR_ are set by the operator"},
+		{"too many variables", "spec.workload.container.env", many, "must have at most 64 items"},
+		{"a secret over the operator's files", "spec.workload.container.secrets.0.mountPath", "/var/run/affineur/keys", "must lie outside /var/run/affineur"},
+		{"a secret somewhere else", "spec.workload.container.secrets.0.mountPath", "/etc/../proc", "must not contain '..'"},
+		{"a secret of another namespace", "spec.workload.container.secrets.0.name", "other/secret", "should match"},
+		{"no memory", "spec.workload.container.resources.memory", `"0"`, "memory must be a quantity above zero, such as 512Mi"},
+		{"memory in words", "spec.workload.container.resources.memory", "much", "memory must be a quantity above zero"},
+		{"health elsewhere", "spec.workload.container.health.path", "http://169.254.169.254/", "should match"},
+		{"a request elsewhere", "spec.demand.request.path", "//evil.example.org", ""}, // a path of the prototype's own Service all the same
+		{"a request that is no path", "spec.demand.request.path", "evil.example.org", "should match"},
+		{"people without an hour", "spec.demand", "{people: 10, answerWithin: 2s}", "say how many requests to expect: people and busiestHour, or requestsPerSecond"},
+		{"no answer time", "spec.demand", "{people: 10, busiestHour: 10}", "say how fast an answer must come: answerWithin, or latencyP95"},
+		{"an answer at once", "spec.demand.answerWithin", "0s", "must be a duration above zero, such as 2s"},
+		{"requests per second", "spec.demand", `{requestsPerSecond: "20", latencyP95: 800ms}`, ""},
+		{"no requests per second", "spec.demand", `{requestsPerSecond: "0", latencyP95: 800ms}`, "requestsPerSecond must be above zero"},
+		{"a lifetime of nothing", "spec.sandbox.lifetime", "0s", "must be a duration above zero, such as 336h"},
+		{"a model without a version", "spec.model.version", "", "spec.model.version: Required value"},
+		{"a name that is too long", "metadata.name", strings.Repeat("a", 64), "63"},
+	})
+}
+
+const goodDecision = `
+apiVersion: affineur.dev/v1alpha1
+kind: HardeningDecision
+metadata: {name: good, namespace: membership}
+spec:
+  review: {name: advisor-1, uid: 5f0c7f1e-0000-4000-8000-000000000000}
+  reviewDigest: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  role: security
+  verdict: Approve
+  reason: Findings mended.
+`
+
+func TestDecisionSchema(t *testing.T) {
+	const says = "a Reject, and only a Reject, says under reject.approveWhen what would have to change"
+	trySchema(t, goodDecision, as(sam, itSecurity), []schemaCase{
+		{"a rejection without a way out", "spec.verdict", "Reject", says},
+		{"an approval with conditions", "spec.reject", "{approveWhen: never}", says},
+		{"another digest", "spec.reviewDigest", "sha256:0123", "should match"},
+		{"no digest", "spec.reviewDigest", "", "spec.reviewDigest: Required value"},
+		{"no review", "spec.review.uid", "", "spec.review.uid: Required value"},
+		{"another verdict", "spec.verdict", "Maybe", "Unsupported value"},
+		{"a revocation", "spec.verdict", "Revoke", ""},
+		{"a long reason", "spec.reason", strings.Repeat("x", 1025), "may not be more than 1024"},
+	})
+}
+
+const goodReview = `
+apiVersion: affineur.dev/v1alpha1
+kind: HardeningReview
+metadata: {name: good, namespace: membership}
+spec:
+  prototype: {name: advisor, uid: 5f0c7f1e-0000-4000-8000-000000000000}
+  subjectDigest: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  reviewDigest: sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+  tier: Standard
+  requestedBy: ann@example.org
+  authors: [ann@example.org]
+  record: advisor-0a1b2c3d-1
+`
+
+func TestReviewSchema(t *testing.T) {
+	trySchema(t, goodReview, as(operator), []schemaCase{
+		{"without authors", "spec.authors", "[]", "should have at least 1 items"},
+		{"an author twice", "spec.authors", "[a, a]", "Duplicate value"},
+		{"without a record", "spec.record", "", "spec.record: Required value"},
+		{"another digest", "spec.subjectDigest", "sha512:0", "should match"},
+	})
+	must(t, as(operator).Create(t.Context(), manifest(t, goodReview)))
+	changed := manifest(t, goodReview)
+	err := as(operator).Patch(t.Context(), changed, client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"tier":"Low"}}`)))
+	if err == nil || !strings.Contains(err.Error(), "a review never changes: a new subject gets a review of its own") {
+		t.Errorf("a review changed: %v", err)
+	}
+	must(t, as(operator).Delete(t.Context(), manifest(t, goodReview)))
+}
+
+const goodPolicy = `
+apiVersion: affineur.dev/v1alpha1
+kind: HardeningPolicy
+metadata: {name: good}
+spec:
+  appliesTo: {namespaceSelector: {matchLabels: {affineur.dev/ai-sandbox: never}}}
+  teams: [{name: membership, groups: [team-membership]}]
+  dataRules: [{name: renewal-dates, class: Internal}, {name: feedback, class: Confidential, categories: [PersonalData]}]
+  sandbox:
+    registries: [{prefix: registry.example.org/}]
+    access: {portForward: true}
+  catalogue:
+    modelGateways:
+    - name: default
+      address: http://gateway.models.svc:8080/v1
+      to: {pods: {namespace: models, podLabels: {app: gateway}, port: 8080}}
+      mayCarry: {classes: [Public, Internal]}
+      credentials: {secret: {name: gateway-keys}}
+    integrations:
+    - name: lms
+      sandbox: {address: "https://lms-test.lms.svc:443", to: {pods: {namespace: lms, podLabels: {app: lms-test}, port: 8443}}}
+      production: {address: "https://lms.example.org:443", to: {cidr: {range: 203.0.113.0/24, port: 443}}}
+      check: {https: {path: /health, expectStatus: 200}}
+  gates:
+  - {name: security, type: Security}
+  - {name: scalability, type: Scalability, scalability: {headroom: "1.5", duration: 60s}}
+  - {name: integration, type: Integration}
+  roles: [{name: security, groups: [it-security]}]
+  tiers: [{name: Standard, when: "true", gates: [security, scalability, integration], approvals: [{role: security}]}]
+  production: {replicas: {min: 2, max: 20}, ingress: {from: [{pods: {namespace: callers, podLabels: {app: caller}}}]}}
+`
+
+func TestPolicySchema(t *testing.T) {
+	to := "spec.catalogue.integrations.0.production.to"
+	trySchema(t, goodPolicy, admin, []schemaCase{
+		{"the whole cluster", "spec.appliesTo.namespaceSelector", "{}", "an empty selector would govern the whole cluster"},
+		{"without scalability", "spec.gates", "[{name: security, type: Security}, {name: s2, type: Security}, {name: integration, type: Integration}]", "must each be there and Required"},
+		{"advisory security", "spec.gates.0.enforcement", "Advisory", "must each be there and Required"},
+		{"settings of another gate", "spec.gates.0.scalability", "{}", "a Security gate takes only security"},
+		{"less than the demand", "spec.gates.1.scalability.headroom", `"0.5"`, "headroom below 1 would measure less than the demand"},
+		{"a tier without a required gate", "spec.tiers.0.gates", "[security, scalability, security2]", "a tier names a gate that is not in gates"},
+		{"an unknown role", "spec.tiers.0.approvals", "[{role: legal}]", "a tier asks for the approval of a role that is not in roles"},
+		{"a role of the cluster's", "spec.roles.0.groups", "[\"system:masters\"]", "groups that start with system: name no people"},
+		{"no teams", "spec.teams", "[]", "should have at least 1 items"},
+		{"into our own namespaces", "spec.catalogue.modelGateways.0.to.pods.namespace", "affineur-system", "can't lead into the cluster's or the operator's own namespaces"},
+		{"into a sandbox", "spec.catalogue.modelGateways.0.to.pods.namespace", "affx-other", "can't lead into the cluster's or the operator's own namespaces"},
+		{"a wide range", to + ".cidr.range", "203.0.0.0/8", "at least /24"},
+		{"metadata", to + ".cidr.range", "169.254.169.254/32", "special-use ranges"},
+		{"the host itself", to + ".cidr.range", "127.0.0.1/32", "special-use ranges"},
+		{"carrier-grade NAT", to + ".cidr.range", "100.64.1.0/24", "special-use ranges"},
+		{"unique-local", to + ".cidr.range", "fd00::/64", "special-use ranges"},
+		{"a mapped address", to + ".cidr.range", `"::ffff:169.254.169.254/128"`, "range must be a CIDR"},
+		{"no range", to + ".cidr.range", "everywhere", "range must be a CIDR"},
+		{"two destinations", to, "{cidr: {range: 203.0.113.0/24, port: 443}, pods: {namespace: a, podLabels: {a: b}, port: 1}}", "must have at most 1 item"},
+		{"no way to check", "spec.catalogue.integrations.0.check", "{}", "should have at least 1 properties"},
+		{"an address of another scheme", "spec.catalogue.integrations.0.production.address", "file:///etc/passwd", "address must be an http, https, tcp or tls URL"},
+		{"an integration without a port", "spec.catalogue.integrations.0.production.address", "https://lms.example.org", "with a host and a port"},
+		{"fewer at most than at least", "spec.production.replicas", "{min: 5, max: 2}", "max must not be below min"},
+		{"a registry without a boundary", "spec.sandbox.registries.0.prefix", "registry.example.org", "should match"},
+		{"another data class", "spec.dataRules.0.class", "Secret", "Unsupported value"},
+	})
+}
+
+// A pipeline that looks at once must see that nobody looked yet.
+func TestDefaults(t *testing.T) {
+	p := prototype("defaulted")
+	must(t, as(ann, teamMembership).Create(t.Context(), p))
+	if p.Status.ObservedGeneration != -1 {
+		t.Errorf("a prototype: %d", p.Status.ObservedGeneration)
+	}
+	if p.Spec.Target != v1alpha1.TargetSandbox || p.Spec.Demand.ErrorRatio != "0.01" || p.Spec.Demand.Request.Path != "/" ||
+		p.Spec.Workload.Container.Resources != (v1alpha1.Resources{CPU: "250m", Memory: "256Mi"}) {
+		t.Errorf("%+v", p.Spec)
+	}
+	r := review("defaulted")
+	must(t, as(operator).Create(t.Context(), r))
+	if r.Status.ObservedGeneration != -1 {
+		t.Errorf("a review: %d", r.Status.ObservedGeneration)
+	}
+	h := policyOf("defaulted")
+	must(t, admin.Create(t.Context(), h))
+	if h.Status.ObservedGeneration != -1 {
+		t.Errorf("a policy: %d", h.Status.ObservedGeneration)
+	}
+	if h.Spec.Sandbox.DNS != "Cluster" || h.Spec.Production.Replicas != (v1alpha1.ReplicaRange{Min: 2, Max: 10}) || h.Spec.Tiers[0].Approvals[0].Quorum != 1 {
+		t.Errorf("%+v", h.Spec)
+	}
+}
