@@ -687,3 +687,18 @@ func TestOneAtATime(t *testing.T) {
 		t.Errorf("ends with %s", got)
 	}
 }
+
+// TestRolledBackIsRemembered: what failed is not tried again, even if every view of it was lost.
+func TestRolledBackIsRemembered(t *testing.T) {
+	w, r := first(t)
+	w.bad[digestA] = true
+	w.settle()
+	review := w.review(r.Name())
+	review.Status.Promotion = nil
+	w.must(w.client.Status().Update(w.ctx(), review))
+	w.bad[digestA] = false
+	w.settle()
+	if w.deployment() != nil || w.step(r.Name()) != "RolledBack CrashLooping" {
+		t.Errorf("says %s", w.step(r.Name()))
+	}
+}
