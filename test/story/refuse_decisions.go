@@ -27,8 +27,11 @@ func (s *stage) refuseDecisions(ctx context.Context) error {
 	if err := s.admin.Get(ctx, client.ObjectKeyFromObject(review), review); err != nil {
 		return err
 	}
-	if holds(review.Status.Conditions, v1alpha1.ConditionApproved, review.Generation) || review.Status.Promotion != nil {
+	if holds(review.Status.Conditions, v1alpha1.ConditionApproved, review.Generation) {
 		return errors.New("the review is approved, though nobody approved whose approval counts")
+	}
+	if err := s.notInProduction(ctx, review); err != nil {
+		return err
 	}
 	s.out.say("%s still waits: %s", review.Name, review.Status.Summary.WaitingOn)
 	return nil
@@ -79,11 +82,13 @@ func (s *stage) inAnothersIdentity(ctx context.Context) error {
 	}
 	forged := rest.CopyConfig(lead.config)
 	forged.Impersonate = rest.ImpersonationConfig{UserName: victim.String(), Groups: victim.Groups}
-	as, err := s.actor(victim.Person, forged)
+	// With what the lead knows of the API: whoever is refused everything is refused discovery as well.
+	as, err := client.New(forged, client.Options{Scheme: s.scheme, Mapper: lead.RESTMapper()})
 	if err != nil {
 		return err
 	}
-	_, err = s.firstReview(ctx, as)
+	review := reviewOf(membership, firstReview)
+	err = as.Get(ctx, client.ObjectKeyFromObject(review), review)
 	return s.refused(lead.String(), what, err, byRBAC)
 }
 

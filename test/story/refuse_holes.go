@@ -65,6 +65,9 @@ func (s *stage) failsGate(ctx context.Context, name, gate string) error {
 	if err != nil {
 		return err
 	}
+	if holds(review.Status.Conditions, v1alpha1.ConditionGatesPassed, review.Generation) {
+		return fmt.Errorf("%s: the gates passed, though %s failed", review.Name, gate)
+	}
 	if err := s.notInProduction(ctx, review); err != nil {
 		return err
 	}
@@ -76,9 +79,14 @@ func (s *stage) failsGate(ctx context.Context, name, gate string) error {
 	return nil
 }
 
+// underWay tells whether a promotion changed anything.
+func underWay(promotion *v1alpha1.PromotionStatus) bool {
+	return promotion != nil && (promotion.Step != v1alpha1.StepPreparing || promotion.IntentAt != nil)
+}
+
 // notInProduction wants neither a promotion nor a namespace for one.
 func (s *stage) notInProduction(ctx context.Context, review *v1alpha1.HardeningReview) error {
-	if holds(review.Status.Conditions, v1alpha1.ConditionGatesPassed, review.Generation) || review.Status.Promotion != nil || review.Status.Outcome != "" {
+	if underWay(review.Status.Promotion) || review.Status.Outcome != "" {
 		return fmt.Errorf("%s moved: outcome %q, promotion %+v", review.Name, review.Status.Outcome, review.Status.Promotion)
 	}
 	identity := names.Identity{Namespace: review.Namespace, Name: review.Spec.Prototype.Name, UID: review.Spec.Prototype.UID}

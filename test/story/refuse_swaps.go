@@ -106,7 +106,7 @@ func (s *stage) imageChangedAfterApproval(ctx context.Context) error {
 		return err
 	}
 	err := s.review(ctx, security, second, func(r *v1alpha1.HardeningReview) (bool, error) {
-		if r.Status.Promotion != nil {
+		if underWay(r.Status.Promotion) {
 			return false, fmt.Errorf("%s is being promoted: %s", r.Name, r.Status.Promotion.Step)
 		}
 		return r.Status.Outcome == v1alpha1.OutcomeSuperseded, nil
@@ -136,7 +136,7 @@ func stillServes(subject string) func(*v1alpha1.AIPrototype) (bool, error) {
 	}
 }
 
-// backToReviewed names the image that serves again: nothing has to be reviewed for it.
+// backToReviewed names the image that serves again.
 func (s *stage) backToReviewed(ctx context.Context) error {
 	lead := s.cast[membershipLead]
 	if err := s.useImage(ctx, lead, s.images["churn-advisor-1.4"].Image); err != nil {
