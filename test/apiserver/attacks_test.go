@@ -80,6 +80,11 @@ func canaries() []attack {
 			p.Finalizers = []string{v1alpha1.FinalizerSandbox}
 			return p
 		})},
+		{"a policy by a label of anybody's", "affineur-policies", "could set env", writer, create(func() client.Object {
+			p := policyOf("canary")
+			p.Spec.AppliesTo.NamespaceSelector.MatchLabels["env"] = "test"
+			return p
+		})},
 		{"a review by hand", "affineur-reviews-and-status", "only the operator writes reviews", writer, create(func() client.Object { return review("canary") })},
 		{"a namespace in the operator's name and label", "affineur-namespaces", "only the operator writes namespace affx-canary", writer,
 			create(func() client.Object { return managed("affx-canary", v1alpha1.PurposeSandbox) })},

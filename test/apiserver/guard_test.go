@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -233,11 +234,16 @@ func guardedAgain(t *testing.T) {
 func until(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
+	var last error
 	for {
 		err := f(ctx)
-		if err == nil || ctx.Err() != nil {
-			return err
+		if err == nil {
+			return nil
 		}
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), last)
+		}
+		last = err
 		time.Sleep(100 * time.Millisecond)
 	}
 }

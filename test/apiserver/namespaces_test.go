@@ -144,6 +144,34 @@ func TestTeamLabelsAreAssigned(t *testing.T) {
 	}
 }
 
+// Threat 9, the other half: a policy selects only by what a team can't change.
+func TestPoliciesSelectByGuardedLabels(t *testing.T) {
+	selecting := func(s metav1.LabelSelector) func(context.Context, client.Client) error {
+		return create(func() client.Object {
+			p := policyOf("selecting")
+			p.Spec.AppliesTo.NamespaceSelector = s
+			return p
+		})
+	}
+	by := func(key string) []metav1.LabelSelectorRequirement {
+		return []metav1.LabelSelectorRequirement{{Key: key, Operator: metav1.LabelSelectorOpExists}}
+	}
+	const policy = "affineur-policies"
+	tryAll(t, []attack{
+		{"by a label", policy, "could set env", admin, selecting(metav1.LabelSelector{MatchLabels: map[string]string{"env": "x"}})},
+		{"by one of two", policy, "could set env", admin, selecting(metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelTeam: "a", "env": "x"}})},
+		{"by an expression", policy, "could set env", admin, selecting(metav1.LabelSelector{MatchExpressions: by("env")})},
+	})
+	must(t, selecting(metav1.LabelSelector{MatchExpressions: by(v1alpha1.LabelTeam)})(t.Context(), dry(admin)))
+	must(t, selecting(metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": team}})(t.Context(), dry(admin)))
+	p := policyOf("selecting")
+	must(t, admin.Create(t.Context(), p))
+	p.Spec.AppliesTo.NamespaceSelector.MatchExpressions = by("env")
+	if err := admin.Update(t.Context(), p); !refusedBy(err, policy) {
+		t.Errorf("changed afterwards: %v", err)
+	}
+}
+
 // The records and gate namespaces are the installer's to bring and to keep, and nobody's to delete.
 func TestInstalledNamespaces(t *testing.T) {
 	const policy = "affineur-namespaces"
