@@ -105,5 +105,6 @@ func IntegrationEnv(name string) string {
 	return "AFFINEUR_INTEGRATION_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_")) + "_URL"
 }
 
-// literal keeps Kubernetes from expanding $(NAME) in a value: what was reviewed is what the program sees.
-func literal(value string) string { return strings.ReplaceAll(value, "$(", "$$(") }
+// literal keeps Kubernetes from expanding $(NAME) in a value: what was reviewed is what the program sees. Every $ is
+// doubled, because $$ stands for one $ wherever it is, also before a parenthesis.
+func literal(value string) string { return strings.ReplaceAll(value, "$", "$$") }
