@@ -39,6 +39,8 @@ var (
 	admin client.Client
 	// operatorConfig is the operator's own, with the rights that config/rbac gives it and no others.
 	operatorConfig *rest.Config
+	// certified makes an identity with a certificate of its own, for names that impersonation can't carry.
+	certified func(user string, groups ...string) (*rest.Config, error)
 )
 
 func TestMain(m *testing.M) {
@@ -76,12 +78,17 @@ func run(m *testing.M) (code int, err error) {
 	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {
 		return 0, err
 	}
-	account, err := environment.AddUser(envtest.User{Name: operator, Groups: []string{
-		"system:serviceaccounts", "system:serviceaccounts:" + v1alpha1.SystemNamespace}}, config)
+	certified = func(user string, groups ...string) (*rest.Config, error) {
+		account, err := environment.AddUser(envtest.User{Name: user, Groups: groups}, config)
+		if err != nil {
+			return nil, err
+		}
+		return account.Config(), nil
+	}
+	operatorConfig, err = certified(operator, "system:serviceaccounts", "system:serviceaccounts:"+v1alpha1.SystemNamespace)
 	if err != nil {
 		return 0, err
 	}
-	operatorConfig = account.Config()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := install(ctx); err != nil {

@@ -98,6 +98,15 @@ func TestAuthorsAreBounded(t *testing.T) {
 	must(t, merge(name, contact(0))(t.Context(), as(ann, teamMembership)))
 }
 
+// A name of two lines would write another person into the set, and keep them from deciding.
+func TestANameOfTwoLinesIsNoAuthor(t *testing.T) {
+	config, err := certified("eve@example.org\n"+sam, everything)
+	must(t, err)
+	eve, err := client.New(config, client.Options{Scheme: scheme})
+	must(t, err)
+	must(t, attack{"two lines", "affineur-prototypes", "a user name with a line break", eve, create(func() client.Object { return prototype("two-lines") })}.refused(t.Context(), wet))
+}
+
 // Threat 23.
 func TestOnlyTheOperatorTouchesItsFinalizer(t *testing.T) {
 	const name, policy, says = "held", "affineur-prototypes", "only the operator adds and removes finalizers"
