@@ -25,10 +25,7 @@ import (
 
 // SetupWithManager says which changes of the world are worth a look.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.HardeningDecision{}, indexReview, func(object client.Object) []string {
-		return []string{object.(*v1alpha1.HardeningDecision).Spec.Review.Name}
-	})
-	if err != nil {
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.HardeningDecision{}, indexReview, decidedOn); err != nil {
 		return err
 	}
 	byReview, byPrototype := handler.EnqueueRequestsFromMapFunc(byReviewLabel), handler.EnqueueRequestsFromMapFunc(r.ofPrototype)
@@ -45,6 +42,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&networkingv1.NetworkPolicy{}, byReview, builder.WithPredicates(created())).
 		Watches(&corev1.Namespace{}, byReview).
 		Complete(r)
+}
+
+// decidedOn is the index of decisions.
+func decidedOn(object client.Object) []string {
+	return []string{object.(*v1alpha1.HardeningDecision).Spec.Review.Name}
 }
 
 func ofDecision(_ context.Context, object client.Object) []reconcile.Request {

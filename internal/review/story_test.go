@@ -1,0 +1,610 @@
+package review
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+var allPassed = []string{"security Passed NoHolesFound", "scalability Passed SustainsDemand", "integration Passed IntegrationsWork"}
+
+// ask is what "kubectl affineur promote" does a second time.
+func (w *world) ask(at time.Time) { w.request(at.Format(time.RFC3339)) }
+
+func (w *world) request(request string) {
+	w.prototype(func(p *v1alpha1.AIPrototype) {
+		metav1.SetMetaDataAnnotation(&p.ObjectMeta, v1alpha1.AnnotationRequestedAt, request)
+	})
+}
+
+func (w *world) measured(want ...string) {
+	w.Helper()
+	if diff := cmp.Diff(want, w.gates()); diff != "" {
+		w.Errorf("%s\n%s", diff, w.dump())
+	}
+}
+
+// clear asserts that nothing of the review is left but its record, and that no rule was broken on the way.
+func (w *world) clear() {
+	w.Helper()
+	var policies = w.openings()
+	if jobs := w.jobs(); len(jobs) > 0 || len(policies) > 0 || w.rehearsal() != nil {
+		w.Errorf("left behind: %v, %v, %v", jobs, policies, w.rehearsal())
+	}
+	if len(w.wrong) > 0 {
+		w.Error(w.wrong)
+	}
+}
+
+// The whole way: measured, decided, promoted, cleared away.
+func TestTheWholeWay(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.pass())
+	w.is(v1alpha1.ConditionReady, "False Measuring")
+	w.is(v1alpha1.ConditionReconciling, "True Measuring")
+	if got := w.waiting(); got != "Operator" {
+		t.Errorf("waits for %s", got)
+	}
+	w.settle()
+	w.measured(allPassed...)
+	w.is(v1alpha1.ConditionGatesPassed, "True AllGatesPassed")
+	w.is(v1alpha1.ConditionApproved, "False AwaitingDecisions")
+	w.is(v1alpha1.ConditionReady, "True AwaitingDecisions")
+	w.is(v1alpha1.ConditionReconciling, "")
+	w.is(v1alpha1.ConditionStalled, "")
+	if got := w.waiting(); got != "IT/security, IT/operations" {
+		t.Errorf("waits for %s", got)
+	}
+	w.clear()
+	w.approve()
+	w.settle()
+	w.is(v1alpha1.ConditionApproved, "True AllRolesApproved")
+	w.is(v1alpha1.ConditionReady, "False Promoting")
+	w.promotion(v1alpha1.StepServing)
+	w.settle()
+	w.is(v1alpha1.ConditionReady, "True Promoted")
+	if o := w.outcome(); o == nil || o.Outcome != v1alpha1.OutcomePromoted || len(o.Gates) != 3 || len(o.Decisions) != 2 {
+		t.Errorf("sealed: %+v", o)
+	}
+	if got := w.review().Status; got.Outcome != v1alpha1.OutcomePromoted || got.Promotion == nil || len(got.WaitingOn) > 0 {
+		t.Error(w.dump())
+	}
+	w.clear()
+}
+
+// Killed after any of its writes, the operator comes to the same end, and never breaks a rule on the way.
+func TestKilledAfterEveryWrite(t *testing.T) {
+	for n := 0; ; n++ {
+		w := newWorld(t)
+		w.killAfter = n
+		killed := false
+		for range 60 {
+			if err := w.pass(); err != nil {
+				killed = true
+				break
+			}
+		}
+		w.killAfter = -1
+		w.restart()
+		w.settle()
+		w.approve()
+		w.settle()
+		w.promotion(v1alpha1.StepServing)
+		w.settle()
+		if got := w.review().Status.Outcome; got != v1alpha1.OutcomePromoted {
+			t.Errorf("killed after %d writes: outcome %q", n, got)
+		}
+		for _, gate := range []string{assess.ReportLoad, assess.ReportIntegration} {
+			if got := len(w.reports(gate)); got != 1 {
+				t.Errorf("killed after %d writes: %d reports of %s", n, got, gate)
+			}
+		}
+		w.clear()
+		if !killed {
+			if n < 10 {
+				t.Errorf("only %d writes: nothing was tried", n)
+			}
+			return
+		}
+	}
+}
+
+// While nothing happens, nothing is written, however long it takes.
+func TestQuiet(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	before := len(w.writes)
+	for range 50 {
+		w.now = w.now.Add(37 * time.Second)
+		w.must(w.pass())
+	}
+	if more := w.writes[before:]; len(more) > 0 {
+		t.Errorf("written: %v", more)
+	}
+}
+
+// A run asks what the requirements demand, of the sandbox and of nobody else.
+func TestRunsAsk(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.pass())
+	s, err := w.controller.observer().observe(w.Context(), w.review())
+	w.must(err)
+	job, err := s.job(evidence.KindLoad, strings.Repeat("n", 26))
+	w.must(err)
+	order, _, err := s.order(evidence.KindLoad)
+	w.must(err)
+	if step := order.Load.Steps[0]; step.Duration.Std() != 20*time.Second || order.Load.URL != workload.URL(identity.Sandbox())+"/" {
+		t.Errorf("%+v", order.Load)
+	}
+	if rate, _ := evidence.ParseDecimal(order.Load.Steps[0].RatePerSecond); rate < 15 {
+		t.Errorf("%v requests a second; 10 with a headroom of 1.5 are demanded", rate)
+	}
+	if job.Namespace != v1alpha1.GatesNamespace || job.Spec.Template.Spec.ServiceAccountName != v1alpha1.RunnerAccount || len(job.Spec.Template.Spec.Volumes) > 0 {
+		t.Errorf("%+v", job.Spec.Template.Spec)
+	}
+	opening := s.loadOpening()
+	if to := opening.Spec.Egress[len(opening.Spec.Egress)-1]; to.To[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != identity.Sandbox() || to.Ports[0].Port.IntValue() != 8080 {
+		t.Errorf("%+v", to)
+	}
+	integration, err := s.job(evidence.KindIntegration, strings.Repeat("n", 26))
+	w.must(err)
+	if got := integration.Spec.Template.Spec.Volumes; len(got) != 1 || got[0].Secret.SecretName != workload.IntegrationSecret("crm") || integration.Namespace != identity.Rehearsal() {
+		t.Errorf("%+v", integration.Spec.Template.Spec)
+	}
+}
+
+// The rehearsal namespace holds production's policies, and of the credentials only the integrations'.
+func TestRehearsal(t *testing.T) {
+	w := newWorld(t, func(r *record.Record) {
+		r.Subject.Container.Secrets = nil
+		r.Requirements.ModelGateway = &v1alpha1.ModelGateway{
+			Name: "default", Address: "http://gateway.models.svc:8080/v1",
+			To:          v1alpha1.Destination{Pods: &v1alpha1.PodDestination{Namespace: "models", PodLabels: map[string]string{"app": "gateway"}, Port: 8080}},
+			Credentials: &v1alpha1.CredentialSource{Secret: v1alpha1.LocalName{Name: "gateway-keys"}},
+		}
+	})
+	w.must(w.pass())
+	var secrets corev1.SecretList
+	w.must(w.client.List(w.ctx(), &secrets, client.InNamespace(identity.Rehearsal())))
+	if len(secrets.Items) != 1 || secrets.Items[0].Name != workload.IntegrationSecret("crm") {
+		t.Errorf("%+v", secrets.Items)
+	}
+	if namespace := w.rehearsal(); namespace == nil || namespace.Labels["pod-security.kubernetes.io/enforce"] != "restricted" || namespace.Labels[v1alpha1.LabelReview] != "3" {
+		t.Errorf("%+v", namespace)
+	}
+	if jobs := w.jobs(); !cmp.Equal(jobs, []string{v1alpha1.GatesNamespace + " integration-control", v1alpha1.GatesNamespace + " load"}) {
+		t.Errorf("%v: the integration run joins its control, and only it", jobs)
+	}
+	w.must(w.pass())
+	w.must(w.pass())
+	w.must(w.pass())
+	if jobs := w.jobs(); len(jobs) != 3 {
+		t.Errorf("%v", jobs)
+	}
+}
+
+// A gate that failed is the subject's: it is not measured again unasked, and again when somebody asks.
+func TestGateFailed(t *testing.T) {
+	w := newWorld(t)
+	w.slow = true
+	w.settle()
+	w.measured(allPassed[0], "scalability Failed TooSlow", allPassed[2])
+	w.is(v1alpha1.ConditionGatesPassed, "False GatesFailed")
+	w.is(v1alpha1.ConditionReady, "False GatesFailed")
+	w.is(v1alpha1.ConditionStalled, "True GatesFailed")
+	if got := w.review().Status; w.waiting() != "Business" || got.Summary.Gates != "2/3" || !strings.Contains(got.WaitingOn[0].Message, "800 ms") {
+		t.Error(w.dump())
+	}
+	if n := len(w.reports(assess.ReportLoad)); n != 1 {
+		t.Errorf("%d attempts; a failure is not tried again", n)
+	}
+	if n := w.told(v1alpha1.EventGateFailed); n != 2 {
+		t.Errorf("told %d times: once on the review, once on the prototype", n)
+	}
+	w.approve()
+	w.settle()
+	w.is(v1alpha1.ConditionApproved, "True AllRolesApproved")
+	w.is(v1alpha1.ConditionReady, "False GatesFailed")
+
+	w.slow = false
+	w.ask(w.now)
+	w.settle()
+	w.measured(allPassed...)
+	w.is(v1alpha1.ConditionReady, "False Promoting")
+	if n := len(w.reports(assess.ReportLoad)); n != 2 {
+		t.Errorf("%d attempts", n)
+	}
+	w.clear()
+}
+
+// What IT has to mend is asked of IT, with the way to ask for another look.
+func TestIntegrationBroken(t *testing.T) {
+	w := newWorld(t)
+	w.broken = true
+	w.settle()
+	w.measured(allPassed[0], allPassed[1], "integration Failed IntegrationBroken")
+	if turns := w.review().Status.WaitingOn; w.waiting() != "IT" || !strings.Contains(turns[0].Message, "kubectl affineur promote churn-advisor -n membership") {
+		t.Error(w.dump())
+	}
+	w.clear()
+}
+
+// A measurement that comes to nothing is made again, a few times, with growing patience; then somebody has to look.
+func TestLost(t *testing.T) {
+	w := newWorld(t)
+	w.lost = true
+	w.settle()
+	w.measured(allPassed[0], "scalability Inconclusive MeasurementLost", allPassed[2])
+	w.is(v1alpha1.ConditionStalled, "True GatesInconclusive")
+	if n := len(w.reports(assess.ReportLoad)); n != attemptsAtMost || w.review().Status.Gates[1].Attempts != attemptsAtMost {
+		t.Errorf("%d attempts are kept", n)
+	}
+	w.clear()
+
+	w.ask(w.now)
+	w.settle()
+	if n := len(w.reports(assess.ReportLoad)); n != 2*attemptsAtMost {
+		t.Errorf("%d attempts are kept after it was asked again", n)
+	}
+	w.lost = false
+	w.ask(w.now)
+	w.settle()
+	w.measured(allPassed...)
+}
+
+// A request from the far future, or one that is no time, would ask for ever.
+func TestRequestThatIsNone(t *testing.T) {
+	for _, request := range []string{"2999-01-01T00:00:00Z", "now", "", "\x00"} {
+		w := newWorld(t)
+		w.request(request)
+		w.settle()
+		w.measured(allPassed...)
+		if n := len(w.reports(assess.ReportLoad)); n != 1 {
+			t.Errorf("%q: %d attempts", request, n)
+		}
+	}
+}
+
+// What was measured on a pod that was replaced meanwhile says nothing about the subject.
+func TestSandboxReplacedMeanwhile(t *testing.T) {
+	w := newWorld(t)
+	w.must(w.pass())
+	w.must(w.client.Create(w.ctx(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Namespace: identity.Sandbox(), Name: "prototype-2", Labels: w.sandboxed().Spec.Template.Labels, CreationTimestamp: metav1.NewTime(w.now.Add(3 * time.Second)),
+	}}))
+	w.settle()
+	w.measured(allPassed...)
+	if n := len(w.reports(assess.ReportLoad)); n != 2 {
+		t.Errorf("%d attempts", n)
+	}
+}
+
+// Load is measured only where the reviewed revision, and nothing else, runs and answers.
+func TestSandboxRunsSomethingElse(t *testing.T) {
+	for name, edit := range map[string]func(*appsv1.Deployment){
+		"another revision": func(d *appsv1.Deployment) { d.Annotations[v1alpha1.AnnotationSubject] = "sha256:other" },
+		"another template": func(d *appsv1.Deployment) { d.Spec.Template.Annotations[v1alpha1.AnnotationSubject] = "sha256:other" },
+		"no answer":        func(d *appsv1.Deployment) { d.Status.AvailableReplicas = 0 },
+		"half rolled out":  func(d *appsv1.Deployment) { d.Status.Replicas = 2 },
+		"not observed":     func(d *appsv1.Deployment) { d.Status.ObservedGeneration = d.Generation - 1 },
+		"stopped":          func(d *appsv1.Deployment) { d.Spec.Replicas = new(int32) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			d := w.sandboxed()
+			edit(d)
+			status := d.Status
+			w.must(w.client.Update(w.ctx(), d))
+			d.Status = status
+			w.must(w.client.Status().Update(w.ctx(), d))
+			w.settle()
+			w.measured(allPassed[0], "scalability Pending WaitingForSandbox", allPassed[2])
+			w.is(v1alpha1.ConditionReconciling, "True Measuring")
+			w.clear()
+		})
+	}
+}
+
+// Without IT's Secret the integrations can't be tried. Nothing is half made, and it goes on when the Secret is there.
+func TestCredentialMissing(t *testing.T) {
+	w := newWorld(t)
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "crm-prod"}}
+	w.must(w.client.Delete(w.ctx(), secret))
+	w.settle()
+	w.measured(allPassed[0], allPassed[1], "integration Pending CredentialMissing")
+	w.is(v1alpha1.ConditionStalled, "True CredentialMissing")
+	if w.waiting() != "IT" {
+		t.Error(w.dump())
+	}
+	w.clear()
+	secret.Data, secret.ResourceVersion = map[string][]byte{"token": []byte("t")}, ""
+	w.must(w.client.Create(w.ctx(), secret))
+	w.settle()
+	w.measured(allPassed...)
+	w.is(v1alpha1.ConditionStalled, "")
+}
+
+// A review without its record, or with another's, does nothing at all.
+func TestRecordMissing(t *testing.T) {
+	for name, spoil := range map[string]func(w *world){
+		"gone": func(w *world) {
+			w.must(w.client.Delete(w.ctx(), &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: w.rec.Name()}}))
+		},
+		"tampered with": func(w *world) {
+			var object appsv1.ControllerRevision
+			w.must(w.client.Get(w.ctx(), client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: w.rec.Name()}, &object))
+			object.Data.Raw = []byte(strings.Replace(string(object.Data.Raw), `"quorum":1`, `"quorum":0`, 1))
+			w.must(w.client.Update(w.ctx(), &object))
+		},
+		"review written by hand": func(w *world) {
+			review := w.review()
+			review.Spec.Authors = []string{"nobody@example.org"}
+			w.must(w.client.Update(w.ctx(), review))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			spoil(w)
+			w.approve()
+			w.settle()
+			w.is(v1alpha1.ConditionStalled, "True RecordMissing")
+			w.is(v1alpha1.ConditionApproved, "Unknown RecordMissing")
+			if w.waiting() != "IT" || w.outcome() != nil {
+				t.Error(w.dump())
+			}
+			w.clear()
+			if len(w.writes) != 1 {
+				t.Errorf("%v", w.writes)
+			}
+		})
+	}
+}
+
+// However a review ends, the end is sealed first, and nothing is left running.
+func TestEnds(t *testing.T) {
+	for name, test := range map[string]struct {
+		end     func(w *world)
+		outcome v1alpha1.ReviewOutcome
+		ready   string
+	}{
+		"rejected": {
+			func(w *world) { w.decide(v1alpha1.VerdictReject, "security", "security-reviewer@example.org") },
+			v1alpha1.OutcomeRejected, "False Rejected",
+		},
+		"rejected while it is being promoted": {
+			func(w *world) {
+				w.promotion(v1alpha1.StepSoaking)
+				w.decide(v1alpha1.VerdictReject, "security", "security-reviewer@example.org")
+			},
+			v1alpha1.OutcomeRejected, "False Rejected",
+		},
+		"superseded":     {func(w *world) { w.successor(4) }, v1alpha1.OutcomeSuperseded, "True Superseded"},
+		"sandbox wanted": {func(w *world) { w.target(v1alpha1.TargetSandbox) }, v1alpha1.OutcomeWithdrawn, "True Withdrawn"},
+		"retired":        {func(w *world) { w.target(v1alpha1.TargetRetired) }, v1alpha1.OutcomeWithdrawn, "True Withdrawn"},
+		"prototype gone": {
+			func(w *world) {
+				w.must(w.client.Delete(w.ctx(), &v1alpha1.AIPrototype{ObjectMeta: metav1.ObjectMeta{Namespace: identity.Namespace, Name: identity.Name}}))
+			},
+			v1alpha1.OutcomeWithdrawn, "True Withdrawn",
+		},
+		"rolled back": {func(w *world) { w.promotion(v1alpha1.StepRolledBack) }, v1alpha1.OutcomeRolledBack, "False RolledBack"},
+		"serving":     {func(w *world) { w.promotion(v1alpha1.StepServing) }, v1alpha1.OutcomePromoted, "True Promoted"},
+	} {
+		for _, passes := range []int{1, 4, 40} {
+			t.Run(fmt.Sprintf("%s after %d passes", name, passes), func(t *testing.T) {
+				w := newWorld(t)
+				for range passes {
+					w.must(w.pass())
+				}
+				test.end(w)
+				w.settle()
+				if o := w.outcome(); o == nil || o.Outcome != test.outcome || w.review().Status.Outcome != test.outcome || w.review().Status.OutcomeAt == nil {
+					t.Errorf("sealed %+v\n%s", o, w.dump())
+				}
+				w.is(v1alpha1.ConditionReady, test.ready)
+				w.is(v1alpha1.ConditionReconciling, "")
+				if len(w.review().Status.WaitingOn) > 0 {
+					t.Error("somebody is waited for")
+				}
+				w.clear()
+			})
+		}
+	}
+}
+
+// What was sealed stays, whatever happens between the seal and the status.
+func TestSealedStays(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	w.target(v1alpha1.TargetSandbox)
+	w.killAfter = 1
+	for w.pass() == nil {
+		if len(w.writes) > 1000 {
+			t.Fatal("never killed")
+		}
+	}
+	if o := w.outcome(); o == nil || o.Outcome != v1alpha1.OutcomeWithdrawn || w.review().Status.Outcome != "" {
+		t.Fatalf("the scene is not set: %+v", o)
+	}
+	w.target(v1alpha1.TargetProduction)
+	w.killAfter = -1
+	w.restart()
+	w.approve()
+	w.settle()
+	if got := w.review().Status.Outcome; got != v1alpha1.OutcomeWithdrawn {
+		t.Errorf("%q, and sealed as Withdrawn", got)
+	}
+}
+
+// What the team does while the subject is being promoted ends nothing: the promotion comes to its own end.
+func TestPromotionUnderWay(t *testing.T) {
+	for name, do := range map[string]func(w *world){
+		"target":    func(w *world) { w.target(v1alpha1.TargetSandbox) },
+		"successor": func(w *world) { w.successor(4) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.settle()
+			w.approve()
+			w.settle()
+			w.promotion(v1alpha1.StepRollingOut)
+			do(w)
+			w.settle()
+			if got := w.review().Status.Outcome; got != "" {
+				t.Errorf("outcome %q", got)
+			}
+		})
+	}
+}
+
+// A later review of the same subject, or an earlier one of another, supersedes nothing.
+func TestNotSuperseded(t *testing.T) {
+	w := newWorld(t)
+	w.successor(2)
+	w.successor(4, func(r *v1alpha1.HardeningReview) { r.Spec.ReviewDigest = w.rec.ReviewDigest })
+	w.successor(5, func(r *v1alpha1.HardeningReview) { r.Spec.Prototype.UID = "another" })
+	w.settle()
+	if got := w.review().Status.Outcome; got != "" {
+		t.Errorf("outcome %q", got)
+	}
+}
+
+// A decision that was counted and is gone is told of, and counts no more.
+func TestDecisionDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	d := w.decide(v1alpha1.VerdictApprove, "security", "security-reviewer@example.org")
+	w.settle()
+	if got := w.review().Status.Decisions; len(got) != 1 || got[0].Counts != v1alpha1.CountedYes || w.waiting() != "IT/operations" {
+		t.Fatal(w.dump())
+	}
+	w.must(w.client.Delete(w.ctx(), d))
+	w.settle()
+	got := w.review().Status.Decisions
+	if len(got) != 1 || got[0].Counts != v1alpha1.CountedNo || got[0].Why != v1alpha1.WhyDeleted || w.waiting() != "IT/security, IT/operations" {
+		t.Error(w.dump())
+	}
+	before := len(w.writes)
+	w.settle()
+	if len(w.writes) > before {
+		t.Errorf("written again: %v", w.writes[before:])
+	}
+}
+
+// Since when somebody is waited for does not move while the same is waited for.
+func TestSinceStays(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	since := func(role string) metav1.Time {
+		for _, turn := range w.review().Status.WaitingOn {
+			if turn.Role == role {
+				return turn.Since
+			}
+		}
+		t.Fatalf("nobody waits for %s", role)
+		return metav1.Time{}
+	}
+	before := since("operations")
+	w.now = w.now.Add(10 * time.Minute)
+	w.decide(v1alpha1.VerdictApprove, "security", "security-reviewer@example.org")
+	w.settle()
+	if after := since("operations"); !after.Equal(&before) {
+		t.Errorf("%v, was %v", after, before)
+	}
+}
+
+// Roles have their time from the moment when every gate had passed. Waiting approves nothing.
+func TestOverdue(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	due := w.review().Status.Due
+	if due == nil {
+		t.Fatal(w.dump())
+	}
+	w.is(v1alpha1.ConditionOverdue, "False WithinDue")
+	w.now = due.Add(time.Second)
+	w.settle()
+	w.is(v1alpha1.ConditionOverdue, "True PastDue")
+	w.is(v1alpha1.ConditionApproved, "False AwaitingDecisions")
+	w.approve()
+	w.settle()
+	w.is(v1alpha1.ConditionOverdue, "False WithinDue")
+}
+
+// Isolation that was measured long ago says nothing any more, whoever approved.
+func TestIsolationStale(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	w.approve()
+	w.now = w.now.Add(assess.IsolationMaxAge + time.Hour)
+	w.settle()
+	w.measured("security Inconclusive EvidenceStale", allPassed[1], allPassed[2])
+	w.is(v1alpha1.ConditionGatesPassed, "False GatesInconclusive")
+	for _, object := range w.isolated(w.now) {
+		object.SetName(object.GetName() + "-again")
+		w.must(w.client.Create(w.ctx(), object))
+	}
+	w.settle()
+	w.measured(allPassed...)
+}
+
+// The lowest tier asks nobody.
+func TestNoApprovalNeeded(t *testing.T) {
+	w := newWorld(t, func(r *record.Record) { r.Requirements.Approvals = nil })
+	w.settle()
+	w.is(v1alpha1.ConditionApproved, "True NoApprovalNeeded")
+	w.is(v1alpha1.ConditionReady, "False Promoting")
+	if w.review().Status.Due != nil {
+		t.Error("nobody is asked, and yet there is a due time")
+	}
+}
+
+// The rehearsal namespace of an earlier review goes before this one's is made; a stranger's is left alone and named.
+func TestRehearsalInTheWay(t *testing.T) {
+	w := newWorld(t)
+	other := w.rehearsalOf(2)
+	w.must(w.client.Create(w.ctx(), other))
+	w.settle()
+	w.measured(allPassed...)
+	w.clear()
+
+	w = newWorld(t)
+	w.must(w.client.Create(w.ctx(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: identity.Rehearsal()}}))
+	w.settle()
+	if got := w.review().Status.Gates[2]; got.Verdict != v1alpha1.GatePending || !strings.Contains(got.Message, identity.Rehearsal()) {
+		t.Error(w.dump())
+	}
+	if w.rehearsal() == nil {
+		t.Error("a stranger's namespace was deleted")
+	}
+}
+
+// A review that was deleted in the middle leaves nothing running.
+func TestReviewDeletedInTheMiddle(t *testing.T) {
+	for passes := range 6 {
+		w := newWorld(t)
+		for range passes {
+			w.must(w.pass())
+		}
+		w.must(w.client.Delete(w.ctx(), w.review()))
+		for range 5 {
+			w.must(w.pass())
+		}
+		if jobs := w.jobs(); len(jobs) > 0 || len(w.openings()) > 0 || w.rehearsal() != nil {
+			t.Errorf("after %d passes: left behind: %v, %v", passes, jobs, w.rehearsal())
+		}
+	}
+}

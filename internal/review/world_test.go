@@ -1,0 +1,439 @@
+package review
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	clientgoapply "k8s.io/client-go/applyconfigurations"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/events"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	generated "github.com/affineur/affineur/api/v1alpha1/applyconfiguration"
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+var errKilled = errors.New("killed")
+
+// world is a cluster with everything but nodes: a fake API server, a stand-in for whatever runs Jobs, and the
+// controller under test, which can be killed after any write.
+type world struct {
+	*testing.T
+	client     client.WithWatch
+	controller *Reconciler
+	recorder   *events.FakeRecorder
+	now        time.Time
+	rec        record.Record
+	// slow requests, lost runs and broken integrations: what the stand-in makes of the runs.
+	slow, lost, broken bool
+	// killAfter is the number of writes that are let through; -1 for all. Some are made side by side.
+	killAfter int
+	mutex     sync.Mutex
+	writes    []string
+	// wrong collects what must never be seen.
+	wrong []string
+}
+
+// knownTypes are the types of the fake API server, made once: parsing their schemas takes longer than most tests.
+var knownTypes = sync.OnceValues(func() (*runtime.Scheme, []managedfields.TypeConverter) {
+	scheme, clientGo := runtime.NewScheme(), runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), clientgoscheme.AddToScheme(clientGo)); err != nil {
+		panic(err)
+	}
+	return scheme, []managedfields.TypeConverter{
+		generated.NewTypeConverter(scheme), clientgoapply.NewTypeConverter(clientGo), managedfields.NewDeducedTypeConverter(),
+	}
+})
+
+// newWorld has a prototype that runs in its sandbox, isolated, and an open review of it.
+func newWorld(t *testing.T, edits ...func(*record.Record)) *world {
+	t.Helper()
+	w := &world{T: t, now: opened.Add(time.Minute), killAfter: -1, rec: sealed(t, edits...)}
+	scheme, converters := knownTypes()
+	w.client = fake.NewClientBuilder().WithScheme(scheme).
+		WithStatusSubresource(&v1alpha1.HardeningReview{}, &v1alpha1.AIPrototype{}, &appsv1.Deployment{}).
+		WithTypeConverters(converters...).
+		WithIndex(&v1alpha1.HardeningDecision{}, indexReview, decidedOn).
+		WithInterceptorFuncs(w.interceptors()).Build()
+	for _, object := range w.scene() {
+		w.must(w.client.Create(w.ctx(), object))
+	}
+	deployment := w.sandboxed()
+	deployment.Status = appsv1.DeploymentStatus{Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1, ObservedGeneration: deployment.Generation}
+	w.must(w.client.Status().Update(w.ctx(), deployment))
+	w.restart()
+	return w
+}
+
+// restart makes a new controller that remembers nothing.
+func (w *world) restart() {
+	w.recorder = events.NewFakeRecorder(200)
+	w.controller = &Reconciler{
+		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client},
+		Credentials: credentials.Maker{Live: w.client}, Collector: w, Events: w.recorder,
+		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner:1", APIServer: "203.0.113.1:443"},
+		Now:      func() time.Time { return w.now },
+	}
+}
+
+type outside struct{}
+
+// ctx is for what others than the controller do.
+func (w *world) ctx() context.Context { return context.WithValue(w.Context(), outside{}, true) }
+
+func (w *world) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// interceptors count writes, kill, and check what must hold at every one.
+func (w *world) interceptors() interceptor.Funcs {
+	count := func(ctx context.Context, verb string, object client.Object, do func() error) error {
+		if w.controller == nil || ctx.Value(outside{}) != nil {
+			return do()
+		}
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		if w.killAfter == 0 {
+			return errKilled
+		}
+		w.check(verb, object)
+		err := do()
+		if err == nil {
+			w.writes = append(w.writes, fmt.Sprintf("%s %T %s", verb, object, object.GetName()))
+			w.killAfter = max(w.killAfter-1, -1)
+		}
+		return err
+	}
+	return interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if o.GetUID() == "" {
+				o.SetUID(types.UID("uid-" + o.GetNamespace() + "-" + o.GetName()))
+			}
+			if o.GetCreationTimestamp().Time.IsZero() {
+				o.SetCreationTimestamp(metav1.NewTime(w.now.Truncate(time.Second)))
+			}
+			return count(ctx, "create", o, func() error { return c.Create(ctx, o, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return count(ctx, "update", o, func() error { return c.Update(ctx, o, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return count(ctx, "delete", o, func() error { return c.Delete(ctx, o, opts...) })
+		},
+		SubResourceApply: func(ctx context.Context, c client.Client, sub string, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
+			review := &v1alpha1.HardeningReview{ObjectMeta: metav1.ObjectMeta{Name: "status"}}
+			return count(ctx, "apply", review, func() error { return c.SubResource(sub).Apply(ctx, o, opts...) })
+		},
+	}
+}
+
+// check holds every write against the rules.
+func (w *world) check(verb string, object client.Object) {
+	job, ok := object.(*batchv1.Job)
+	if !ok {
+		return
+	}
+	kept := func(name string) bool {
+		err := w.client.Get(w.ctx(), client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: name}, &corev1.ConfigMap{})
+		return err == nil
+	}
+	switch {
+	case verb == "delete" && w.open() && !kept(job.Name):
+		w.wrong = append(w.wrong, "Job "+job.Name+" deleted before its report was kept")
+	case verb == "create" && kept(job.Name):
+		w.wrong = append(w.wrong, "Job "+job.Name+" made for a report that is kept")
+	case verb == "create" && job.Spec.Template.Spec.AutomountServiceAccountToken != nil && *job.Spec.Template.Spec.AutomountServiceAccountToken:
+		w.wrong = append(w.wrong, "Job "+job.Name+" with a token")
+	}
+}
+
+// Collect stands in for the runner and for whoever starts its pod: a run is at work for ten seconds and has then
+// measured.
+func (w *world) Collect(ctx context.Context, namespace, name string, want evidence.Kind) (run.Result, error) {
+	var job batchv1.Job
+	err := w.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &job)
+	if apierrors.IsNotFound(err) {
+		return run.Result{State: run.Absent}, nil
+	}
+	if err != nil {
+		return run.Result{}, err
+	}
+	result := run.Result{StartedAt: job.CreationTimestamp.Time, Nonce: job.Annotations[v1alpha1.AnnotationNonce]}
+	switch age := w.now.Sub(job.CreationTimestamp.Time); {
+	case age < 2*time.Second:
+		result.State, result.Why = run.Running, "ContainerCreating"
+	case age < 10*time.Second:
+		result.State, result.Why = run.Running, controlAtWork
+	case w.lost && want == evidence.KindLoad:
+		result.State, result.Why = run.Lost, "the run ended before it could measure: DeadlineExceeded"
+	default:
+		result.State, result.Opened = run.Measured, w.measure(job)
+	}
+	return result, nil
+}
+
+// measure answers a run's order as a runner would, through the same door.
+func (w *world) measure(job batchv1.Job) *evidence.Opened {
+	var order evidence.RunSpec
+	for _, env := range job.Spec.Template.Spec.Containers[0].Env {
+		if env.Name == evidence.RunEnv {
+			var err error
+			order, err = evidence.DecodeRun([]byte(env.Value))
+			w.must(err)
+		}
+	}
+	finished := job.CreationTimestamp.Add(9 * time.Second)
+	report := evidence.Report{Nonce: order.Nonce, Subject: order.Subject, StartedAt: finished.Add(-6 * time.Second), FinishedAt: finished}
+	switch order.Kind() {
+	case evidence.KindLoad:
+		report.Load = loadReport(*order.Load, w.slow)
+	case evidence.KindIntegration:
+		report.Integration = integrationReport(*order.Integration, w.broken, finished)
+	case evidence.KindIsolation:
+		// The control began before the run that joined it, and outlasts it.
+		report.FinishedAt = w.now
+		report.Isolation = &evidence.IsolationReport{Targets: reached(order.Isolation.Targets, finished.Add(-8*time.Second), w.now)}
+	}
+	line, envelope, err := evidence.Seal(report)
+	w.must(err)
+	sealed, err := evidence.Open(envelope, line, evidence.Expect{Nonce: order.Nonce, Subject: order.Subject, Kind: order.Kind()})
+	w.must(err)
+	return sealed
+}
+
+// open is true while the review is there and has not ended.
+func (w *world) open() bool {
+	var review v1alpha1.HardeningReview
+	err := w.client.Get(w.ctx(), client.ObjectKey{Namespace: identity.Namespace, Name: identity.Review(3)}, &review)
+	return err == nil && review.Status.Outcome == ""
+}
+
+func (w *world) review() *v1alpha1.HardeningReview {
+	var review v1alpha1.HardeningReview
+	w.must(w.client.Get(w.ctx(), client.ObjectKey{Namespace: identity.Namespace, Name: identity.Review(3)}, &review))
+	return &review
+}
+
+func (w *world) sandboxed() *appsv1.Deployment {
+	var deployment appsv1.Deployment
+	w.must(w.client.Get(w.ctx(), client.ObjectKey{Namespace: identity.Sandbox(), Name: workload.Name}, &deployment))
+	return &deployment
+}
+
+func (w *world) prototype(edit func(*v1alpha1.AIPrototype)) {
+	var prototype v1alpha1.AIPrototype
+	w.must(w.client.Get(w.ctx(), client.ObjectKey{Namespace: identity.Namespace, Name: identity.Name}, &prototype))
+	edit(&prototype)
+	w.must(w.client.Update(w.ctx(), &prototype))
+}
+
+// promotion is what the promotion controller tells.
+func (w *world) promotion(step v1alpha1.PromotionStep) {
+	review := w.review()
+	at := metav1.NewTime(w.now.Truncate(time.Second))
+	review.Status.Promotion = &v1alpha1.PromotionStatus{Step: step, IntentAt: &at}
+	w.must(w.client.Status().Update(w.ctx(), review))
+}
+
+func (w *world) decide(verdict v1alpha1.DecisionVerdict, role, by string) *v1alpha1.HardeningDecision {
+	review := w.review()
+	d := &v1alpha1.HardeningDecision{
+		ObjectMeta: metav1.ObjectMeta{Namespace: review.Namespace, Name: fmt.Sprintf("%s-%s-%s-%d", review.Name, role, strings.ToLower(string(verdict)), w.now.Unix())},
+		Spec: v1alpha1.HardeningDecisionSpec{
+			Review:       v1alpha1.ObjectIdentity{Name: review.Name, UID: string(review.UID)},
+			ReviewDigest: review.Spec.ReviewDigest, Role: role, Verdict: verdict, By: by, Groups: []string{"it-" + role},
+		},
+	}
+	if verdict == v1alpha1.VerdictReject {
+		d.Spec.Reject = &v1alpha1.Rejection{ApproveWhen: "it answers in French"}
+	}
+	w.must(w.client.Create(w.ctx(), d))
+	return d
+}
+
+func (w *world) approve() {
+	w.decide(v1alpha1.VerdictApprove, "security", "security-reviewer@example.org")
+	w.decide(v1alpha1.VerdictApprove, "operations", "operations-reviewer@example.org")
+}
+
+// pass reconciles once and lets a second go by, or as long as the controller wants to wait, at most a minute.
+func (w *world) pass() error {
+	result, err := w.controller.Reconcile(w.Context(), reconcile.Request{NamespacedName: types.NamespacedName{
+		Namespace: identity.Namespace, Name: identity.Review(3),
+	}})
+	w.now = w.now.Add(min(max(result.RequeueAfter, time.Second), 3*time.Second))
+	return err
+}
+
+// settle reconciles until nothing changes any more, for half a minute of the world's time at least.
+func (w *world) settle() {
+	w.Helper()
+	quiet := 0
+	for range 200 {
+		before := len(w.writes)
+		w.must(w.pass())
+		if quiet++; len(w.writes) > before {
+			quiet = 0
+		}
+		if quiet == 12 {
+			return
+		}
+	}
+	w.Fatalf("it does not come to rest: %s", strings.Join(w.writes[len(w.writes)-20:], "\n"))
+}
+
+// is compares a condition, such as "True AllGatesPassed"; "" for one that is absent.
+func (w *world) is(kind, want string) {
+	w.Helper()
+	got := ""
+	if c := apimeta.FindStatusCondition(w.review().Status.Conditions, kind); c != nil {
+		got = string(c.Status) + " " + c.Reason
+	}
+	if got != want {
+		w.Errorf("%s is %q, want %q\n%s", kind, got, want, w.dump())
+	}
+}
+
+func (w *world) dump() string {
+	raw, _ := json.MarshalIndent(w.review().Status, "", "  ")
+	return string(raw)
+}
+
+// gates are the verdicts, such as "security Passed NoHolesFound".
+func (w *world) gates() []string {
+	var out []string
+	for _, gate := range w.review().Status.Gates {
+		out = append(out, fmt.Sprintf("%s %s %s", gate.Name, gate.Verdict, gate.Reason))
+	}
+	return out
+}
+
+// waiting is who is waited for, such as "IT/security".
+func (w *world) waiting() string {
+	if w.review().Status.Summary == nil {
+		return ""
+	}
+	return w.review().Status.Summary.WaitingOn
+}
+
+// jobs that are there, by namespace and gate.
+func (w *world) jobs() []string {
+	var list batchv1.JobList
+	w.must(w.client.List(w.ctx(), &list))
+	var out []string
+	for _, job := range list.Items {
+		out = append(out, job.Namespace+" "+job.Labels[v1alpha1.LabelGate])
+	}
+	slices.Sort(out)
+	return out
+}
+
+// reports that are kept, by gate.
+func (w *world) reports(gate string) []record.Report {
+	var list corev1.ConfigMapList
+	w.must(w.client.List(w.ctx(), &list, client.InNamespace(v1alpha1.RecordsNamespace), client.MatchingLabels{v1alpha1.LabelGate: gate}))
+	var out []record.Report
+	for i := range list.Items {
+		report, err := record.ReadReport(&list.Items[i])
+		w.must(err)
+		out = append(out, report)
+	}
+	return out
+}
+
+func (w *world) rehearsal() *corev1.Namespace {
+	var namespace corev1.Namespace
+	if err := w.client.Get(w.ctx(), client.ObjectKey{Name: identity.Rehearsal()}, &namespace); err != nil {
+		return nil
+	}
+	return &namespace
+}
+
+func (w *world) outcome() *record.Outcome {
+	var object appsv1.ControllerRevision
+	if err := w.client.Get(w.ctx(), client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: record.OutcomeName(w.rec.Name())}, &object); err != nil {
+		return nil
+	}
+	outcome, err := record.ReadOutcome(&object)
+	w.must(err)
+	return &outcome
+}
+
+// events that were told, by reason.
+func (w *world) told(reason string) int {
+	n := 0
+	for {
+		select {
+		case event := <-w.recorder.Events:
+			if strings.Contains(event, " "+reason+" ") {
+				n++
+			}
+		default:
+			return n
+		}
+	}
+}
+
+// openings in the gates namespace that runs brought.
+func (w *world) openings() []string {
+	var list networkingv1.NetworkPolicyList
+	w.must(w.client.List(w.ctx(), &list, client.InNamespace(v1alpha1.GatesNamespace)))
+	var out []string
+	for _, policy := range list.Items {
+		out = append(out, policy.Name)
+	}
+	return out
+}
+
+func (w *world) target(target v1alpha1.Target) {
+	w.prototype(func(p *v1alpha1.AIPrototype) { p.Spec.Target = target })
+}
+
+// successor is another review of the same prototype, by default of another subject.
+func (w *world) successor(ordinal int, edits ...func(*v1alpha1.HardeningReview)) {
+	review := w.review()
+	next := &v1alpha1.HardeningReview{
+		ObjectMeta: metav1.ObjectMeta{Namespace: review.Namespace, Name: identity.Review(ordinal), Labels: review.Labels}, Spec: review.Spec,
+	}
+	next.Spec.ReviewDigest = "sha256:" + strings.Repeat(fmt.Sprint(ordinal), 64)
+	for _, edit := range edits {
+		edit(next)
+	}
+	w.must(w.client.Create(w.ctx(), next))
+}
+
+// rehearsalOf is the rehearsal namespace as another review made it.
+func (w *world) rehearsalOf(ordinal int) *corev1.Namespace {
+	other := w.rec
+	other.Ordinal = ordinal
+	return Snapshot{Record: &other}.rehearsalNamespace()
+}
