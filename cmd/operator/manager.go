@@ -44,7 +44,7 @@ func checkServer(config *rest.Config) error {
 		return fmt.Errorf("read the API server's version %q: %w", info.GitVersion, err)
 	}
 	if found.LessThan(oldest) {
-		return fmt.Errorf("Kubernetes %s is older than %s, the oldest on which the guards work", found, oldest) //nolint:revive,staticcheck // Kubernetes is a name
+		return fmt.Errorf("Kubernetes %s is older than %s, the oldest on which the guards work", found, oldest) //nolint:staticcheck // Kubernetes is a name
 	}
 	return nil
 }
