@@ -128,6 +128,7 @@ func (a *actor) prepare(ctx context.Context, s *Snapshot, seen *remembered, out 
 	if s.References.Live {
 		seen.written = true
 	}
+	out.Prepared = true
 	return nil
 }
 

@@ -1,13 +1,9 @@
 package sandbox
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -21,6 +17,8 @@ type Outcome struct {
 	Waiting string
 	// Conflict is a foreign object in the way.
 	Conflict *apply.ConflictError
+	// Prepared is true where the sandbox stands.
+	Prepared bool
 	// Rolled is true where the workload was written, so that what was seen of it is past.
 	Rolled bool
 	// Gone is true where the finalizer was removed.
@@ -57,8 +55,10 @@ func stuck(reason, message string) verdict {
 func Status(s Snapshot, p Plan, o Outcome, now time.Time) v1alpha1.AIPrototypeStatus {
 	status := *s.Prototype.Status.DeepCopy()
 	status.ObservedGeneration = s.Prototype.Generation
-	status.Production = s.production()
-	status.Review = s.reviewReference(o)
+	if !s.deleting() {
+		// Reviews of a prototype that is going were not read, and production is not the sandbox's to speak of any more.
+		status.Production, status.Review = s.production(), s.reviewReference(o)
+	}
 	status.Sandbox = s.sandboxStatus(p)
 	status.Image = s.imageStatus()
 	if s.SubjectDigest != "" {
@@ -68,7 +68,7 @@ func Status(s Snapshot, p Plan, o Outcome, now time.Time) v1alpha1.AIPrototypeSt
 		status.LastHandledRequestedAt = s.request()
 	}
 	answer := s.ready(p, o, now)
-	status.Conditions = s.conditions(answer, p, now)
+	status.Conditions = s.conditions(answer, p, o, now)
 	status.Gaps = s.gaps(p, now)
 	status.WaitingOn = s.waitingOn(answer, p, now)
 	status.Summary = s.summary(status.WaitingOn)
@@ -172,12 +172,23 @@ func (s Snapshot) lively(p Plan, o Outcome, now time.Time) verdict {
 		}
 		return busy(v1alpha1.ReasonIsolationInconclusive, clean(isolation.Message+" It is tried again."))
 	case Measuring:
-		if s.Namespace == nil {
+		if !o.Prepared {
 			return busy(v1alpha1.ReasonPreparingSandbox, "The sandbox is being made.")
 		}
-		return busy(v1alpha1.ReasonMeasuringIsolation, "It is being measured whether the sandbox reaches only what it may; then the workload starts.")
+		return busy(v1alpha1.ReasonMeasuringIsolation, "It is being measured whether the sandbox reaches only what it may; then the workload starts."+s.hindrance())
 	}
 	return s.working(p, o, now)
+}
+
+// hindrance is what keeps a measuring run from its work, in words that do not change from try to try.
+func (s Snapshot) hindrance() string {
+	for _, probe := range []Probe{s.Control, s.Inside} {
+		switch probe.Why {
+		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull":
+			return " The node can't pull the runner's image; the platform team can see why in the events of namespace " + v1alpha1.GatesNamespace + "."
+		}
+	}
+	return ""
 }
 
 // notEnforced says what a cluster without an engine lacks, and who can change it.
@@ -203,168 +214,21 @@ func (s Snapshot) working(p Plan, o Outcome, now time.Time) verdict {
 	if production := s.production(); production != nil && production.SubjectDigest == s.SubjectDigest {
 		return good(v1alpha1.ReasonInProduction, "This revision serves in production, let in by "+production.Review+".")
 	}
-	if newest := s.newest(); newest != nil && newest.Status.Outcome == "" && newest.Spec.SubjectDigest == s.SubjectDigest {
-		return good(v1alpha1.ReasonInReview, "It runs in its sandbox at "+url+"; review "+newest.Name+" is open.")
+	if open := s.openReview(p, o); open != "" {
+		return good(v1alpha1.ReasonInReview, "It runs in its sandbox at "+url+"; review "+open+" is open.")
 	}
 	return good(v1alpha1.ReasonRunningInSandbox, "It runs in its sandbox at "+url+".")
 }
 
-// conditions on a copy of the present ones, so that a time of transition moves only with a status.
-func (s Snapshot) conditions(answer verdict, p Plan, now time.Time) []metav1.Condition {
-	conditions := slices.Clone(s.Prototype.Status.Conditions)
-	set := func(kind string, status metav1.ConditionStatus, reason, message string) {
-		apimeta.SetStatusCondition(&conditions, metav1.Condition{
-			Type: kind, Status: status, Reason: reason, Message: message,
-			ObservedGeneration: s.Prototype.Generation, LastTransitionTime: seconds(now),
-		})
+// openReview is the name of the open review of the present subject, if there is one; also of one that was opened a
+// moment ago and is in no cache yet.
+func (s Snapshot) openReview(p Plan, o Outcome) string {
+	if o.Review != "" && p.Record.SubjectDigest == s.SubjectDigest {
+		return o.Review
 	}
-	onlyWhile := func(kind string, holds bool) {
-		if holds {
-			set(kind, metav1.ConditionTrue, answer.reason, answer.message)
-		} else {
-			apimeta.RemoveStatusCondition(&conditions, kind)
-		}
-	}
-	set(v1alpha1.ConditionReady, answer.ready, answer.reason, answer.message)
-	onlyWhile(v1alpha1.ConditionReconciling, answer.working)
-	onlyWhile(v1alpha1.ConditionStalled, answer.stalled)
-	s.isolationCondition(p, set)
-	s.sandboxCondition(answer, p, set)
-	s.reviewCondition(p, set)
-	s.productionCondition(set)
-	if len(s.Answers) > 0 {
-		set(v1alpha1.ConditionDataAnswered, metav1.ConditionTrue, v1alpha1.ReasonAnswered, clean(strings.Join(s.Answers, " ")))
-	} else if s.Policy != nil && !s.Unread {
-		apimeta.RemoveStatusCondition(&conditions, v1alpha1.ConditionDataAnswered)
-	}
-	// A generation that was seen was seen as a whole: what did not change is still so.
-	for i := range conditions {
-		conditions[i].ObservedGeneration = s.Prototype.Generation
-	}
-	return conditions
-}
-
-type setter func(kind string, status metav1.ConditionStatus, reason, message string)
-
-func (s Snapshot) isolationCondition(p Plan, set setter) {
-	isolation := p.verdict(s)
-	switch {
-	case p.absent():
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, p.absence(), "There is no sandbox.")
-	case isolation == nil && p.State == Measuring:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation, "Isolation is being measured.")
-	case isolation == nil:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonPreparingSandbox, "Isolation was not measured yet.")
-	case isolation.Verdict == verdictEnforced:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced, isolation.Message)
-	case isolation.Verdict == verdictNotEnforced:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced, isolation.Message)
-	default:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonIsolationInconclusive, isolation.Message)
-	}
-}
-
-// absent tells whether there is, or shall be, no sandbox.
-func (p Plan) absent() bool {
-	switch p.State {
-	case Deleting, Retiring, Retired, NeedStated, Expired:
-		return true
-	}
-	return false
-}
-
-// absence is the reason of conditions about a sandbox that shall not be.
-func (p Plan) absence() string {
-	switch p.State {
-	case Deleting:
-		return v1alpha1.ReasonDeleting
-	case Retiring:
-		return v1alpha1.ReasonRetiring
-	case Retired:
-		return v1alpha1.ReasonRetired
-	case Expired:
-		return v1alpha1.ReasonExpired
-	}
-	return v1alpha1.ReasonNeedStated
-}
-
-// sandboxCondition speaks of the current subject; one that ran before and goes on while the new one is blocked does
-// not make it true.
-func (s Snapshot) sandboxCondition(answer verdict, p Plan, set setter) {
-	switch {
-	case p.absent():
-		set(v1alpha1.ConditionSandboxReady, metav1.ConditionFalse, p.absence(), "There is no sandbox.")
-	case p.State == Running && answer.reason != v1alpha1.ReasonStartingWorkload:
-		set(v1alpha1.ConditionSandboxReady, metav1.ConditionTrue, v1alpha1.ReasonRunningInSandbox,
-			"The workload runs and answers at "+workload.URL(s.Identity.Sandbox())+".")
-	default:
-		set(v1alpha1.ConditionSandboxReady, metav1.ConditionFalse, answer.reason, answer.message)
-	}
-}
-
-func (s Snapshot) reviewCondition(p Plan, set setter) {
 	newest := s.newest()
-	current := newest != nil && (s.SubjectDigest == "" || newest.Spec.SubjectDigest == s.SubjectDigest)
-	switch {
-	case p.ReviewProblem != nil:
-		set(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, p.ReviewProblem.Reason, clean(p.ReviewProblem.Message+" "+p.ReviewProblem.Hint))
-	case current && newest.Status.Outcome == "":
-		set(v1alpha1.ConditionReviewOpen, metav1.ConditionTrue, v1alpha1.ReasonInReview, "Review "+newest.Name+" is open.")
-	case !s.wantsProduction():
-		set(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, v1alpha1.ReasonNotRequested, "The team did not ask for production.")
-	case current && slices.Contains(standing, newest.Status.Outcome):
-		set(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, string(newest.Status.Outcome), s.ended(newest))
-	default:
-		set(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, v1alpha1.ReasonWaitingForSandbox,
-			"A review opens as soon as this revision runs in its sandbox, isolated.")
+	if newest != nil && newest.Status.Outcome == "" && (s.SubjectDigest == "" || newest.Spec.SubjectDigest == s.SubjectDigest) {
+		return newest.Name
 	}
+	return ""
 }
-
-// standing are the outcomes after which the same subject is not reviewed again by itself; their names are reasons too.
-var standing = []v1alpha1.ReviewOutcome{v1alpha1.OutcomePromoted, v1alpha1.OutcomeRejected, v1alpha1.OutcomeRolledBack}
-
-func (s Snapshot) ended(review *v1alpha1.HardeningReview) string {
-	switch review.Status.Outcome {
-	case v1alpha1.OutcomeRejected:
-		return "Review " + review.Name + " was rejected. The team changes the prototype, or asks again with the annotation " + v1alpha1.AnnotationRequestedAt + "."
-	case v1alpha1.OutcomeRolledBack:
-		return "What review " + review.Name + " let in was taken back. The team changes the prototype, or asks again with the annotation " + v1alpha1.AnnotationRequestedAt + "."
-	}
-	return "Review " + review.Name + " ended in production."
-}
-
-func (s Snapshot) productionCondition(set setter) {
-	production := s.production()
-	newest := s.newest()
-	switch {
-	case production != nil && production.SubjectDigest == s.current():
-		set(v1alpha1.ConditionInProduction, metav1.ConditionTrue, v1alpha1.ReasonInProduction,
-			"This revision serves in namespace "+production.Namespace+", let in by "+production.Review+".")
-	case production != nil:
-		set(v1alpha1.ConditionInProduction, metav1.ConditionTrue, v1alpha1.ReasonInProduction,
-			"An earlier revision serves in namespace "+production.Namespace+", let in by "+production.Review+".")
-	case s.Prototype.Spec.Target == v1alpha1.TargetRetired && s.promoted():
-		set(v1alpha1.ConditionInProduction, metav1.ConditionFalse, v1alpha1.ReasonRetiring, "Production is being taken down.")
-	case s.Prototype.Spec.Target == v1alpha1.TargetRetired:
-		set(v1alpha1.ConditionInProduction, metav1.ConditionFalse, v1alpha1.ReasonRetired, "Nothing of it runs in production.")
-	case newest != nil && newest.Status.Promotion != nil && newest.Status.Outcome != v1alpha1.OutcomeWithdrawn:
-		promotion := newest.Status.Promotion
-		set(v1alpha1.ConditionInProduction, metav1.ConditionFalse, cmp.Or(promotion.Reason, v1alpha1.ReasonPromoting),
-			clean(cmp.Or(promotion.Message, "Review "+newest.Name+" is being promoted.")))
-	case !s.wantsProduction():
-		set(v1alpha1.ConditionInProduction, metav1.ConditionFalse, v1alpha1.ReasonNotRequested, "The team did not ask for production.")
-	default:
-		set(v1alpha1.ConditionInProduction, metav1.ConditionFalse, v1alpha1.ReasonNotApproved, "No review of this prototype has let it into production.")
-	}
-}
-
-// since is when a condition took its present status.
-func (s Snapshot) since(kind string, otherwise time.Time) time.Time {
-	if c := apimeta.FindStatusCondition(s.Prototype.Status.Conditions, kind); c != nil {
-		return c.LastTransitionTime.Time
-	}
-	return otherwise
-}
-
-// current is the digest of the newest subject that was known.
-func (s Snapshot) current() string { return cmp.Or(s.SubjectDigest, s.Prototype.Status.SubjectDigest) }
