@@ -24,6 +24,8 @@ import (
 type Outcome struct {
 	// Problems keep the integration run from being made until IT mends them.
 	Problems []policy.Problem
+	// Conflict names a stranger's object that is in the way.
+	Conflict string
 	// Sealed is the outcome in the records, which may have been sealed before with another one.
 	Sealed *record.Outcome
 	// Again is when the next look is worth while because of what was done; 0 for no reason.
@@ -41,7 +43,12 @@ type actor struct {
 func (a actor) act(ctx context.Context, s Snapshot, plan Plan, now time.Time) (Outcome, error) {
 	var o Outcome
 	for _, action := range plan.Actions {
-		if err := a.do(ctx, s, plan, action, now, &o); err != nil {
+		err := a.do(ctx, s, plan, action, now, &o)
+		if conflict := new(apply.ConflictError); errors.As(err, &conflict) {
+			o.Conflict, o.Again = conflict.Error(), pollProblem
+			continue
+		}
+		if err != nil {
 			return o, fmt.Errorf("%s: %w", action, err)
 		}
 	}

@@ -125,6 +125,10 @@ func (v view) ready() []metav1.Condition {
 	case len(v.outcome.Problems) > 0:
 		problem := v.outcome.Problems[0]
 		return stalled(problem.Reason, sentence(problem.Message)+" "+problem.Hint)
+	case v.outcome.Conflict != "":
+		return stalled(v1alpha1.ReasonObjectConflict, v.conflict())
+	case v.plan.obstacle() != nil:
+		return stalled(v.plan.obstacle().Reason, v.plan.obstacle().Why)
 	case v.plan.measuring():
 		return working(v1alpha1.ReasonMeasuring, v.progress())
 	case !v.passed:

@@ -91,12 +91,14 @@ const (
 type Progress struct {
 	Stage Stage
 	Why   string
+	// Reason is set where somebody has to mend something first.
+	Reason string
 	// At is when a pause ends.
 	At time.Time
 }
 
 // atWork tells whether a verdict is still to come without anybody doing anything.
-func (p Progress) atWork() bool { return p.Stage != Resting && p.Stage != GivenUp }
+func (p Progress) atWork() bool { return p.Stage != "" && p.Stage != Resting && p.Stage != GivenUp }
 
 // Plan is what to do now, and what was found out on the way.
 type Plan struct {
@@ -287,13 +289,15 @@ func (s Snapshot) possible(m measurement) Progress {
 	case err != nil:
 		return Progress{Stage: GivenUp, Why: "It can't be measured: " + err.Error() + "."}
 	case m.kind == evidence.KindLoad && !(s.Sandbox.Reviewed && s.Sandbox.Answering):
-		return Progress{Stage: Waiting, Why: "It waits for the sandbox: " + s.Sandbox.Why}
+		return Progress{Stage: Waiting, Why: fmt.Sprintf("It waits for the sandbox: %s What the sandbox waits for: kubectl affineur status %s -n %s.",
+			s.Sandbox.Why, s.Record.Prototype.Name, s.Record.Prototype.Namespace)}
 	case m.kind == evidence.KindLoad:
 		return Progress{Stage: Starting}
 	case s.Canary == "" || s.Settings.APIServer == "":
-		return Progress{Stage: Waiting, Why: "It waits for the canary in namespace " + v1alpha1.GatesNamespace + ", which the platform team installs: without it nothing shows what is out of reach."}
+		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonCanaryMissing, Why: "Service " + v1alpha1.GatesNamespace + "/" + v1alpha1.CanaryService +
+			" is not there, and without it nothing shows what is out of reach. The platform team installs it."}
 	case s.Rehearsal == PlaceForeign:
-		return Progress{Stage: Waiting, Why: "Namespace " + s.Record.Prototype.Rehearsal() + " exists and is not the operator's. The platform team has to take it away."}
+		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonNamespaceConflict, Why: "Namespace " + s.Record.Prototype.Rehearsal() + " exists and is not the operator's. The platform team has to take it away."}
 	case s.Rehearsal == PlaceOthers, s.Rehearsal == PlaceLeaving:
 		return Progress{Stage: Waiting, Why: "It waits until the rehearsal namespace of an earlier run is gone."}
 	}
@@ -332,6 +336,22 @@ func (p Plan) measuring() bool {
 		}
 	}
 	return false
+}
+
+// obstacle is what somebody has to mend before a measurement goes on, while none is at work; nil without one.
+func (p Plan) obstacle() *Progress {
+	var found *Progress
+	for _, m := range measurements {
+		progress := p.Progress[m.kind]
+		switch {
+		case !progress.atWork():
+		case progress.Reason == "":
+			return nil
+		case found == nil:
+			found = &progress
+		}
+	}
+	return found
 }
 
 // wake brings the next look forward.

@@ -86,7 +86,7 @@ func gatesOf(s Snapshot, plan Plan, o Outcome) []v1alpha1.GateStatus {
 			progress := plan.Progress[m.kind]
 			out[i].Attempts = int32(len(s.made(m.kind)))
 			if out[i].Verdict == v1alpha1.GatePending && progress.Stage != Resting {
-				out[i].Reason, out[i].Message = pending(progress)
+				out[i].Reason, out[i].Message = pending(m.kind, progress)
 			}
 			if m.kind == evidence.KindIntegration && len(o.Problems) > 0 {
 				out[i] = obstructed(out[i], o)
@@ -104,10 +104,14 @@ func (s Snapshot) gateName(m measurement) string {
 	return ""
 }
 
-func pending(progress Progress) (reason, message string) {
+func pending(kind evidence.Kind, progress Progress) (reason, message string) {
 	switch progress.Stage {
 	case Waiting:
-		return v1alpha1.ReasonWaitingForSandbox, evidence.Clean(progress.Why, maxMessage)
+		usual := v1alpha1.ReasonMeasuring
+		if kind == evidence.KindLoad {
+			usual = v1alpha1.ReasonWaitingForSandbox
+		}
+		return cmp.Or(progress.Reason, usual), evidence.Clean(progress.Why, maxMessage)
 	case GivenUp:
 		return v1alpha1.ReasonNotMeasured, evidence.Clean(progress.Why, maxMessage)
 	}
@@ -191,6 +195,10 @@ func (v view) turns() []turn {
 			out = append(out, turn{party: v1alpha1.Party(problem.Owner), message: problem.Message + " " + problem.Hint})
 		}
 		return out
+	case v.outcome.Conflict != "":
+		return []turn{{party: v1alpha1.PartyIT, message: v.conflict()}}
+	case v.plan.obstacle() != nil:
+		return []turn{{party: v1alpha1.PartyIT, message: v.plan.obstacle().Why}}
 	case v.plan.measuring():
 		return v.measuringTurns()
 	case !v.passed:
@@ -202,7 +210,12 @@ func (v view) turns() []turn {
 	return v.promotionTurns()
 }
 
-// measuringTurns: the operator's, unless a measurement waits for somebody.
+// conflict says who can take a stranger's object away.
+func (v view) conflict() string {
+	return v.outcome.Conflict + ". Nothing is adopted: whoever made it, or the platform team, has to take it away."
+}
+
+// measuringTurns: the operator's.
 func (v view) measuringTurns() []turn {
 	return []turn{{party: v1alpha1.PartyOperator, message: "The gates are being measured: " + strings.Join(v.unmeasured(), ", ") + "."}}
 }

@@ -318,61 +318,6 @@ func TestSandboxRunsSomethingElse(t *testing.T) {
 	}
 }
 
-// Without IT's Secret the integrations can't be tried. Nothing is half made, and it goes on when the Secret is there.
-func TestCredentialMissing(t *testing.T) {
-	w := newWorld(t)
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "crm-prod"}}
-	w.must(w.client.Delete(w.ctx(), secret))
-	w.settle()
-	w.measured(allPassed[0], allPassed[1], "integration Pending CredentialMissing")
-	w.is(v1alpha1.ConditionStalled, "True CredentialMissing")
-	if w.waiting() != "IT" {
-		t.Error(w.dump())
-	}
-	w.clear()
-	secret.Data, secret.ResourceVersion = map[string][]byte{"token": []byte("t")}, ""
-	w.must(w.client.Create(w.ctx(), secret))
-	w.settle()
-	w.measured(allPassed...)
-	w.is(v1alpha1.ConditionStalled, "")
-}
-
-// A review without its record, or with another's, does nothing at all.
-func TestRecordMissing(t *testing.T) {
-	for name, spoil := range map[string]func(w *world){
-		"gone": func(w *world) {
-			w.must(w.client.Delete(w.ctx(), &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: w.rec.Name()}}))
-		},
-		"tampered with": func(w *world) {
-			var object appsv1.ControllerRevision
-			w.must(w.client.Get(w.ctx(), client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: w.rec.Name()}, &object))
-			object.Data.Raw = []byte(strings.Replace(string(object.Data.Raw), `"quorum":1`, `"quorum":0`, 1))
-			w.must(w.client.Update(w.ctx(), &object))
-		},
-		"review written by hand": func(w *world) {
-			review := w.review()
-			review.Spec.Authors = []string{"nobody@example.org"}
-			w.must(w.client.Update(w.ctx(), review))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			spoil(w)
-			w.approve()
-			w.settle()
-			w.is(v1alpha1.ConditionStalled, "True RecordMissing")
-			w.is(v1alpha1.ConditionApproved, "Unknown RecordMissing")
-			if w.waiting() != "IT" || w.outcome() != nil {
-				t.Error(w.dump())
-			}
-			w.clear()
-			if len(w.writes) != 1 {
-				t.Errorf("%v", w.writes)
-			}
-		})
-	}
-}
-
 // However a review ends, the end is sealed first, and nothing is left running.
 func TestEnds(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -569,42 +514,5 @@ func TestNoApprovalNeeded(t *testing.T) {
 	w.is(v1alpha1.ConditionReady, "False Promoting")
 	if w.review().Status.Due != nil {
 		t.Error("nobody is asked, and yet there is a due time")
-	}
-}
-
-// The rehearsal namespace of an earlier review goes before this one's is made; a stranger's is left alone and named.
-func TestRehearsalInTheWay(t *testing.T) {
-	w := newWorld(t)
-	other := w.rehearsalOf(2)
-	w.must(w.client.Create(w.ctx(), other))
-	w.settle()
-	w.measured(allPassed...)
-	w.clear()
-
-	w = newWorld(t)
-	w.must(w.client.Create(w.ctx(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: identity.Rehearsal()}}))
-	w.settle()
-	if got := w.review().Status.Gates[2]; got.Verdict != v1alpha1.GatePending || !strings.Contains(got.Message, identity.Rehearsal()) {
-		t.Error(w.dump())
-	}
-	if w.rehearsal() == nil {
-		t.Error("a stranger's namespace was deleted")
-	}
-}
-
-// A review that was deleted in the middle leaves nothing running.
-func TestReviewDeletedInTheMiddle(t *testing.T) {
-	for passes := range 6 {
-		w := newWorld(t)
-		for range passes {
-			w.must(w.pass())
-		}
-		w.must(w.client.Delete(w.ctx(), w.review()))
-		for range 5 {
-			w.must(w.pass())
-		}
-		if jobs := w.jobs(); len(jobs) > 0 || len(w.openings()) > 0 || w.rehearsal() != nil {
-			t.Errorf("after %d passes: left behind: %v, %v", passes, jobs, w.rehearsal())
-		}
 	}
 }
