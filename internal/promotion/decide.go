@@ -31,6 +31,7 @@ const (
 //	   └───────────────────────────────┘              ▼                           ▼
 //	   └──────────────────────────────────── Remember P and the fault → Release P, or Stop where there was none
 //
+//	rolling out, soaking ── a role rejects it ──▶ as with a fault
 //	any of them ── target Retired ──▶ retiring (Remember) ──▶ Teardown, pods first ──▶ nothing
 //
 // Three rules hold in every plan. The Deployment becomes another record's only when the namespace remembers that
@@ -75,13 +76,18 @@ func waits(s Snapshot, b Blocker, wake time.Time) Plan {
 
 // retire remembers that it does before the first pod goes, so that it ends even if the prototype is gone by then.
 func retire(s Snapshot) Plan {
+	var p Plan
+	if s.next() != nil {
+		p.Candidate = s.permit()
+	}
 	switch {
 	case !s.Place.Exists:
-		return Plan{}
 	case !s.memory().Retiring:
-		return Plan{Actions: []Action{{Kind: Remember, Memory: s.memory().retire()}}}
+		p.Actions = []Action{{Kind: Remember, Memory: s.memory().retire()}}
+	default:
+		p.Actions = []Action{{Kind: Teardown}}
 	}
-	return Plan{Actions: []Action{{Kind: Teardown}}}
+	return p
 }
 
 // begin is for a place where nothing is to serve.
@@ -136,6 +142,9 @@ func watch(s Snapshot, now time.Time) Plan {
 	keep := Plan{Actions: keep(s), Candidate: s.behind()}
 	remember := func(m Memory) Plan {
 		return Plan{Actions: []Action{{Kind: Remember, Memory: m}}, Candidate: s.behind()}
+	}
+	if review := s.reviewOf(m.Record); review != nil && review.Status.Outcome == v1alpha1.OutcomeRejected {
+		return remember(m.rollBack(v1alpha1.ReasonRejected, "A role rejected it before it had soaked.", now))
 	}
 	if !m.soaking() {
 		if b := r.failure(ordinal); b != nil {

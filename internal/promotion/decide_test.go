@@ -185,6 +185,18 @@ func TestDecide(t *testing.T) {
 			r.Pods[0].Ready = false
 			s.runs(r)
 		}, soakedAt.Add(time.Second), "Remember(" + one + " serving, fault " + two + " SoakFailed, leftover " + two + ")"},
+		"rejected while it soaks": {"2 soaking after 1", func(s *situation) {
+			s.runs(available(two)).review("2")
+			s.snapshot.reviewOf(two).Status.Outcome = v1alpha1.OutcomeRejected
+		}, soakedAt.Add(time.Second), "Remember(" + one + " serving, fault " + two + " Rejected, leftover " + two + ")"},
+		"rejected after it soaked": {"1 serving", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.reviewOf(one).Status.Outcome = v1alpha1.OutcomeRejected
+		}, later, "Prepare(" + one + ") → Release(" + one + ")"},
+		"retired before anything ran": {"", func(s *situation) {
+			s.candidate("1")
+			s.snapshot.Prototype = prototypeOf(v1alpha1.TargetRetired)
+		}, later, "nothing · candidate: NotRequested"},
 		"serves": {"1 serving", func(s *situation) { s.runs(available(one)) }, later,
 			"Prepare(" + one + ") → Release(" + one + ")"},
 		"the next": {"1 serving", func(s *situation) { s.runs(available(one)).candidate("2") }, later,
@@ -341,4 +353,14 @@ func mustHold(t *testing.T, at string, s *situation, asks string, permitted, tol
 	if strings.Contains(p.String(), "nothing · ") && p.Candidate == nil && p.Current == nil {
 		bad("waits without a word")
 	}
+}
+
+// has tells whether a plan holds an action of the kind.
+func (p Plan) has(kind Kind) bool {
+	for _, a := range p.Actions {
+		if a.Kind == kind {
+			return true
+		}
+	}
+	return false
 }

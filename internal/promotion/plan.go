@@ -79,22 +79,3 @@ func (p Plan) String() string {
 	}
 	return line
 }
-
-// remembers is the memory after the plan.
-func (p Plan) remembers(before Memory) Memory {
-	for _, a := range p.Actions {
-		if a.Kind == Remember {
-			return a.Memory
-		}
-	}
-	return before
-}
-
-func (p Plan) has(kind Kind) bool {
-	for _, a := range p.Actions {
-		if a.Kind == kind {
-			return true
-		}
-	}
-	return false
-}

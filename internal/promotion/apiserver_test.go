@@ -1,0 +1,273 @@
+package promotion
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/guard"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// requestLog counts what the operator asks the API server, watches apart.
+type requestLog struct {
+	mutex sync.Mutex
+	lines []string
+}
+
+func (l *requestLog) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if !strings.Contains(r.URL.RawQuery, "watch=true") && !strings.Contains(r.URL.Path, "/events") {
+			l.mutex.Lock()
+			l.lines = append(l.lines, r.Method+" "+r.URL.Path)
+			l.mutex.Unlock()
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+func (l *requestLog) take() []string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	out := l.lines
+	l.lines = nil
+	return out
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+type guardsInPlace struct{}
+
+func (guardsInPlace) Measure(context.Context) (guard.State, error) {
+	return guard.State{InPlace: true, LastGood: time.Now()}, nil
+}
+
+// startServer starts an API server without controllers, and the promotion controller on it.
+func startServer(t *testing.T) (client.Client, *requestLog) {
+	t.Helper()
+	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
+		t.Skip("needs a kube-apiserver and an etcd in KUBEBUILDER_ASSETS")
+	}
+	ctrl.SetLogger(logr.Discard())
+	environment := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd")}, ErrorIfCRDPathMissing: true}
+	config, err := environment.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, environment.Stop()); err != nil {
+			t.Error(err)
+		}
+	})
+	scheme, _ := knownTypes()
+	admin, err := client.New(config, client.Options{Scheme: scheme})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &requestLog{}
+	counted := rest.CopyConfig(config)
+	counted.QPS = -1
+	counted.Wrap(log.wrap)
+	go func() { done <- runController(ctx, counted) }()
+	return admin, log
+}
+
+func runController(ctx context.Context, config *rest.Config) error {
+	scheme, _ := knownTypes()
+	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})}
+	byObject := map[client.Object]cache.ByObject{}
+	for _, kind := range owned {
+		byObject[kind] = ours
+	}
+	manager, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Cache: cache.Options{ByObject: byObject},
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &appsv1.ControllerRevision{}}}},
+	})
+	if err != nil {
+		return err
+	}
+	c := New(Config{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(),
+		Destination: &InCluster{
+			Client: manager.GetClient(), Live: manager.GetAPIReader(),
+			Writer: &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader()},
+		},
+		Credentials: credentials.Maker{Live: manager.GetAPIReader()}, Guards: guardsInPlace{},
+		Recorder: manager.GetEventRecorder("affineur-promotion"),
+	})
+	c.gates = func(record.Record, []record.Report, time.Time) Check { return Check{OK: true} }
+	if err := c.SetupWithManager(ctx, manager); err != nil {
+		return err
+	}
+	return manager.Start(ctx)
+}
+
+// eventually waits for something that takes the controller moments.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if holds() {
+			return
+		}
+	}
+	t.Fatalf("never: %s", what)
+}
+
+// rollOutOnce is the deployment controller: every replica is there at once.
+func rollOutOnce(ctx context.Context, c client.Client, namespace string) {
+	var d appsv1.Deployment
+	if c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: workload.Name}, &d) != nil || d.Status.ObservedGeneration == d.Generation {
+		return
+	}
+	n := *d.Spec.Replicas
+	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, AvailableReplicas: n, ReadyReplicas: n}
+	_ = c.Status().Update(ctx, &d) // a conflict is tried again
+}
+
+// opened creates a prototype, the record of its first revision, its review and an approval, as the other controllers
+// and people would.
+func opened(t *testing.T, c client.Client) record.Record {
+	t.Helper()
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{identity.Namespace, v1alpha1.RecordsNamespace, v1alpha1.SystemNamespace} {
+		must(c.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
+	}
+	people, busiest := int32(10), int32(60)
+	prototype := &v1alpha1.AIPrototype{
+		ObjectMeta: metav1.ObjectMeta{Namespace: identity.Namespace, Name: identity.Name},
+		Spec: v1alpha1.AIPrototypeSpec{
+			Target:   v1alpha1.TargetProduction,
+			Need:     v1alpha1.Need{Problem: "x", Outcomes: []v1alpha1.Outcome{{Name: "x", Unit: "x", Direction: v1alpha1.DirectionIncrease, Baseline: "1", Target: "2"}}},
+			Workload: &v1alpha1.Workload{Container: &v1alpha1.Container{Image: "registry.example.org/x:1", Port: 8080}},
+			Demand:   &v1alpha1.Demand{People: &people, BusiestHour: &busiest, AnswerWithin: &metav1.Duration{Duration: time.Second}},
+		},
+	}
+	must(c.Create(ctx, prototype))
+	r := recordOf(t, 1, digestA, func(r *record.Record) {
+		r.Prototype.UID = string(prototype.UID)
+		r.Subject.Destination.Namespace = r.Prototype.Production()
+		r.Requirements.SoakSeconds = 2
+		r.Requirements.Production.Ingress.From = nil
+	})
+	must(c.Create(ctx, object(t, r)))
+	review := r.Review(prototype)
+	must(c.Create(ctx, review))
+	for _, kind := range []string{v1alpha1.ConditionGatesPassed, v1alpha1.ConditionApproved} {
+		review.Status.Conditions = append(review.Status.Conditions, metav1.Condition{
+			Type: kind, Status: metav1.ConditionTrue, Reason: "Test", LastTransitionTime: metav1.Now(), ObservedGeneration: 1,
+		})
+	}
+	must(apply.Status(ctx, c, &v1alpha1.HardeningReview{
+		ObjectMeta: metav1.ObjectMeta{Namespace: review.Namespace, Name: review.Name},
+		Status:     v1alpha1.HardeningReviewStatus{ObservedGeneration: 1, Conditions: review.Status.Conditions},
+	}, "affineur-review"))
+	decision := approval(r, reviewer)
+	decision.CreationTimestamp = metav1.Time{}
+	decision.Spec.Review.UID = string(review.UID)
+	must(c.Create(ctx, decision))
+	return r
+}
+
+// TestOnAPIServer: with the server's own defaults, schemas and watches, a promotion arrives, then asks for nothing any
+// more, puts drift back at once, and is taken down when it is retired.
+func TestOnAPIServer(t *testing.T) {
+	c, log := startServer(t)
+	ctx := t.Context()
+	r := opened(t, c)
+	production := r.Prototype.Production()
+	var review v1alpha1.HardeningReview
+	step := func() v1alpha1.PromotionStep {
+		rollOutOnce(ctx, c, production)
+		if err := c.Get(ctx, client.ObjectKey{Namespace: identity.Namespace, Name: identity.Name + "-1"}, &review); err != nil || review.Status.Promotion == nil {
+			return ""
+		}
+		return review.Status.Promotion.Step
+	}
+	// The review's status may have been seen before the approval existed: another look comes with the next change.
+	eventually(t, "serving", func() bool {
+		if step() == v1alpha1.StepPreparing && review.Status.Promotion.Reason == v1alpha1.ReasonNotApproved {
+			review.Labels["touched"] = time.Now().Format("150405")
+			_ = c.Update(ctx, &review)
+		}
+		return step() == v1alpha1.StepServing
+	})
+	if p := review.Status.Promotion; p.ServingSince.Sub(p.SoakingSince.Time) < 2*time.Second {
+		t.Errorf("soaked from %s to %s", p.SoakingSince, p.ServingSince)
+	}
+
+	time.Sleep(2 * time.Second)
+	if len(log.take()) == 0 {
+		t.Error("the log of requests holds none: it would show nothing")
+	}
+	var d appsv1.Deployment
+	if err := c.Get(ctx, client.ObjectKey{Namespace: production, Name: workload.Name}, &d); err != nil {
+		t.Fatal(err)
+	}
+	d.Status.Conditions = []appsv1.DeploymentCondition{{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue, Reason: "Test"}}
+	if err := c.Status().Update(ctx, &d); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2 * time.Second)
+	if asked := log.take(); len(asked) > 0 {
+		t.Errorf("a pass with nothing to change asked %v", asked)
+	}
+
+	for _, gone := range []client.Object{
+		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: production, Name: "deny-all"}},
+		&policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: production, Name: workload.Name}},
+	} {
+		if err := c.Delete(ctx, gone); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, gone.GetName()+" is back", func() bool { return c.Get(ctx, client.ObjectKeyFromObject(gone), gone) == nil })
+	}
+
+	var prototype v1alpha1.AIPrototype
+	if err := c.Get(ctx, client.ObjectKey{Namespace: identity.Namespace, Name: identity.Name}, &prototype); err != nil {
+		t.Fatal(err)
+	}
+	prototype.Spec.Target = v1alpha1.TargetRetired
+	if err := c.Update(ctx, &prototype); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "retiring", func() bool { return step() == v1alpha1.StepRetiring })
+	eventually(t, "the namespace is being deleted", func() bool {
+		var namespace corev1.Namespace
+		return c.Get(ctx, client.ObjectKey{Name: production}, &namespace) == nil && !namespace.DeletionTimestamp.IsZero()
+	})
+}
