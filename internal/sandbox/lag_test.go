@@ -74,6 +74,7 @@ func TestCacheThatShowsRunsThatWereRemoved(t *testing.T) {
 	measured := w.prototype().Status.Sandbox.Isolation.MeasuredAt
 	w.advance(time.Second)
 	w.Client = &lagging{Client: w.client, jobs: jobs}
+	w.runs.client = w.Client
 	if _, err := w.reconcile(); err != nil {
 		t.Fatal(err)
 	}
