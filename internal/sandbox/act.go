@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -126,9 +128,32 @@ func (a *actor) prepare(ctx context.Context, s *Snapshot, seen *remembered, out 
 		}
 	}
 	if s.References.Live {
+		if err := a.dropSecrets(ctx, s); err != nil {
+			return err
+		}
 		seen.written = true
 	}
 	out.Prepared = true
+	return nil
+}
+
+// dropSecrets removes credentials that the prototype no longer has: of an integration that it, or the policy, gave up.
+// Secrets are in no cache, so this is looked at whenever they are read anew.
+func (a *actor) dropSecrets(ctx context.Context, s *Snapshot) error {
+	var list corev1.SecretList
+	if err := a.writer.Live.List(ctx, &list, client.InNamespace(s.Identity.Sandbox()),
+		client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}); err != nil {
+		return err
+	}
+	for i := range list.Items {
+		wanted := func(made *corev1.Secret) bool { return made.Name == list.Items[i].Name }
+		if slices.ContainsFunc(s.References.Made.Secrets, wanted) {
+			continue
+		}
+		if err := a.writer.Remove(ctx, &list.Items[i]); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

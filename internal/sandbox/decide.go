@@ -197,7 +197,7 @@ func (s Snapshot) retire(now time.Time) Plan {
 	if s.exists() || s.promoted() {
 		plan = Plan{State: Retiring, Handled: true, Wake: now.Add(teardownPoll)}
 	}
-	if s.exists() {
+	if s.exists() || s.measuring() {
 		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal)
 	}
 	return plan
@@ -206,8 +206,11 @@ func (s Snapshot) retire(now time.Time) Plan {
 // away is a prototype without a sandbox.
 func (s Snapshot) away(state State, now time.Time) Plan {
 	plan := Plan{State: state, Handled: true}
+	if s.measuring() {
+		plan.do(RemoveRuns)
+	}
 	if s.exists() {
-		plan.do(RemoveRuns, TearDownSandbox)
+		plan.do(TearDownSandbox)
 		plan.Wake = now.Add(teardownPoll)
 	}
 	return plan
@@ -244,7 +247,7 @@ func (s Snapshot) suspend() Plan {
 	if s.running() {
 		plan.do(StopWorkload)
 	}
-	if s.Inside.present() || s.Control.present() {
+	if s.measuring() {
 		plan.do(RemoveRuns)
 	}
 	return plan
@@ -284,7 +287,7 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) {
 		plan.do(StartControl)
 	case join:
 		plan.do(StartInside)
-	case clear:
+	case discard:
 		plan.do(RemoveRuns)
 	case conclude:
 		plan.Isolation = s.judged(now)
@@ -329,7 +332,7 @@ func (s Snapshot) work(plan *Plan, now time.Time) {
 		}
 	case s.running() && found.Available:
 		plan.State = Running
-	case verdict != nil && verdict.Verdict == verdictInconclusive && !s.Inside.present() && !s.Control.present():
+	case verdict != nil && verdict.Verdict == verdictInconclusive && !s.measuring():
 		plan.State = Unmeasured
 	default:
 		plan.State = Measuring
@@ -344,6 +347,9 @@ func (s Snapshot) spokenFor() bool {
 	last, any := s.viewed()
 	return any && last.answers(s.SubjectDigest, s.ReviewDigest, s.requestTime())
 }
+
+// measuring tells whether a run of the isolation measurement is there.
+func (s Snapshot) measuring() bool { return s.Inside.present() || s.Control.present() }
 
 // present tells whether the run's Job is there.
 func (p Probe) present() bool { return p.State != run.Absent && p.State != "" }

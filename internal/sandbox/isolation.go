@@ -63,26 +63,26 @@ const (
 	follow step = "follow"
 	// conclude: both have ended.
 	conclude step = "conclude"
-	// clear: what is there was made for something else.
-	clear step = "clear"
+	// discard: what is there was made for something else.
+	discard step = "discard"
 )
 
 // measurement says what is next, and when at the latest if it is to rest.
 //
 //	due ─begin▶ control at work ─join▶ both at work ─follow▶ both ended ─conclude▶ rest until due again
-//	          any run made under other inputs, or before it was asked again ─clear▶ due
+//	          any run made under other inputs, or before it was asked again ─discard▶ due
 func (s Snapshot) measurement(now time.Time) (step, time.Time) {
 	inside, control := s.Inside.State, s.Control.State
 	switch {
 	case s.stale(s.Inside) || s.stale(s.Control):
-		return clear, time.Time{}
+		return discard, time.Time{}
 	case control == run.Absent && inside == run.Absent:
 		if due := s.measurementDue(); now.Before(due) {
 			return rest, due
 		}
 		return begin, time.Time{}
 	case control == run.Absent:
-		return clear, time.Time{}
+		return discard, time.Time{}
 	case inside == run.Absent && control == run.Running && s.Control.Why == controlAtWork:
 		return join, time.Time{}
 	case control == run.Running || inside == run.Running:

@@ -138,3 +138,23 @@ func TestSecretsThatCouldNotBeWrittenAreMadeLater(t *testing.T) {
 		t.Error("the pull secret was forgotten")
 	}
 }
+
+func TestCredentialsThatThePolicyTakesBack(t *testing.T) {
+	policy := aPolicy()
+	policy.Spec.Sandbox.Registries[0].PullSecret = &v1alpha1.LocalName{Name: "pull"}
+	pull := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "pull"}, Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte("{}")},
+	}
+	w := newWorld(t, aPrototype().obj(), policy, pull)
+	w.settle()
+	if !w.exists(&corev1.Secret{}, w.identity.Sandbox(), workload.PullSecret) {
+		t.Fatal("no pull secret")
+	}
+	w.must(w.client.Get(t.Context(), client.ObjectKey{Name: "organisation"}, policy))
+	policy.Spec.Sandbox.Registries[0].PullSecret = nil
+	w.must(w.client.Update(t.Context(), policy))
+	w.settle()
+	if w.exists(&corev1.Secret{}, w.identity.Sandbox(), workload.PullSecret) {
+		t.Error("the credential stays in the sandbox")
+	}
+}

@@ -47,7 +47,19 @@ func TestFromManifestToReview(t *testing.T) {
 	w.expect(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonInReview)
 	w.expect(v1alpha1.ConditionSandboxReady, metav1.ConditionTrue, v1alpha1.ReasonRunningInSandbox)
 	w.expect(v1alpha1.ConditionReviewOpen, metav1.ConditionTrue, v1alpha1.ReasonInReview)
-	t.Log(strings.Join(w.plans, "\n"))
+	want := []string{
+		"Measuring: AddFinalizer PrepareSandbox StartControl",
+		"Measuring: PrepareSandbox",
+		"Measuring: PrepareSandbox StartInside",
+		"Measuring: PrepareSandbox",
+		"Starting: PrepareSandbox KeepReports RemoveRuns RunWorkload isolation=Enforced",
+		"Starting: PrepareSandbox RunWorkload",
+		"Running: PrepareSandbox RunWorkload OpenReview record=1",
+		"Running: PrepareSandbox RunWorkload",
+	}
+	if got := w.transcript(); !slices.Equal(got, want) {
+		t.Errorf("went:\n%s", strings.Join(got, "\n"))
+	}
 }
 
 func TestSteadyPassMakesNoRequest(t *testing.T) {
@@ -141,6 +153,16 @@ func TestClusterThatIgnoresNetworkPolicy(t *testing.T) {
 			t.Errorf("%d replicas", *replicas)
 		}
 	})
+}
+
+// transcript of what was planned, without times and repetitions.
+func (w *world) transcript() []string {
+	var out []string
+	for _, plan := range w.plans {
+		plan, _, _ = strings.Cut(plan, " wake=")
+		out = append(out, plan)
+	}
+	return slices.Compact(out)
 }
 
 func (w *world) deployment() *appsv1.Deployment {
