@@ -3,6 +3,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -34,7 +35,7 @@ const (
 	Unchanged Outcome = "Unchanged"
 )
 
-// fanOut bounds how many objects are written at once.
+// fanOut is how many objects are written at once where nobody says otherwise.
 const fanOut = 8
 
 // ConflictError means that an object of the wanted name exists and is not ours. Nothing is adopted: whoever made
@@ -64,6 +65,8 @@ func (e *ConflictError) Error() string {
 type Writer struct {
 	Client client.Client
 	Live   client.Reader
+	// FanOut bounds how many objects are written at once; 8 where it is 0, and in order where it is 1.
+	FanOut int
 
 	mutex   sync.Mutex
 	written map[key]memory
@@ -87,7 +90,7 @@ const secretsFresh = 10 * time.Minute
 func (w *Writer) EnsureAll(ctx context.Context, wanted ...client.Object) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(wanted))
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(fanOut)
+	group.SetLimit(cmp.Or(w.FanOut, fanOut))
 	for i, object := range wanted {
 		group.Go(func() error {
 			outcome, err := w.Ensure(ctx, object)

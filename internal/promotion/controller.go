@@ -51,6 +51,8 @@ type Config struct {
 	Credentials credentials.Maker
 	Guards      Guards
 	Recorder    events.EventRecorder
+	// Now is the clock; time.Now where it is nil.
+	Now func() time.Time
 }
 
 // Controller promotes.
@@ -63,10 +65,14 @@ type Controller struct {
 
 // New makes a controller.
 func New(config Config) *Controller {
+	now := config.Now
+	if now == nil {
+		now = time.Now
+	}
 	return &Controller{
 		observer: &observer{
 			client: config.Client, live: config.Live, destination: config.Destination, maker: config.Credentials,
-			guards: config.Guards, gates: gates, now: time.Now,
+			guards: config.Guards, gates: gates, now: now,
 		},
 		client: config.Client, destination: config.Destination, recorder: config.Recorder,
 	}
