@@ -75,7 +75,9 @@ func TestDecisionInOneNamespaceOnly(t *testing.T) {
 		{APIGroups: []string{"affineur.dev"}, Resources: []string{v1alpha1.RoleResource}, ResourceNames: []string{"privacy"}, Verbs: []string{"approve"}}}}))
 	must(t, admin.Create(t.Context(), granted("approve-privacy", team, "privacy-officers")))
 	dora := as("dora@example.org", "privacy-officers", everything)
-	must(t, decide("privacy", func(d *v1alpha1.HardeningDecision) { d.Spec.Role = "privacy" })(t.Context(), dora))
+	soon(t, func() error {
+		return decide("privacy", func(d *v1alpha1.HardeningDecision) { d.Spec.Role = "privacy" })(t.Context(), dora)
+	})
 	elsewhere := attack{"elsewhere", "affineur-decisions", "you may not decide as privacy in namespace default", dora, decide("privacy", func(d *v1alpha1.HardeningDecision) {
 		d.Spec.Role, d.Namespace = "privacy", "default"
 	})}

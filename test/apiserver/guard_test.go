@@ -230,6 +230,12 @@ func guardedAgain(t *testing.T) {
 	})
 }
 
+// soon is for what a right that was just granted allows: the authorizer hears of it a moment later.
+func soon(t *testing.T, try func() error) {
+	t.Helper()
+	must(t, until(t.Context(), func(context.Context) error { return try() }))
+}
+
 // until tries until it works, for as long as a server may take to notice what changed.
 func until(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)

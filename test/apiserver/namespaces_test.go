@@ -139,7 +139,7 @@ func TestTeamLabelsAreAssigned(t *testing.T) {
 	}
 	must(t, admin.Create(t.Context(), granted("affineur-team-assigner", "", "platform")))
 	for _, who := range []client.Client{as("pat@example.org", "platform", everything), as("root", administrators)} {
-		must(t, relabelled("education", edits["another team"])[""](t.Context(), dry(who)))
+		soon(t, func() error { return relabelled("education", edits["another team"])[""](t.Context(), dry(who)) })
 		must(t, dry(who).Create(t.Context(), namespace("marketing", map[string]string{v1alpha1.LabelTeam: "marketing"})))
 	}
 }
@@ -187,7 +187,7 @@ func TestInstalledNamespaces(t *testing.T) {
 		}
 		gone := func(ctx context.Context, c client.Client) error { return c.Delete(ctx, namespace(name, nil)) }
 		must(t, attack{"deleted", policy, "is kept while the guards stand", as("root", administrators), gone}.refused(t.Context(), wet))
-		must(t, relabelled(name, own)[""](t.Context(), dry(installer)))
+		soon(t, func() error { return relabelled(name, own)[""](t.Context(), dry(installer)) })
 		must(t, relabelled(name, own)[""](t.Context(), dry(as("root", administrators))))
 		role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: name, Name: "upgrade"}}
 		must(t, dry(installer).Create(t.Context(), role))

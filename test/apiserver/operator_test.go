@@ -58,8 +58,18 @@ func TestTheOperatorIsConfined(t *testing.T) {
 		"a role in a sandbox": create(func() client.Object {
 			return &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "x"}}
 		}),
-		"another role in a sandbox":       create(func() client.Object { return granted("admin", sandbox, "thieves") }),
-		"its own rights for others":       create(func() client.Object { return granted("affineur-managed", production, "thieves") }),
+		"another role in a sandbox": create(func() client.Object { return granted("admin", sandbox, "thieves") }),
+		"its own rights for others": create(func() client.Object { return granted("affineur-managed", production, "thieves") }),
+		"its own rights for another account": create(func() client.Object {
+			return bound("affineur-managed", production, v1alpha1.SystemNamespace, "affineur-guard-check")
+		}),
+		"its own rights for its namesake": create(func() client.Object { return bound("affineur-managed", production, team, "affineur") }),
+		"its own rights for a person of its name": create(func() client.Object {
+			b := bound("affineur-managed", production, v1alpha1.SystemNamespace, "affineur").(*rbacv1.RoleBinding)
+			b.Subjects[0] = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "affineur"}
+			return b
+		}),
+		"a sandbox without our label":     merged(namespace(sandbox, nil), `{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`),
 		"the team's rights in production": create(func() client.Object { return granted("affineur-team", production, teamMembership) }),
 		"the team's rights for all":       create(func() client.Object { return granted("affineur-team", sandbox, "system:authenticated") }),
 		"a namespace elsewhere":           create(func() client.Object { return namespace("thief", nil) }),
@@ -115,7 +125,9 @@ func TestTheOperatorDoesItsWork(t *testing.T) {
 	mine := bound("affineur-managed", made.Name, v1alpha1.SystemNamespace, "affineur")
 	must(t, op.Create(t.Context(), mine))
 	must(t, op.Create(t.Context(), granted("affineur-team", made.Name, teamMembership)))
-	must(t, op.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: made.Name, Name: "key"}}))
+	soon(t, func() error {
+		return op.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: made.Name, Name: "key"}})
+	})
 	must(t, op.Create(t.Context(), service(made.Name, "served")))
 	made.Labels["affineur.dev/port-forward"] = "true"
 	must(t, op.Update(t.Context(), made))
