@@ -80,17 +80,18 @@ func open(r record.Report, kind evidence.Kind) measured {
 	return m
 }
 
-// nearest opens the control report nearest in time to a run that was made under the same inputs. A newer one belongs to
-// another run.
+// nearest opens the control report of a run that was made under the same inputs: the first that ended when the run had
+// ended or later, since a control stays at work until then. Only where there is none, one that ended before; it will
+// hardly be a witness. The distance alone would not do: a control may end long after its run, and the control of an
+// earlier attempt shortly before it.
 func nearest(rec record.Record, reports []record.Report, name string, run measured) measured {
 	var best *record.Report
-	away := func(r record.Report) time.Duration { return r.MeasuredAt.Sub(run.at).Abs() }
 	for i := range reports {
 		r := &reports[i]
 		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || run.inputs == "" || r.Inputs != run.inputs {
 			continue
 		}
-		if best == nil || away(*r) < away(*best) || away(*r) == away(*best) && r.Name > best.Name {
+		if best == nil || closer(*r, *best, run.at) {
 			best = r
 		}
 	}
@@ -98,6 +99,14 @@ func nearest(rec record.Record, reports []record.Report, name string, run measur
 		return measured{}
 	}
 	return open(*best, evidence.KindIsolation)
+}
+
+func closer(a, b record.Report, end time.Time) bool {
+	if after := !a.MeasuredAt.Before(end); after != !b.MeasuredAt.Before(end) {
+		return after
+	}
+	awayA, awayB := a.MeasuredAt.Sub(end).Abs(), b.MeasuredAt.Sub(end).Abs()
+	return awayA < awayB || awayA == awayB && a.Name > b.Name
 }
 
 // Newest is when the newest measurement of the review's subject by a gate of the given type was made; the zero time
