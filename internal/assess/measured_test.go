@@ -23,8 +23,8 @@ func TestNearestControl(t *testing.T) {
 		want     time.Duration
 	}{
 		"the control of an earlier attempt ended shortly before": {[]record.Report{control("control-2", -6*time.Second), control("control-3", 85*time.Second)}, 85 * time.Second},
-		"that of a later attempt":                               {[]record.Report{control("control-1", 20*time.Second), control("control-2", 110*time.Second)}, 20 * time.Second},
-		"none was at work any more":                             {[]record.Report{control("control-1", -30*time.Second), control("control-2", -3*time.Second)}, -3 * time.Second},
+		"that of a later attempt":                                {[]record.Report{control("control-1", 20*time.Second), control("control-2", 110*time.Second)}, 20 * time.Second},
+		"none was at work any more":                              {[]record.Report{control("control-1", -30*time.Second), control("control-2", -3*time.Second)}, -3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := nearest(rec, test.controls, ReportIntegrationControl, measured{at: end, inputs: rec.ReviewDigest})
