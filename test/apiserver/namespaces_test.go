@@ -120,7 +120,7 @@ func TestNobodyTakesOurNames(t *testing.T) {
 // Threat 9: a team that may update its namespace does not choose its policy.
 func TestTeamLabelsAreAssigned(t *testing.T) {
 	const policy, says = "affineur-team-labels", "takes the verb assign on teams.affineur.dev"
-	must(t, admin.Create(t.Context(), namespace("education", map[string]string{v1alpha1.LabelTeam: "education", "affineur.dev/ai-sandbox": "true"})))
+	must(t, admin.Create(t.Context(), namespace("education-office", map[string]string{v1alpha1.LabelTeam: "education", "affineur.dev/ai-sandbox": "true"})))
 	edits := map[string]func(map[string]string){
 		"another team":    func(l map[string]string) { l[v1alpha1.LabelTeam] = "membership" },
 		"no team":         func(l map[string]string) { delete(l, v1alpha1.LabelTeam) },
@@ -129,17 +129,17 @@ func TestTeamLabelsAreAssigned(t *testing.T) {
 		"every label off": func(l map[string]string) { clear(l) },
 	}
 	for what, edit := range edits {
-		for how, try := range relabelled("education", edit) {
+		for how, try := range relabelled("education-office", edit) {
 			must(t, attack{what + how, policy, says, as(mallory, everything), try}.refused(t.Context(), wet))
 		}
 	}
 	// Everything else of the namespace is the team's.
-	for _, try := range relabelled("education", func(l map[string]string) { l["cost-centre"] = "4711" }) {
+	for _, try := range relabelled("education-office", func(l map[string]string) { l["cost-centre"] = "4711" }) {
 		must(t, try(t.Context(), as(mallory, everything)))
 	}
 	must(t, admin.Create(t.Context(), granted("affineur-team-assigner", "", "platform")))
 	for _, who := range []client.Client{as("pat@example.org", "platform", everything), as("root", administrators)} {
-		soon(t, func() error { return relabelled("education", edits["another team"])[""](t.Context(), dry(who)) })
+		soon(t, func() error { return relabelled("education-office", edits["another team"])[""](t.Context(), dry(who)) })
 		must(t, dry(who).Create(t.Context(), namespace("marketing", map[string]string{v1alpha1.LabelTeam: "marketing"})))
 	}
 }

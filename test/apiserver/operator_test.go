@@ -2,6 +2,8 @@ package apiserver
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
@@ -222,6 +224,27 @@ func TestShippedRolesGrantNoWayOut(t *testing.T) {
 				case (verb == "impersonate" || verb == "bind") && !named:
 					t.Errorf("%s grants %v without naming what", object.GetName(), verb)
 				}
+			}
+		}
+	}
+}
+
+// What docs/security.md points to can be applied as it is.
+func TestExamplesApply(t *testing.T) {
+	must(t, client.IgnoreAlreadyExists(admin.Create(t.Context(), namespace("education", nil))))
+	files, err := filepath.Glob(filepath.Join(root, "config", "rbac", "examples", "*.yaml"))
+	must(t, err)
+	if len(files) == 0 {
+		t.Fatal("no examples")
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		must(t, err)
+		objects, err := decode(text)
+		must(t, err)
+		for _, object := range objects {
+			if err := dry(admin).Patch(t.Context(), object, client.Apply, client.FieldOwner("test"), client.ForceOwnership); err != nil { //nolint:staticcheck // what kubectl apply --server-side does
+				t.Errorf("%s: %v", file, err)
 			}
 		}
 	}
