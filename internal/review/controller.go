@@ -124,7 +124,7 @@ func (r *Reconciler) tell(ctx context.Context, s Snapshot, status v1alpha1.Harde
 		return err
 	}
 	for _, event := range EventsOf(s.Review, before, status) {
-		log.FromContext(ctx).Info(event.Message, "reason", event.Reason, "review", s.Review.Name, "namespace", s.Review.Namespace)
+		log.FromContext(ctx).Info("transition", "reason", event.Reason, "message", event.Message)
 		r.Events.Eventf(s.Review, nil, event.Kind, event.Reason, "Review", "%s", event.Message)
 		if event.Prototype && s.Prototype.Exists {
 			r.Events.Eventf(prototypeOf(s.Review), s.Review, event.Kind, event.Reason, "Review", "%s", event.Message)

@@ -28,7 +28,8 @@ func EventsOf(review *v1alpha1.HardeningReview, before, after v1alpha1.Hardening
 	warning := func(reason, message string, prototype bool) {
 		out = append(out, Event{corev1.EventTypeWarning, reason, evidence.Clean(message, maxMessage), prototype})
 	}
-	if len(before.Conditions) == 0 {
+	// The promotion controller may have told its condition first.
+	if apimeta.FindStatusCondition(before.Conditions, v1alpha1.ConditionGatesPassed) == nil {
 		normal(v1alpha1.ReasonReviewOpened, fmt.Sprintf("Review %s opened in tier %s.", review.Name, review.Spec.Tier), true)
 	}
 	for _, gate := range after.Gates {
@@ -57,8 +58,9 @@ func EventsOf(review *v1alpha1.HardeningReview, before, after v1alpha1.Hardening
 		warning(c.Reason, c.Message, true)
 	}
 	if after.Outcome != "" && before.Outcome == "" {
+		// The prototype's own events tell what it means for it.
 		if c := apimeta.FindStatusCondition(after.Conditions, v1alpha1.ConditionReady); c != nil && c.Status == metav1.ConditionTrue {
-			normal(c.Reason, c.Message, true)
+			normal(c.Reason, c.Message, false)
 		}
 	}
 	return out

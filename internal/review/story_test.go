@@ -51,7 +51,13 @@ func (w *world) clear() {
 // The whole way: measured, decided, promoted, cleared away.
 func TestTheWholeWay(t *testing.T) {
 	w := newWorld(t)
+	first := w.review()
+	first.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionPromoted, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonNotApproved}}
+	w.must(w.client.Status().Update(w.ctx(), first))
 	w.must(w.pass())
+	if n := w.told(v1alpha1.ReasonReviewOpened); n != 2 {
+		t.Errorf("its opening was told %d times: once on the review, once on the prototype", n)
+	}
 	w.is(v1alpha1.ConditionReady, "False Measuring")
 	w.is(v1alpha1.ConditionReconciling, "True Measuring")
 	if got := w.waiting(); got != "Operator" {
@@ -78,6 +84,7 @@ func TestTheWholeWay(t *testing.T) {
 	if o := w.outcome(); o == nil || o.Outcome != v1alpha1.OutcomePromoted || len(o.Gates) != 3 || len(o.Decisions) != 2 {
 		t.Errorf("sealed: %+v", o)
 	}
+	w.is(v1alpha1.ConditionPromoted, "False NotApproved")
 	if got := w.review().Status; got.Outcome != v1alpha1.OutcomePromoted || got.Promotion == nil || len(got.WaitingOn) > 0 {
 		t.Error(w.dump())
 	}
