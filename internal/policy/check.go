@@ -25,7 +25,24 @@ func Check(spec v1alpha1.HardeningPolicySpec) *Problem {
 			return broken(v1alpha1.ReasonExpressionInvalid, field, firstLine(err))
 		}
 	}
+	if problem := checkRoom(spec); problem != nil {
+		return problem
+	}
 	return checkDurations(spec)
+}
+
+// leastCPU and leastMemory are what a measuring run needs in a sandbox: less room for one container would keep
+// isolation from being measured.
+const leastCPU, leastMemory = "200m", "128Mi"
+
+func checkRoom(spec v1alpha1.HardeningPolicySpec) *Problem {
+	limits := spec.Sandbox.Limits.PerPrototype
+	cpu, memory := quantityOf(limits.CPU), quantityOf(limits.Memory)
+	if cpu.Cmp(quantityOf(leastCPU)) < 0 || memory.Cmp(quantityOf(leastMemory)) < 0 {
+		return broken(v1alpha1.ReasonPolicyInvalid, "spec.sandbox.limits.perPrototype",
+			"a sandbox needs at least cpu "+leastCPU+" and memory "+leastMemory+" for the probe of its isolation")
+	}
+	return nil
 }
 
 func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {

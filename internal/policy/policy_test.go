@@ -211,6 +211,7 @@ func TestCheck(t *testing.T) {
 		"names a fact that is not": {func(p *v1alpha1.HardeningPolicySpec) { p.Tiers[1].When = "facts.colour == 'red'" }, v1alpha1.ReasonExpressionInvalid},
 		"no time to decide":        {func(p *v1alpha1.HardeningPolicySpec) { p.Tiers[1].Due = metav1.Duration{} }, v1alpha1.ReasonPolicyInvalid},
 		"max below default":        {func(p *v1alpha1.HardeningPolicySpec) { p.Sandbox.Lifetime.Max = metav1.Duration{Duration: time.Hour} }, v1alpha1.ReasonPolicyInvalid},
+		"no room for a probe":      {func(p *v1alpha1.HardeningPolicySpec) { p.Sandbox.Limits.PerPrototype.CPU = "100m" }, v1alpha1.ReasonPolicyInvalid},
 		"owner without a role":     {func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue.Integrations[0].Owner = "nobody" }, v1alpha1.ReasonPolicyInvalid},
 		"selector with bad operator": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}

@@ -22,12 +22,14 @@ type prior struct {
 	subject, review string
 	outcome         v1alpha1.ReviewOutcome
 	opened, ended   time.Time
+	// retired means that what it let into production was taken out again.
+	retired bool
 }
 
 // answers tells whether the prior review speaks for the present subject, so that no other is opened.
 //
 // An open review and one that ended in production stand while the subject is the same: an edit of the policy affects
-// new reviews only. A rejected or rolled back subject is looked at again only when somebody asks for it after that.
+// new reviews only. What was retired comes back through a review of its own. A rejected or rolled back subject is looked at again only when somebody asks for it after that.
 // An open review under requirements that changed meanwhile is opened anew when somebody asks for that.
 func (p prior) answers(subject, review string, request time.Time) bool {
 	if p.subject != subject {
@@ -35,7 +37,7 @@ func (p prior) answers(subject, review string, request time.Time) bool {
 	}
 	switch p.outcome {
 	case v1alpha1.OutcomePromoted:
-		return true
+		return !p.retired
 	case v1alpha1.OutcomeRejected, v1alpha1.OutcomeRolledBack:
 		return !request.After(p.ended)
 	case "":
@@ -66,7 +68,14 @@ func (s Snapshot) viewed() (prior, bool) {
 	if newest.Status.OutcomeAt != nil {
 		p.ended = newest.Status.OutcomeAt.Time
 	}
+	p.retired = retired(newest)
 	return p, true
+}
+
+// retired tells whether production was taken down after this review had let it in.
+func retired(review *v1alpha1.HardeningReview) bool {
+	promotion := review.Status.Promotion
+	return promotion != nil && promotion.Step == v1alpha1.StepRetired
 }
 
 // ripe tells whether the subject is ready for a review: asked for, running isolated, and nothing left to be resolved.
@@ -139,8 +148,13 @@ func (s Snapshot) review(isolation *v1alpha1.IsolationStatus, now time.Time) (Ac
 	if !s.ripe(isolation, now) || s.reviewProblem() != nil {
 		return "", nil
 	}
-	if newest != nil && s.Records.prior().answers(s.SubjectDigest, s.ReviewDigest, s.requestTime()) {
-		return "", nil
+	if newest != nil {
+		last := s.Records.prior()
+		view := s.view(newest.Prototype.Review(newest.Ordinal))
+		last.retired = view != nil && retired(view)
+		if last.answers(s.SubjectDigest, s.ReviewDigest, s.requestTime()) {
+			return "", nil
+		}
 	}
 	next := s.record(s.Records.Last + 1)
 	return OpenReview, &next

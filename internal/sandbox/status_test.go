@@ -228,6 +228,7 @@ func TestAnswersOfAPriorReview(t *testing.T) {
 		"promoted":                           {of(v1alpha1.OutcomePromoted), "s", "r", after, true},
 		"promoted, policy edited":            {of(v1alpha1.OutcomePromoted), "s", "r2", after, true},
 		"promoted, another subject":          {of(v1alpha1.OutcomePromoted), "s2", "r", time.Time{}, false},
+		"promoted and retired":               {prior{subject: "s", review: "r", outcome: v1alpha1.OutcomePromoted, retired: true}, "s", "r", time.Time{}, false},
 		"rejected":                           {of(v1alpha1.OutcomeRejected), "s", "r", time.Time{}, true},
 		"rejected, policy edited":            {of(v1alpha1.OutcomeRejected), "s", "r2", time.Time{}, true},
 		"rejected, asked before the outcome": {of(v1alpha1.OutcomeRejected), "s", "r", before, true},
