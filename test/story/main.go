@@ -103,7 +103,7 @@ func play(ctx context.Context, o options, out io.Writer, result *outcome) error 
 		return err
 	}
 	s.result = result
-	result.Seconds = map[string]int{"cluster": o.clusterSeconds}
+	result.Seconds = map[string]float64{"cluster": float64(o.clusterSeconds)}
 	err = s.perform(ctx, story)
 	s.out.timeline()
 	return err

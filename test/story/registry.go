@@ -14,7 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 )
 
-// moveTag makes the tag of one pushed image stand for another one, as whoever may push to the registry could.
+// moveTag makes the tag of one pushed image stand for another one of its repository, as whoever may push to the
+// registry could.
 func (s *stage) moveTag(ctx context.Context, tagOf, contentOf string) error {
 	options, err := s.registryOptions(ctx)
 	if err != nil {
@@ -24,11 +25,7 @@ func (s *stage) moveTag(ctx context.Context, tagOf, contentOf string) error {
 	if err != nil {
 		return err
 	}
-	content, err := s.pushReference(s.images[contentOf].Image)
-	if err != nil {
-		return err
-	}
-	wanted, err := remote.Get(content, options...)
+	wanted, err := remote.Get(tag.Context().Digest(s.images[contentOf].Digest), options...)
 	if err != nil {
 		return err
 	}

@@ -7,11 +7,11 @@ import (
 
 // outcome is the last line of the story.
 type outcome struct {
-	Result    string         `json:"result"`
-	Prototype string         `json:"prototype,omitempty"`
-	Subject   string         `json:"subject,omitempty"`
-	Seconds   map[string]int `json:"seconds,omitempty"`
-	Refusals  int            `json:"refusals"`
+	Result    string             `json:"result"`
+	Prototype string             `json:"prototype,omitempty"`
+	Subject   string             `json:"subject,omitempty"`
+	Seconds   map[string]float64 `json:"seconds,omitempty"`
+	Refusals  int                `json:"refusals"`
 	// Reason and Message say why the story ended early.
 	Reason  string `json:"reason,omitempty"`
 	Message string `json:"message,omitempty"`

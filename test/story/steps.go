@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -24,7 +25,7 @@ var story = []step{
 	{"Everybody gets an identity of their own", "", 1 * time.Minute, (*stage).identify},
 	{"The platform admin sets up the organisation and its policy", "", 2 * time.Minute, (*stage).organise},
 	{"The head of membership applies churn-advisor; its sandbox comes up", "sandboxReady", 3 * time.Minute, (*stage).enterSandbox},
-	{"The head of membership asks for production; the other prototypes are applied", "", 2 * time.Minute, (*stage).promote},
+	{"The head of membership asks for production; course-outliner is applied", "", 2 * time.Minute, (*stage).promote},
 	{"The gates measure it in its sandbox", "gates", 4 * time.Minute, (*stage).passGates},
 	{"Refused: decisions that nobody may make", "", 2 * time.Minute, (*stage).refuseDecisions},
 	{"Security and operations approve, and the image's tag is moved between them", "approved", 1 * time.Minute, (*stage).approve},
@@ -59,7 +60,7 @@ func (s *stage) performOne(ctx context.Context, step step) error {
 		return fmt.Errorf("%s: %w", step.title, err)
 	}
 	if step.seconds != "" {
-		s.result.Seconds[step.seconds] = int(time.Since(began).Round(time.Second).Seconds())
+		s.result.Seconds[step.seconds] = math.Round(10*time.Since(began).Seconds()) / 10
 	}
 	return nil
 }

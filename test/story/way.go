@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -48,8 +49,7 @@ func inSandbox(p *v1alpha1.AIPrototype) (bool, error) {
 		p.Status.Image != nil, nil
 }
 
-// promote has the head of membership ask for production. The other prototypes start their way while this one is
-// measured.
+// promote has the head of membership ask for production. course-outliner starts its way meanwhile.
 func (s *stage) promote(ctx context.Context) error {
 	lead := s.cast[membershipLead]
 	if _, err := s.kubectlAffineur(ctx, lead, "promote", churnAdvisor, "--message", "the renewal season starts in May"); err != nil {
@@ -65,10 +65,8 @@ func (s *stage) promote(ctx context.Context) error {
 	if err := s.apply(ctx, teacher, "prototype-course-outliner.yaml"); err != nil {
 		return err
 	}
-	if _, err := s.kubectlAffineur(ctx, teacher, "promote", courseOutliner); err != nil {
-		return err
-	}
-	return s.applyHoley(ctx)
+	_, err := s.kubectlAffineur(ctx, teacher, "promote", courseOutliner)
+	return err
 }
 
 // passGates waits until every gate of the first review was measured, and passed.
@@ -78,7 +76,7 @@ func (s *stage) passGates(ctx context.Context) error {
 		return err
 	}
 	s.sayGates(review)
-	return nil
+	return s.applyHoley(ctx, "leaky-advisor", "slow-advisor")
 }
 
 // gatesPassed tells whether every required gate passed, and gives up when one failed.
@@ -140,8 +138,10 @@ func (s *stage) awaitProduction(ctx context.Context) error {
 		return err
 	}
 	s.out.say("%s serves in %s at %s", prototype.Status.Production.SubjectDigest, prototype.Status.Production.Namespace, prototype.Status.Production.URL)
-	_, err := s.kubectlAffineur(ctx, lead, "status", churnAdvisor)
-	return err
+	if _, err := s.kubectlAffineur(ctx, lead, "status", churnAdvisor); err != nil {
+		return err
+	}
+	return s.applyHoley(ctx, "lonely-advisor", curiousAdvisor)
 }
 
 // serving tells whether a review's subject serves, and gives up when it was taken back.
@@ -195,18 +195,22 @@ func (s *stage) look(ctx context.Context) error {
 	return nil
 }
 
-// applyHoley applies the prototypes with a hole.
-func (s *stage) applyHoley(ctx context.Context) error {
+// applyHoley applies prototypes with a hole. They go their way while the story goes on, a few at a time: every load
+// measurement takes half a processor.
+func (s *stage) applyHoley(ctx context.Context, names ...string) error {
 	objects, err := manifest.Decode(manifest.For(holeyManifest, s.registry))
 	if err != nil {
 		return err
 	}
 	lead := s.cast[membershipLead]
 	for _, object := range objects {
+		if !slices.Contains(names, object.GetName()) {
+			continue
+		}
 		if err := manifest.Apply(ctx, lead, owner, object); err != nil {
 			return err
 		}
-		s.out.say("%s applied %s, which has a hole", lead, object.GetName())
+		s.out.say("%s applied %s, which has a hole, for later", lead, object.GetName())
 	}
 	return nil
 }
