@@ -66,8 +66,12 @@ func kept(t *testing.T, rec record.Record, gate, name, about string, report evid
 	if err != nil {
 		t.Fatal(err)
 	}
+	ordinal := 0
+	if about == rec.ReviewDigest {
+		ordinal = rec.Ordinal
+	}
 	return record.Report{
-		Prototype: rec.Prototype, Gate: gate, Name: name, Inputs: about, Nonce: nonce, MeasuredAt: report.FinishedAt, Body: body,
+		Prototype: rec.Prototype, Gate: gate, Ordinal: ordinal, Name: name, Inputs: about, Nonce: nonce, MeasuredAt: report.FinishedAt, Body: body,
 	}
 }
 
@@ -235,14 +239,25 @@ func TestGates(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return append(good, record.Report{Prototype: rec.Prototype, Gate: ReportLoad, Name: "later", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(time.Minute), Body: body})
+				return append(good, record.Report{Prototype: rec.Prototype, Gate: ReportLoad, Ordinal: rec.Ordinal, Name: "later", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(time.Minute), Body: body})
 			},
 			want: secure + ", Inconclusive MeasurementLost, " + connected,
+		},
+		"everything was measured for an earlier review of the same subject": {
+			reports: func(rec record.Record, good []record.Report) []record.Report {
+				for i := range good {
+					if good[i].Ordinal != 0 {
+						good[i].Ordinal = rec.Ordinal + 1
+					}
+				}
+				return good
+			},
+			want: secure + ", Pending NotMeasured, Pending NotMeasured",
 		},
 		"an older one was lost": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
 				body, _ := Lost("the pod was evicted")
-				return append(good, record.Report{Prototype: rec.Prototype, Gate: ReportLoad, Name: "earlier", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(-time.Minute), Body: body})
+				return append(good, record.Report{Prototype: rec.Prototype, Gate: ReportLoad, Ordinal: rec.Ordinal, Name: "earlier", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(-time.Minute), Body: body})
 			},
 			want: secure + ", " + scales + ", " + connected, passed: true,
 		},

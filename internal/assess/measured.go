@@ -42,16 +42,22 @@ type measured struct {
 	at     time.Time
 	// inputs that it was made under.
 	inputs string
+	// ordinal of the review that it was made for, 0 for none.
+	ordinal int
 }
 
 // newest opens the newest report of a kind that was made for the prototype under the given inputs, or under any where
-// they are "". One that can't be verified is not passed over for an older one that can: it says that something is
+// they are "". What binds inputs was made for one review, and counts for that one alone. One that can't be verified is not passed over for an older one that can: it says that something is
 // wrong.
 func newest(rec record.Record, reports []record.Report, name string, kind evidence.Kind, inputs string) measured {
+	ordinal := 0
+	if inputs != "" {
+		ordinal = rec.Ordinal
+	}
 	var best *record.Report
 	for i := range reports {
 		r := &reports[i]
-		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || inputs != "" && r.Inputs != inputs {
+		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || inputs != "" && r.Inputs != inputs || r.Ordinal != ordinal {
 			continue
 		}
 		if best == nil || r.MeasuredAt.After(best.MeasuredAt) || r.MeasuredAt.Equal(best.MeasuredAt) && r.Name > best.Name {
@@ -65,7 +71,7 @@ func newest(rec record.Record, reports []record.Report, name string, kind eviden
 }
 
 func open(r record.Report, kind evidence.Kind) measured {
-	m := measured{digest: r.Digest(), at: r.MeasuredAt, inputs: r.Inputs}
+	m := measured{digest: r.Digest(), at: r.MeasuredAt, inputs: r.Inputs, ordinal: r.Ordinal}
 	var gone lost
 	if err := json.Unmarshal(r.Body, &gone); err == nil && gone.Schema == lostSchema {
 		m.Lost = evidence.Clean(gone.Why, 512)
@@ -88,7 +94,7 @@ func nearest(rec record.Record, reports []record.Report, name string, run measur
 	var best *record.Report
 	for i := range reports {
 		r := &reports[i]
-		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || run.inputs == "" || r.Inputs != run.inputs {
+		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || run.inputs == "" || r.Inputs != run.inputs || r.Ordinal != run.ordinal {
 			continue
 		}
 		if best == nil || closer(*r, *best, run.at) {

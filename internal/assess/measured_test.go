@@ -27,7 +27,7 @@ func TestNearestControl(t *testing.T) {
 		"none was at work any more":                              {[]record.Report{control("control-1", -30*time.Second), control("control-2", -3*time.Second)}, -3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := nearest(rec, test.controls, ReportIntegrationControl, measured{at: end, inputs: rec.ReviewDigest})
+			got := nearest(rec, test.controls, ReportIntegrationControl, measured{at: end, inputs: rec.ReviewDigest, ordinal: rec.Ordinal})
 			if got.Report == nil || !got.at.Equal(end.Add(test.want)) {
 				t.Errorf("the control that ended at %s (%s), want %s", got.at, got.Lost, end.Add(test.want))
 			}

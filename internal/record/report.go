@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -34,6 +35,9 @@ type Report struct {
 	Prototype names.Identity
 	// Gate is the kind of measurement: isolation, isolation-control, load, integration.
 	Gate string
+	// Ordinal of the review that the measurement was made for; 0 where it was made for none. The same subject under
+	// the same requirements, reviewed again, is measured again.
+	Ordinal int
 	// Name of the report's object, unique for the run.
 	Name string
 	// Inputs binds the report to what was measured: the review digest, or the digest of the policies probed.
@@ -67,6 +71,9 @@ func (r Report) Object() (*corev1.ConfigMap, error) {
 	}
 	labels := r.Prototype.Labels("report")
 	labels[v1alpha1.LabelGate] = r.Gate
+	if r.Ordinal > 0 {
+		labels[v1alpha1.LabelReview] = strconv.Itoa(r.Ordinal)
+	}
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: r.Name, Labels: labels},
 		Immutable:  ptr.To(true),
@@ -86,6 +93,13 @@ func ReadReport(object *corev1.ConfigMap) (Report, error) {
 			UID:       object.Labels[v1alpha1.LabelPrototypeUID],
 		},
 		Gate: object.Labels[v1alpha1.LabelGate], Name: object.Name, Inputs: object.Data[keyInputs], Nonce: object.Data[keyNonce],
+	}
+	if review, ok := object.Labels[v1alpha1.LabelReview]; ok {
+		ordinal, err := strconv.Atoi(review)
+		if err != nil || ordinal < 1 {
+			return report, fmt.Errorf("%w: report %s is of no review", ErrMismatch, object.Name)
+		}
+		report.Ordinal = ordinal
 	}
 	body, err := unpack(object.BinaryData[keyReport])
 	if err != nil {

@@ -188,7 +188,7 @@ func (s Snapshot) kept(kind evidence.Kind, now time.Time) ([]record.Report, erro
 // report of one run. What left nothing, or measured something else, is kept as lost.
 func (s Snapshot) report(attempt Run, gate, doubt string, now time.Time) (record.Report, error) {
 	out := record.Report{
-		Prototype: s.Record.Prototype, Gate: gate, Name: attempt.Name,
+		Prototype: s.Record.Prototype, Gate: gate, Ordinal: s.Record.Ordinal, Name: attempt.Name,
 		Inputs: s.Record.ReviewDigest, Nonce: attempt.Nonce, MeasuredAt: now,
 	}
 	if attempt.Opened == nil || doubt != "" {
