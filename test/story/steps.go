@@ -43,7 +43,7 @@ var story = []step{
 func (s *stage) perform(ctx context.Context, steps []step) error {
 	for _, step := range steps {
 		if err := s.performOne(ctx, step); err != nil {
-			s.out.say("It ends here: %v", err)
+			s.out.say("It ends here.")
 			return err
 		}
 	}

@@ -1,14 +1,21 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/workload"
 	"github.com/affineur/affineur/test/story/manifest"
 )
 
@@ -25,16 +32,36 @@ func (s *stage) enterSandbox(ctx context.Context) error {
 	if err := s.apply(ctx, lead, "prototype-churn-advisor.yaml"); err != nil {
 		return err
 	}
+	s.result.Prototype = membership + "/" + churnAdvisor
 	prototype := prototypeOf(membership, churnAdvisor)
 	if err := s.prototype(ctx, lead, prototype, inSandbox); err != nil {
+		if isolated := (stopped{}); errors.As(err, &isolated) {
+			return cmp.Or(s.stayedOut(ctx, lead, prototype), err)
+		}
 		return err
 	}
-	s.result.Prototype = membership + "/" + churnAdvisor
 	isolation := prototype.Status.Sandbox.Isolation
 	s.out.say("isolation is %s: %s", isolation.Verdict, isolation.Message)
 	s.out.say("%s is %s", prototype.Status.Image.Requested, prototype.Status.Image.Resolved)
 	_, err := s.kubectlAffineur(ctx, lead, "status", churnAdvisor)
 	return err
+}
+
+// stayedOut wants that nothing of a prototype runs whose sandbox is not isolated, and shows what its team is told.
+func (s *stage) stayedOut(ctx context.Context, who *actor, prototype *v1alpha1.AIPrototype) error {
+	if _, err := s.kubectlAffineur(ctx, who, "status", prototype.Name); err != nil {
+		return err
+	}
+	var pods corev1.PodList
+	err := s.admin.List(ctx, &pods, client.InNamespace(names.Of(prototype).Sandbox()), client.MatchingLabels{v1alpha1.LabelComponent: workload.ComponentPrototype})
+	if err != nil {
+		return err
+	}
+	if len(pods.Items) > 0 {
+		return fmt.Errorf("the sandbox is not isolated, and %d pods of the prototype are there", len(pods.Items))
+	}
+	s.out.say("no pod of the prototype was started")
+	return nil
 }
 
 // inSandbox tells whether a prototype runs in its sandbox, and gives up where the cluster does not isolate it.
