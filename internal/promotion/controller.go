@@ -87,6 +87,10 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	now := c.now()
 	plan := Decide(s, now)
 	outcome, acted := c.act(ctx, s, plan)
+	if apierrors.IsConflict(acted) {
+		// What was seen is past, and so is whatever would be told of it.
+		return result(plan, outcome, now, acted)
+	}
 	reported := c.report(ctx, s, plan, outcome, now)
 	return result(plan, outcome, now, errors.Join(acted, reported))
 }
@@ -125,11 +129,14 @@ func (c *Controller) report(ctx context.Context, s Snapshot, p Plan, o Outcome, 
 	return errors.Join(failed...)
 }
 
-// write applies the one block and the one condition that are this controller's.
+// write applies the one block and the one condition that are this controller's, to the review as it was seen: what a
+// lagging cache makes of it must not take back what was told since.
 func (c *Controller) write(ctx context.Context, v View) error {
 	err := apply.Status(ctx, c.client, &v1alpha1.HardeningReview{
-		ObjectMeta: metav1.ObjectMeta{Namespace: v.Review.Namespace, Name: v.Review.Name, UID: v.Review.UID},
-		Status:     v1alpha1.HardeningReviewStatus{Promotion: v.Promotion, Conditions: []metav1.Condition{v.Promoted}},
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: v.Review.Namespace, Name: v.Review.Name, UID: v.Review.UID, ResourceVersion: v.Review.ResourceVersion,
+		},
+		Status: v1alpha1.HardeningReviewStatus{Promotion: v.Promotion, Conditions: []metav1.Condition{v.Promoted}},
 	}, owner)
 	return client.IgnoreNotFound(err)
 }
