@@ -38,6 +38,9 @@ func TestForgedDecisionsAreRefused(t *testing.T) {
 		{"with another review as its owner", policy, "no finalizers and no owner", as(sam, itSecurity), decide("forged", func(d *v1alpha1.HardeningDecision) {
 			d.OwnerReferences = []metav1.OwnerReference{{APIVersion: "affineur.dev/v1alpha1", Kind: "HardeningReview", Name: "other", UID: "y"}}
 		})},
+		{"with an earlier review of the name as its owner", policy, "no finalizers and no owner", as(sam, itSecurity), decide("forged", func(d *v1alpha1.HardeningDecision) {
+			d.OwnerReferences = []metav1.OwnerReference{{APIVersion: "affineur.dev/v1alpha1", Kind: "HardeningReview", Name: d.Spec.Review.Name, UID: "y"}}
+		})},
 	})
 }
 

@@ -170,6 +170,9 @@ func TestNobodyChangesManagedContent(t *testing.T) {
 	must(t, dry(hpa).SubResource("scale").Update(t.Context(), deployment(production, "kept"),
 		client.WithSubResourceBody(&autoscalingv1.Scale{Spec: autoscalingv1.ScaleSpec{Replicas: 9}})))
 	must(t, dry(as("system:node:node1", administrators, "system:nodes")).Delete(t.Context(), pod(sandbox, "kept")))
+	for _, who := range halfNodes() {
+		must(t, attack{"half a node", policy, says, who, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, pod(sandbox, "kept")) }}.refused(t.Context(), wet))
+	}
 	must(t, dry(as("system:kube-scheduler", administrators)).Delete(t.Context(), pod(sandbox, "kept")))
 	for _, cleaner := range []string{collector, namespacer} {
 		must(t, dry(as(cleaner)).Delete(t.Context(), deployment(production, "kept")))
@@ -178,6 +181,39 @@ func TestNobodyChangesManagedContent(t *testing.T) {
 	must(t, dry(as(mallory, everything)).SubResource("eviction").Create(t.Context(), pod(sandbox, "kept"), &policyv1.Eviction{}))
 	must(t, as("system:node:node1", administrators, "system:nodes").Status().Patch(t.Context(), pod(sandbox, "kept"),
 		client.RawPatch("application/merge-patch+json", []byte(`{"status":{"phase":"Running"}}`))))
+}
+
+// docs/security.md, "Your cluster's own writers".
+func TestPlatformWriters(t *testing.T) {
+	const mesh = "system:serviceaccount:mesh:mesh"
+	put := func(ctx context.Context) error {
+		return dry(as(mesh, administrators)).Create(ctx, configMap(sandbox, "mesh"))
+	}
+	if err := put(t.Context()); !refusedBy(err, "affineur-managed-content") {
+		t.Errorf("before it is named: %v", err)
+	}
+	changeParameters(t, func(data map[string]string) { data["platformWriters"] = "system:serviceaccount:cni:cni\n" + mesh })
+	must(t, until(t.Context(), put))
+	annotated := managed(sandbox, "")
+	must(t, admin.Get(t.Context(), client.ObjectKeyFromObject(annotated), annotated))
+	annotated.Annotations = map[string]string{"mesh": "seen"}
+	must(t, dry(as(mesh, administrators)).Update(t.Context(), annotated.DeepCopy()))
+	annotated.Labels["mesh"] = "on"
+	if err := dry(as(mesh, administrators)).Update(t.Context(), annotated); !refusedBy(err, "affineur-namespaces") {
+		t.Errorf("a label of the platform's: %v", err)
+	}
+	if err := dry(as(mallory, everything)).Create(t.Context(), configMap(sandbox, "x")); !refusedBy(err, "affineur-managed-content") {
+		t.Errorf("somebody else: %v", err)
+	}
+	// To name writers is the installer's right, and no change of the guards.
+	if state := measure(t); !state.InPlace {
+		t.Errorf("%s: %s", state.Reason, state.Message)
+	}
+}
+
+// halfNodes have a kubelet's name without its group, or its group without its name.
+func halfNodes() []client.Client {
+	return []client.Client{as("system:node:node1", everything), as(mallory, everything, "system:nodes")}
 }
 
 // Threat 14 and 19: nobody gets in, and nobody gets a token.
@@ -209,6 +245,9 @@ func TestNobodyGetsIn(t *testing.T) {
 		t.Errorf("a token of the operator: %v", err)
 	}
 	must(t, token(sandbox)(t.Context(), as("system:node:node1", administrators, "system:nodes")))
+	for _, who := range halfNodes() {
+		must(t, attack{"a token of half a node", policy, "nobody uses serviceaccounts/token", who, token(sandbox)}.refused(t.Context(), wet))
+	}
 }
 
 // The policy's sandbox.access.portForward, as the operator writes it on the namespace.
@@ -293,6 +332,16 @@ func TestManagedWorkloadsAreHarmless(t *testing.T) {
 	})
 	// A tag is fine in a sandbox, where the operator resolves it.
 	must(t, dry(controller).Create(t.Context(), func() client.Object { p := pod(sandbox, "tagged"); tag(&p.Spec); return p }()))
+
+	// So are the volumes that a prototype needs.
+	must(t, podWith(production, func(s *corev1.PodSpec) {
+		s.Volumes = []corev1.Volume{
+			{Name: "scratch", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			{Name: "secret", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: "x"}}},
+			{Name: "both", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
+				{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: corev1.LocalObjectReference{Name: "x"}}}}}}},
+		}
+	})(t.Context(), dry(controller)))
 
 	must(t, controller.Create(t.Context(), pod(sandbox, "debugged")))
 	debug := func(ctx context.Context, c client.Client) error {
