@@ -3,6 +3,7 @@ package promotion
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
@@ -149,8 +151,46 @@ func rollOutOnce(ctx context.Context, c client.Client, namespace string) {
 		return
 	}
 	n := *d.Spec.Replicas
+	if countQuota(ctx, c, namespace) != nil || startPods(ctx, c, &d) != nil {
+		return // it is tried again
+	}
 	d.Status = appsv1.DeploymentStatus{ObservedGeneration: d.Generation, Replicas: n, UpdatedReplicas: n, AvailableReplicas: n, ReadyReplicas: n}
 	_ = c.Status().Update(ctx, &d) // a conflict is tried again
+}
+
+// countQuota is the quota controller: without its first count the API server admits no pod.
+func countQuota(ctx context.Context, c client.Client, namespace string) error {
+	var quotas corev1.ResourceQuotaList
+	if err := c.List(ctx, &quotas, client.InNamespace(namespace)); err != nil {
+		return err
+	}
+	for _, q := range quotas.Items {
+		q.Status = corev1.ResourceQuotaStatus{Hard: q.Spec.Hard, Used: corev1.ResourceList{}}
+		for name := range q.Spec.Hard {
+			q.Status.Used[name] = resource.MustParse("0")
+		}
+		if err := c.Status().Update(ctx, &q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startPods are pods of the Deployment's template, ready at once.
+func startPods(ctx context.Context, c client.Client, d *appsv1.Deployment) error {
+	for i := range *d.Spec.Replicas {
+		pod := &corev1.Pod{ObjectMeta: *d.Spec.Template.ObjectMeta.DeepCopy(), Spec: d.Spec.Template.Spec}
+		pod.Namespace, pod.Name = d.Namespace, fmt.Sprintf("%s-%d", d.Annotations[v1alpha1.AnnotationRecord], i)
+		if err := client.IgnoreAlreadyExists(c.Create(ctx, pod)); err != nil {
+			return err
+		}
+		pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
+		pod.ResourceVersion = ""
+		if err := c.Status().Update(ctx, pod); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // opened creates a prototype, the record of its first revision, its review and an approval, as the other controllers
@@ -268,6 +308,10 @@ func TestOnAPIServer(t *testing.T) {
 	eventually(t, "retiring", func() bool { return step() == v1alpha1.StepRetiring })
 	eventually(t, "the namespace is being deleted", func() bool {
 		var namespace corev1.Namespace
+		if client.IgnoreNotFound(c.Get(ctx, client.ObjectKey{Namespace: production, Name: workload.Name}, &d)) == nil {
+			// The garbage collector and the node: pods go with their Deployment.
+			_ = c.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(production), client.GracePeriodSeconds(0))
+		}
 		return c.Get(ctx, client.ObjectKey{Name: production}, &namespace) == nil && !namespace.DeletionTimestamp.IsZero()
 	})
 }

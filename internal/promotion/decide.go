@@ -150,7 +150,7 @@ func watch(s Snapshot, now time.Time) Plan {
 		if b := r.failure(ordinal); b != nil {
 			return remember(m.rollBack(b.Reason, b.Message, now))
 		}
-		if r.complete() {
+		if r.complete() && r.answering(ordinal) {
 			return remember(m.soak(now))
 		}
 		return keep

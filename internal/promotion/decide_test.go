@@ -91,7 +91,10 @@ func (s *situation) reported() *situation {
 func available(name string) Rollout {
 	return Rollout{
 		Exists: true, Record: name, Observed: true, Replicas: 2, Total: 2, Updated: 2, Available: 2, Autoscaled: true, Created: start,
-		Pods: []Pod{{Name: "a", Review: reviewOfRecord(name), Ready: true, Created: start}},
+		Pods: []Pod{
+			{Name: "a", Review: reviewOfRecord(name), Ready: true, Created: start},
+			{Name: "b", Review: reviewOfRecord(name), Ready: true, Created: start},
+		},
 	}
 }
 
@@ -158,6 +161,11 @@ func TestDecide(t *testing.T) {
 		}, later, "Prepare(" + two + " beside " + one + ") → Release(" + two + ")"},
 		"pods available": {"2 intended after 1", func(s *situation) { s.runs(available(two)) }, later,
 			"Remember(" + two + " soaking, after " + one + ")"},
+		"pods counted, and not all seen to be ready yet": {"2 intended after 1", func(s *situation) {
+			r := available(two)
+			r.Pods[1].Ready = false
+			s.runs(r)
+		}, later, "Prepare(" + two + " beside " + one + ") → Release(" + two + ")"},
 		"crash loop": {"2 intended after 1", func(s *situation) { s.runs(crashing(two)) }, later,
 			"Remember(" + one + " serving, fault " + two + " CrashLooping, leftover " + two + ")"},
 		"back to the one before": {"1 again, 2 failed", func(s *situation) { s.runs(crashing(two)) }, later,

@@ -122,6 +122,19 @@ func (r Rollout) complete() bool {
 		r.Updated >= r.Replicas && r.Total == r.Updated && r.Available >= r.Replicas
 }
 
+// answering means that as many pods of the record are seen to be ready as the Deployment wants. Pods and Deployments are
+// seen over different watches: one that is not yet seen to be ready must not look, a moment later, as if it no longer
+// were.
+func (r Rollout) answering(ordinal string) bool {
+	ready := int32(0)
+	for _, p := range r.Pods {
+		if p.Review == ordinal && p.Ready && !p.Terminating {
+			ready++
+		}
+	}
+	return ready >= r.Replicas
+}
+
 // interrupted means that the pods that soaked are being replaced by others: drift was put back or a credential was
 // rotated. That is nobody's fault, and the soak begins anew.
 func (r Rollout) interrupted(since time.Time) bool {
