@@ -192,7 +192,35 @@ func (s Snapshot) waitingOn(answer verdict, p Plan, now time.Time) []v1alpha1.Wa
 			add(turn)
 		}
 	}
+	if len(out) == 0 && !answer.working && s.wanting(p) {
+		out = append(out, s.towardsProduction(answer, p, now))
+	}
 	return out
+}
+
+// wanting tells whether the present revision is not in production although the team wants it there. One that the team
+// itself suspended is where it wants it.
+func (s Snapshot) wanting(p Plan) bool {
+	if !s.wantsProduction() || p.State == Suspended {
+		return false
+	}
+	production := s.production()
+	return production == nil || production.SubjectDigest != s.current()
+}
+
+// towardsProduction is whose turn it is where neither a problem nor an open review says so.
+func (s Snapshot) towardsProduction(answer verdict, p Plan, now time.Time) v1alpha1.WaitingOn {
+	newest := s.newest()
+	current := newest != nil && newest.Spec.SubjectDigest == s.current()
+	switch {
+	case p.absent():
+		return s.turn(v1alpha1.PartyBusiness, answer.message, now)
+	case current && (newest.Status.Outcome == v1alpha1.OutcomeRejected || newest.Status.Outcome == v1alpha1.OutcomeRolledBack):
+		return s.turn(v1alpha1.PartyBusiness, s.ended(newest), now)
+	case current && newest.Status.Outcome == v1alpha1.OutcomePromoted:
+		return s.turn(v1alpha1.PartyOperator, "It is being promoted.", now)
+	}
+	return s.turn(v1alpha1.PartyOperator, "A review of this revision is being opened.", now)
 }
 
 // turn begins now, unless the same was waited for before.
