@@ -170,10 +170,16 @@ func (a *actor) keepReports(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
-// removeRuns deletes both Jobs, and remembers which they were: the cache may show them for a moment longer.
+// removeRuns deletes both Jobs, and remembers those that it did: the cache may show them for a moment longer. The control
+// goes first: a run inside without its control is cleared away, and a control without its run would be judged.
 func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) error {
-	seen.removed = []string{s.Inside.Nonce, s.Control.Nonce}
-	for suffix, probe := range map[string]Probe{suffixInside: s.Inside, suffixControl: s.Control} {
+	// Of earlier pairs, the last one may still be in the cache.
+	seen.removed = seen.removed[max(0, len(seen.removed)-2):]
+	for _, suffix := range []string{suffixControl, suffixInside} {
+		probe := s.Control
+		if suffix == suffixInside {
+			probe = s.Inside
+		}
 		if !probe.present() {
 			continue
 		}
@@ -181,6 +187,7 @@ func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) e
 		if err := a.writer.Remove(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}}); err != nil {
 			return err
 		}
+		seen.removed = append(seen.removed, probe.Nonce)
 	}
 	return nil
 }
