@@ -159,6 +159,8 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 	next.SetAnnotations(merged(live.GetAnnotations(), wanted.GetAnnotations()))
 	next.SetFinalizers(live.GetFinalizers())
 	if err := w.Client.Update(ctx, next); err != nil {
+		// It may have been made all the same: an answer can get lost.
+		w.unlearn(kind, wanted)
 		return "", err
 	}
 	if err := w.remember(kind, wanted, next); err != nil {
@@ -220,6 +222,13 @@ func (w *Writer) Forget(namespace string) {
 	defer w.mutex.Unlock()
 	maps.DeleteFunc(w.looked, func(k key, _ time.Time) bool { return k.namespace == namespace })
 	maps.DeleteFunc(w.written, func(k key, _ memory) bool { return k.namespace == namespace })
+}
+
+// unlearn forgets what is known of an object.
+func (w *Writer) unlearn(kind schema.GroupVersionKind, object client.Object) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	delete(w.written, key{kind, object.GetNamespace(), object.GetName()})
 }
 
 func (w *Writer) remember(kind schema.GroupVersionKind, wanted, live client.Object) error {
