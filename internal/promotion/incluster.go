@@ -44,15 +44,21 @@ func (c *InCluster) Observe(ctx context.Context, name string) (Place, error) {
 		place.Memory = Memory{}
 		return place, nil
 	}
-	rollout, err := c.rollout(ctx, name, place.UID)
+	rollout, err := c.rollout(ctx, c.Client, name, place.UID)
+	if err == nil && (place.Memory.Record == "" || rollout.Record != place.Memory.Record) {
+		// Something is being released or taken away, and the cache may be behind what this controller did a moment ago:
+		// what runs must not be taken for absent.
+		rollout, err = c.rollout(ctx, c.Live, name, place.UID)
+	}
 	place.Rollout = rollout
 	return place, err
 }
 
-func (c *InCluster) rollout(ctx context.Context, name, prototypeUID string) (Rollout, error) {
+// rollout is what runs, with the Deployment from the given reader.
+func (c *InCluster) rollout(ctx context.Context, reader client.Reader, name, prototypeUID string) (Rollout, error) {
 	at := client.ObjectKey{Namespace: name, Name: workload.Name}
 	live := &appsv1.Deployment{}
-	if err := c.Client.Get(ctx, at, live); client.IgnoreNotFound(err) != nil {
+	if err := reader.Get(ctx, at, live); client.IgnoreNotFound(err) != nil {
 		return Rollout{}, err
 	} else if err != nil {
 		live = nil
