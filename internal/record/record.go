@@ -45,8 +45,24 @@ type Record struct {
 
 // reviewed is what the review digest covers.
 type reviewed struct {
-	Subject      string              `json:"subject"`
-	Requirements policy.Requirements `json:"requirements"`
+	Subject string `json:"subject"`
+	// Requirements are policy.Requirements, or their JSON as it was stored.
+	Requirements any `json:"requirements"`
+}
+
+// stored are the parts of a record that its digests cover, as they were written: a version with other fields must
+// not find another digest in them.
+type stored struct {
+	Subject      json.RawMessage `json:"subject"`
+	Requirements json.RawMessage `json:"requirements"`
+}
+
+func (s stored) digests() (subjectDigest, reviewDigest string, err error) {
+	if subjectDigest, err = subject.Digest(s.Subject); err != nil {
+		return "", "", err
+	}
+	reviewDigest, err = subject.Digest(reviewed{Subject: subjectDigest, Requirements: s.Requirements})
+	return subjectDigest, reviewDigest, err
 }
 
 // ReviewDigest binds a subject to the requirements that it is measured against.
@@ -89,11 +105,15 @@ func Read(object *appsv1.ControllerRevision) (Record, error) {
 	if err := json.Unmarshal(object.Data.Raw, &r); err != nil {
 		return r, fmt.Errorf("%w: %s: %w", ErrMismatch, object.Name, err)
 	}
-	sealed, err := r.Seal()
-	if err != nil {
-		return r, err
+	var raw stored
+	if err := json.Unmarshal(object.Data.Raw, &raw); err != nil {
+		return r, fmt.Errorf("%w: %s: %w", ErrMismatch, object.Name, err)
 	}
-	if r.Schema != Schema || sealed.SubjectDigest != r.SubjectDigest || sealed.ReviewDigest != r.ReviewDigest || r.Name() != object.Name {
+	subjectDigest, reviewDigest, err := raw.digests()
+	if err != nil {
+		return r, fmt.Errorf("%w: %s: %w", ErrMismatch, object.Name, err)
+	}
+	if r.Schema != Schema || subjectDigest != r.SubjectDigest || reviewDigest != r.ReviewDigest || r.Name() != object.Name {
 		return r, fmt.Errorf("%w: %s", ErrMismatch, object.Name)
 	}
 	return r, nil

@@ -2,10 +2,10 @@
 //
 // Two digests bind everything that is decided. The subject digest is the SHA-256 of the canonical subject: the
 // workload by image digest, its configuration with contents, the model, the integrations, the demand and the
-// destination. The review digest covers the subject and the frozen requirements. Canonical means: JSON of the
-// fixed structures below, fields in the order in which they are declared, every list that has no meaning in its
-// order sorted, quantities and durations in one spelling, no maps. The same input gives the same digest on any
-// machine and with any version of Go.
+// destination. The review digest covers the subject and the frozen requirements. Canonical means: JSON with sorted
+// keys and without escapes that JSON does not ask for, every list that has no meaning in its order sorted, quantities
+// and durations in one spelling. The same input gives the same digest on any machine and with any version of Go, and
+// what was stored keeps its digest when later versions add fields.
 package subject
 
 import (
@@ -231,12 +231,24 @@ func Digest(value any) (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// Canonical is the JSON of a value without HTML escapes and without a trailing line feed.
+// Canonical is the JSON of a value with sorted keys, without HTML escapes and without a trailing line feed. Of JSON
+// that was stored (a json.RawMessage) it is the same, whatever fields the present structures have.
 func Canonical(value any) ([]byte, error) {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("canonical form: %w", err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	// Numbers stay as they are spelled; a float64 would lose digits.
+	decoder.UseNumber()
+	var generic any
+	if err := decoder.Decode(&generic); err != nil {
+		return nil, fmt.Errorf("canonical form: %w", err)
+	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(value); err != nil {
+	if err := encoder.Encode(generic); err != nil {
 		return nil, fmt.Errorf("canonical form: %w", err)
 	}
 	return bytes.TrimSuffix(out.Bytes(), []byte("\n")), nil
