@@ -117,7 +117,8 @@ func (c *Controller) prepare(ctx context.Context, s Snapshot, a Action, o *Outco
 		o.Again = rightsSettle
 		return errLater
 	}
-	return c.ensure(ctx, s, o, false, content(*r, s.record(a.Beside))...)
+	// What makes room for the next record is no drift of the one that serves.
+	return c.ensure(ctx, s, o, a.Record != s.memory().Record, content(*r, s.record(a.Beside))...)
 }
 
 // release writes the record's Secrets, then what runs with them.
