@@ -257,9 +257,14 @@ func (a *actor) tearDown(ctx context.Context, s *Snapshot, namespace string, out
 
 // sweepGates removes every run of this prototype, and the openings made for them, from the gates' namespace.
 func (a *actor) sweepGates(ctx context.Context, s *Snapshot) error {
+	return a.sweepRuns(ctx, s.Identity.UID)
+}
+
+// sweepRuns is sweepGates by the prototype's UID.
+func (a *actor) sweepRuns(ctx context.Context, uid string) error {
 	for _, list := range []client.ObjectList{&batchv1.JobList{}, &networkingv1.NetworkPolicyList{}} {
 		if err := a.client.List(ctx, list, client.InNamespace(v1alpha1.GatesNamespace),
-			client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}); err != nil {
+			client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: uid}); err != nil {
 			return err
 		}
 		if err := apimeta.EachListItem(list, func(object runtime.Object) error {

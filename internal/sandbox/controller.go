@@ -47,8 +47,12 @@ const lag = 5 * time.Second
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	now := r.Clock.Now()
 	snapshot, err := r.observer().observe(ctx, request.NamespacedName, now)
-	if err != nil || snapshot == nil {
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	again, err := r.orphans(ctx, request.NamespacedName, snapshot)
+	if err != nil || snapshot == nil {
+		return ctrl.Result{RequeueAfter: again}, err
 	}
 	seen := r.memory.of(request.NamespacedName, snapshot.Prototype.UID)
 	if seen.lags(snapshot.Prototype, now) {
@@ -56,6 +60,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	version := snapshot.Prototype.ResourceVersion
 	plan := Decide(*snapshot, now)
+	if again > 0 {
+		plan.wakeBy(now.Add(again))
+	}
 	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String())
 	outcome := (&actor{client: r.Client, writer: r.Writer}).act(ctx, snapshot, plan, seen)
 	seen.learn(plan, outcome)
