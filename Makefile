@@ -76,6 +76,7 @@ test: envtest ## Run unit tests and tests against a real API server.
 test-e2e: ## Play the story and the end-to-end tests on the development cluster.
 	./hack/demo.sh
 	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -timeout 20m ./test/e2e/...
+	./hack/unenforced.sh
 
 ##@ Try
 

@@ -14,6 +14,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
@@ -114,10 +115,24 @@ func TestTheOperatorWritesInManagedNamespaces(t *testing.T) {
 		&policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "advisor"}},
 		contents(sandbox)["a Job"], contents(sandbox)["a HorizontalPodAutoscaler"],
 		granted("affineur-team", sandbox, teamMembership), granted("affineur-team-portforward", sandbox, teamMembership),
-		deployment(production, "advisor"), configMap(v1alpha1.GatesNamespace, "canary"), snapshot("record-by-operator"), report("report-by-operator"),
+		deployment(production, "advisor"), configMap(v1alpha1.GatesNamespace, "canary"),
 	} {
 		must(t, op.Create(t.Context(), object))
 		must(t, op.Delete(t.Context(), object))
+	}
+}
+
+// The record is the operator's to write once: it may neither rewrite nor remove it.
+func TestTheOperatorWritesTheRecordOnce(t *testing.T) {
+	op := as(operator)
+	for _, object := range []client.Object{snapshot("record-by-operator"), report("report-by-operator")} {
+		must(t, op.Create(t.Context(), object))
+		if err := op.Update(t.Context(), object); !apierrors.IsForbidden(err) {
+			t.Errorf("updating %T: %v", object, err)
+		}
+		if err := op.Delete(t.Context(), object); !apierrors.IsForbidden(err) {
+			t.Errorf("deleting %T: %v", object, err)
+		}
 	}
 }
 
@@ -404,9 +419,9 @@ func TestRecordsNeverChange(t *testing.T) {
 	// Writing it again as it is, as after a restart, is no change.
 	again := &appsv1.ControllerRevision{}
 	must(t, op.Get(t.Context(), client.ObjectKeyFromObject(snapshot("record-kept")), again))
-	must(t, op.Update(t.Context(), again))
-	must(t, op.Delete(t.Context(), snapshot("record-kept")))
-	must(t, op.Delete(t.Context(), report("report-kept")))
+	must(t, full.Update(t.Context(), again))
+	must(t, full.Delete(t.Context(), snapshot("record-kept")))
+	must(t, full.Delete(t.Context(), report("report-kept")))
 	// The cluster's own ConfigMap of every namespace.
 	must(t, as("system:serviceaccount:kube-system:root-ca-cert-publisher", administrators).Create(t.Context(), configMap(v1alpha1.RecordsNamespace, "kube-root-ca.crt")))
 }

@@ -143,7 +143,7 @@ func TestTheOperatorDoesItsWork(t *testing.T) {
 	must(t, op.Create(t.Context(), &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "x",
 		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: "/metrics", Verb: "get"}}}))
 	for _, list := range []client.ObjectList{&v1alpha1.AIPrototypeList{}, &v1alpha1.HardeningReviewList{}, &v1alpha1.HardeningDecisionList{}, &v1alpha1.HardeningPolicyList{},
-		&corev1.NamespaceList{}, &corev1.PodList{}, &corev1.NodeList{}, &rbacv1.RoleBindingList{}, &admissionv1.ValidatingAdmissionPolicyList{}} {
+		&corev1.NamespaceList{}, &corev1.PodList{}, &rbacv1.RoleBindingList{}, &admissionv1.ValidatingAdmissionPolicyList{}} {
 		must(t, op.List(t.Context(), list))
 	}
 	must(t, op.Get(t.Context(), client.ObjectKeyFromObject(configMapIn(team, t)), &corev1.ConfigMap{}))

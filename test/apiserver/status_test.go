@@ -41,10 +41,9 @@ func TestNobodyReportsByHand(t *testing.T) {
 	for _, object := range []client.Object{prototype("reported"), review("reported-1"), policyOf("reported")} {
 		must(t, status(object)(t.Context(), op))
 	}
-	must(t, label(t.Context(), op))
 	must(t, gone(t.Context(), dry(as(collector))))
 	must(t, gone(t.Context(), dry(as(namespacer))))
-	must(t, gone(t.Context(), op))
+	must(t, gone(t.Context(), as(operator, administrators)))
 }
 
 // What is written of the spec together with a status is dropped by the server.
