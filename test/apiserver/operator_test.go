@@ -28,6 +28,7 @@ func TestTheOperatorIsConfined(t *testing.T) {
 	must(t, anna.Create(t.Context(), prototype("stolen")))
 	must(t, admin.Create(t.Context(), policyOf("stolen")))
 	must(t, as(sam, itSecurity).Create(t.Context(), decision("stolen")))
+	must(t, thief.Create(t.Context(), event("stolen.1")))
 	merged := func(object client.Object, body string) func(context.Context, client.Client) error {
 		return func(ctx context.Context, c client.Client) error {
 			return c.Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch("application/merge-patch+json", []byte(body)))
@@ -83,7 +84,8 @@ func TestTheOperatorIsConfined(t *testing.T) {
 		"a lease elsewhere": create(func() client.Object {
 			return &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: "kube-system", Name: "x"}}
 		}),
-		"a node": create(func() client.Object { return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "x"}} }),
+		"deleting an event": gone(event("stolen.1")),
+		"a node":            create(func() client.Object { return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "x"}} }),
 	}
 	for what, try := range attacks {
 		must(t, attack{what, policy, "the operator may not", thief, try}.refused(t.Context(), wet))
@@ -105,6 +107,11 @@ func TestTheOperatorIsConfined(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+func event(name string) *eventsv1.Event {
+	return &eventsv1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: name}, EventTime: metav1.NowMicro(), Type: "Normal", Reason: "Test", Action: "Test",
+		ReportingController: "affineur", ReportingInstance: "affineur-0", Regarding: corev1.ObjectReference{Kind: "AIPrototype", Namespace: team, Name: "x"}}
 }
 
 // What the operator has to be able to do, with exactly the rights of config/rbac.
@@ -135,9 +142,7 @@ func TestTheOperatorDoesItsWork(t *testing.T) {
 	must(t, op.Update(t.Context(), made))
 	must(t, op.Delete(t.Context(), made))
 
-	now := metav1.NowMicro()
-	must(t, op.Create(t.Context(), &eventsv1.Event{ObjectMeta: metav1.ObjectMeta{Namespace: team, Name: "served.1"}, EventTime: now, Type: "Normal", Reason: "Test", Action: "Test",
-		ReportingController: "affineur", ReportingInstance: "affineur-0", Regarding: corev1.ObjectReference{Kind: "AIPrototype", Namespace: team, Name: "served"}}))
+	must(t, op.Create(t.Context(), event("served.1")))
 	must(t, op.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "affineur"}}))
 	must(t, op.Create(t.Context(), &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: "x"}}))
 	must(t, op.Create(t.Context(), &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "x",
