@@ -29,6 +29,8 @@ const (
 const (
 	// ConditionGatesPassed True means that every required gate passed for exactly this subject.
 	ConditionGatesPassed = "GatesPassed"
+	// ConditionAuthorsVerified True means that the authors are known to be all people who wrote the revision.
+	ConditionAuthorsVerified = "AuthorsVerified"
 	// ConditionApproved True means that every required role approved, by people whose decisions count.
 	ConditionApproved = "Approved"
 	// ConditionPromoted True means that the subject serves in production and soaked. It is written by the
@@ -165,6 +167,10 @@ const (
 	ReasonPastDue = "PastDue"
 	// ReasonRolledBack means that the promoted revision misbehaved before it had soaked and was taken back.
 	ReasonRolledBack = "RolledBack"
+	// ReasonAuthorsKnown means that admission kept the authors all the while, and all of them are people.
+	ReasonAuthorsKnown = "AuthorsKnown"
+	// ReasonAuthorsUnverified means that somebody else may have written the revision: one more person is needed.
+	ReasonAuthorsUnverified = "AuthorsUnverified"
 	// ReasonReviewOpened means that the operator began with a review.
 	ReasonReviewOpened = "ReviewOpened"
 )
@@ -261,6 +267,8 @@ const (
 	ReasonRolloutFailed = "RolloutFailed"
 	// ReasonSoakFailed means that the new revision misbehaved while it was watched.
 	ReasonSoakFailed = "SoakFailed"
+	// ReasonApprovalRevoked means that an approval was taken back, or no longer counted, before the revision had soaked.
+	ReasonApprovalRevoked = "ApprovalRevoked"
 	// ReasonGuardsNotInPlace means that nothing is promoted until the admission policies are in place.
 	ReasonGuardsNotInPlace = "GuardsNotInPlace"
 	// ReasonNotApproved means that gates or decisions, computed anew, do not allow it.

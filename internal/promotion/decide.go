@@ -31,7 +31,7 @@ const (
 //	   └───────────────────────────────┘              ▼                           ▼
 //	   └──────────────────────────────────── Remember P and the fault → Release P, or Stop where there was none
 //
-//	rolling out, soaking ── a role rejects it ──▶ as with a fault
+//	rolling out, soaking ── a role rejects it, or an approval no longer counts ──▶ as with a fault
 //	any of them ── target Retired ──▶ retiring (Remember) ──▶ Teardown, pods first ──▶ nothing
 //
 // Three rules hold in every plan. The Deployment becomes another record's only when the namespace remembers that
@@ -143,8 +143,8 @@ func watch(s Snapshot, now time.Time) Plan {
 	remember := func(m Memory) Plan {
 		return Plan{Actions: []Action{{Kind: Remember, Memory: m}}, Candidate: s.behind()}
 	}
-	if review := s.reviewOf(m.Record); review != nil && review.Status.Outcome == v1alpha1.OutcomeRejected {
-		return remember(m.rollBack(v1alpha1.ReasonRejected, "A role rejected it before it had soaked.", now))
+	if b := s.disapproval(); b != nil {
+		return remember(m.rollBack(b.Reason, b.Message, now))
 	}
 	if !m.soaking() {
 		if b := r.failure(ordinal); b != nil {
@@ -163,10 +163,28 @@ func watch(s Snapshot, now time.Time) Plan {
 		return remember(m.soakAgain())
 	case now.Before(s.soakEnds()):
 		keep.Wake = s.soakEnds()
+	case s.Approvals == nil:
+		// Whether it is still approved could not be counted, so it goes on soaking.
+		keep.Wake = now.Add(lookAgain)
 	case r.complete():
 		return remember(m.serve(now))
 	}
 	return keep
+}
+
+// disapproval is why what has not soaked is no longer wanted by those who were asked, nil while it is.
+func (s Snapshot) disapproval() *Blocker {
+	if review := s.reviewOf(s.memory().Record); review != nil && review.Status.Outcome == v1alpha1.OutcomeRejected {
+		return &Blocker{v1alpha1.ReasonRejected, "A role rejected it before it had soaked."}
+	}
+	check := s.Approvals
+	switch {
+	case check == nil || check.OK:
+		return nil
+	case check.Rejected:
+		return &Blocker{v1alpha1.ReasonRejected, check.Why + " It had not soaked yet."}
+	}
+	return &Blocker{v1alpha1.ReasonApprovalRevoked, "An approval was taken back, or no longer counts, before it had soaked. " + check.Why}
 }
 
 // serve keeps what soaked as it is, cleans up after what was before, and lets the next one in.

@@ -25,7 +25,9 @@ type situation struct {
 func makeSituation(t *testing.T) *situation {
 	s := &situation{t: t, records: map[string]record.Record{"1": recordOf(t, 1, digestA), "2": recordOf(t, 2, digestB)}}
 	id := identity
-	s.snapshot = Snapshot{Name: identity.Production(), Identity: &id, Prototype: prototypeOf(v1alpha1.TargetProduction)}
+	s.snapshot = Snapshot{
+		Name: identity.Production(), Identity: &id, Prototype: prototypeOf(v1alpha1.TargetProduction), Approvals: &Check{OK: true},
+	}
 	return s
 }
 
@@ -157,8 +159,29 @@ func TestDecide(t *testing.T) {
 			s.candidate("2", func(c *Candidate) { c.Approvals = Check{} }).reported().runs(available(one))
 		}, later, "Remember(" + one + " serving, leftover " + two + ") · candidate: NotApproved"},
 		"revoked after release": {"2 intended after 1", func(s *situation) {
-			s.candidate("2", func(c *Candidate) { c.Approvals = Check{} }).runs(starting(two))
-		}, later, "Prepare(" + two + " beside " + one + ") → Release(" + two + ")"},
+			s.runs(starting(two))
+			s.snapshot.Approvals = &Check{Why: "security is missing."}
+		}, later, "Remember(" + one + " serving, fault " + two + " ApprovalRevoked, leftover " + two + ")"},
+		"revoked while it soaks": {"2 soaking after 1", func(s *situation) {
+			s.runs(available(two))
+			s.snapshot.Approvals = &Check{Why: "security is missing."}
+		}, soakedAt.Add(time.Second), "Remember(" + one + " serving, fault " + two + " ApprovalRevoked, leftover " + two + ")"},
+		"revoked when the soak ends, with nothing before": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Approvals = &Check{Why: "security is missing."}
+		}, later, "Remember(nothing, fault " + one + " ApprovalRevoked, leftover " + one + ")"},
+		"rejected by count while it soaks": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Approvals = &Check{Why: "Role security rejected it.", Rejected: true}
+		}, soakedAt.Add(time.Second), "Remember(nothing, fault " + one + " Rejected, leftover " + one + ")"},
+		"approvals can't be counted when the soak ends": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Approvals = nil
+		}, later, "Prepare(" + one + ") → Release(" + one + ")"},
+		"revoked after it soaked": {"1 serving", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Approvals = &Check{Why: "security is missing."}
+		}, later, "Prepare(" + one + ") → Release(" + one + ")"},
 		"pods available": {"2 intended after 1", func(s *situation) { s.runs(available(two)) }, later,
 			"Remember(" + two + " soaking, after " + one + ")"},
 		"pods counted, and not all seen to be ready yet": {"2 intended after 1", func(s *situation) {
@@ -292,6 +315,9 @@ func TestDecideInvariants(t *testing.T) {
 								if asks != "" {
 									s.candidate(asks, edit)
 								}
+								if doubt == "no approvals" {
+									s.snapshot.Approvals = &Check{Why: "security is missing."}
+								}
 								if told {
 									s.reported()
 								}
@@ -326,6 +352,9 @@ func mustHold(t *testing.T, at string, s *situation, asks string, permitted, tol
 		switch a.Kind {
 		case Release:
 			other := before.Record != a.Record && !m.serving()
+			if before.Record == m.Record && m.underWay() && !s.snapshot.Approvals.OK {
+				bad("keeps what is not approved")
+			}
 			if a.Record != m.Record || (other && !(permitted && told && s.name(asks) == a.Record)) {
 				bad("the Deployment changes without recorded intent, gates, approvals or guards")
 			}
@@ -335,6 +364,9 @@ func mustHold(t *testing.T, at string, s *situation, asks string, permitted, tol
 			}
 			if a.Memory == m {
 				bad("remembers nothing new: it would never settle")
+			}
+			if !m.serving() && a.Memory.Record == m.Record && a.Memory.serving() && !s.snapshot.Approvals.OK {
+				bad("serves what is not approved")
 			}
 			known := []string{"", m.Record, m.Previous.Record}
 			if !slices.Contains(known, a.Memory.Record) && !(permitted && a.Memory.Record == s.name(asks)) {

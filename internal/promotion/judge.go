@@ -28,14 +28,18 @@ func gates(r record.Record, reports []record.Report, now time.Time) Check {
 	return Check{Why: "Judged anew, these gates have not passed: " + strings.Join(missing, ", ") + "."}
 }
 
-// approvals counts the decisions anew.
+// approvals counts the decisions anew. Without a review there is nothing that anybody could have
+// approved.
 func approvals(r record.Record, review *v1alpha1.HardeningReview, decisions []v1alpha1.HardeningDecision, guards assess.Guards) Check {
+	if review == nil {
+		return gone(r)
+	}
 	decided := assess.Decisions(r, string(review.UID), review.CreationTimestamp.Time, decisions, guards)
 	if decided.Approved() {
 		return Check{OK: true}
 	}
 	if rejected := decided.Rejected; rejected != nil {
-		return Check{Why: fmt.Sprintf("Role %s rejected it in %s.", rejected.Role, rejected.Decision)}
+		return Check{Why: fmt.Sprintf("Role %s rejected it in %s.", rejected.Role, rejected.Decision), Rejected: true}
 	}
 	var missing []string
 	for _, tally := range decided.Missing() {
@@ -43,3 +47,21 @@ func approvals(r record.Record, review *v1alpha1.HardeningReview, decisions []v1
 	}
 	return Check{Why: "Counted anew, approvals are missing of: " + strings.Join(missing, ", ") + "."}
 }
+
+// gone is the answer where the review was deleted, and every decision on it with it.
+func gone(r record.Record) Check {
+	if len(r.Requirements.Approvals) == 0 {
+		return Check{OK: true}
+	}
+	var roles []string
+	for _, asked := range r.Requirements.Approvals {
+		roles = append(roles, asked.Role)
+	}
+	return Check{Why: "The review is gone, and with it the approvals of: " + strings.Join(roles, ", ") + "."}
+}
+
+// trusting takes every moment for guarded.
+type trusting struct{}
+
+// Unguarded implements assess.Guards.
+func (trusting) Unguarded(time.Time) bool { return false }

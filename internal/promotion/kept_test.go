@@ -252,3 +252,17 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("wrote %v", w.writes[writes:])
 	}
 }
+
+// TestWokenByDecisions: a decision leads to the production of the review that it names, also when it is deleted.
+func TestWokenByDecisions(t *testing.T) {
+	w, r := first(t)
+	got := w.controller.decided(t.Context(), approval(r, reviewer))
+	if len(got) != 1 || got[0].Name != identity.Production() {
+		t.Errorf("leads to %v", got)
+	}
+	elsewhere := approval(r, reviewer)
+	elsewhere.Namespace = "education"
+	if got := w.controller.decided(t.Context(), elsewhere); len(got) != 0 {
+		t.Errorf("a decision on a review that is not there leads to %v", got)
+	}
+}

@@ -81,6 +81,9 @@ func (o *observer) observe(ctx context.Context, name string) (Snapshot, error) {
 	if err := o.judge(ctx, &s); err != nil {
 		return s, err
 	}
+	if err := o.standing(ctx, &s); err != nil {
+		return s, err
+	}
 	o.forget(s)
 	return s, o.credentials(ctx, &s)
 }
@@ -254,9 +257,9 @@ func (o *observer) assess(ctx context.Context, c *Candidate) error {
 	if err != nil {
 		return err
 	}
-	var decisions v1alpha1.HardeningDecisionList
-	if err := o.client.List(ctx, &decisions, client.InNamespace(c.Review.Namespace)); err != nil {
-		return fmt.Errorf("decisions: %w", err)
+	decisions, err := decisionsOn(ctx, o.live, c.Review.Namespace)
+	if err != nil {
+		return err
 	}
 	state, err := o.guards.Measure(ctx)
 	if err != nil {
@@ -265,7 +268,7 @@ func (o *observer) assess(ctx context.Context, c *Candidate) error {
 	}
 	c.Guards = Check{OK: state.InPlace, Why: evidence.Clean("Nothing is promoted until the admission policies are in place. "+state.Message, maxMessage)}
 	c.Gates = o.gates(*c.Record, reports, o.now())
-	c.Approvals = approvals(*c.Record, c.Review, decisions.Items, state)
+	c.Approvals = approvals(*c.Record, c.Review, decisions, state)
 	return nil
 }
 

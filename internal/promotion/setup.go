@@ -42,6 +42,8 @@ func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 		}
 		build.Watches(kind, mapped(Index))
 	}
+	// An approval that is taken back takes back what has not soaked.
+	build.Watches(&v1alpha1.HardeningDecision{}, handler.EnqueueRequestsFromMapFunc(c.decided))
 	for _, kind := range owned {
 		build.Watches(kind, mapped(func(object client.Object) []string { return []string{object.GetNamespace()} }))
 	}
@@ -93,6 +95,23 @@ func (c *Controller) waiting(ctx context.Context, _ client.Object) []reconcile.R
 		}
 	}
 	return out
+}
+
+// decided is the production namespace of the review that a decision is about.
+func (c *Controller) decided(ctx context.Context, object client.Object) []reconcile.Request {
+	decision, ok := object.(*v1alpha1.HardeningDecision)
+	if !ok {
+		return nil
+	}
+	var review v1alpha1.HardeningReview
+	at := client.ObjectKey{Namespace: decision.Namespace, Name: decision.Spec.Review.Name}
+	if err := c.client.Get(ctx, at, &review); err != nil {
+		if client.IgnoreNotFound(err) != nil {
+			log.FromContext(ctx).Error(err, "review of a decision", "decision", client.ObjectKeyFromObject(decision))
+		}
+		return nil
+	}
+	return requests(Index(&review)...)
 }
 
 func guardsTurned() predicate.Predicate {

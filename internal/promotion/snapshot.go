@@ -24,6 +24,8 @@ type Snapshot struct {
 	Current *record.Record
 	// Beside is the verified record whose pods may still run next to the current one's.
 	Beside *record.Record
+	// Approvals of the current record while it is under way, counted anew; nil when they can't be counted now.
+	Approvals *Check
 	// Candidate is the newest review that may still be promoted.
 	Candidate *Candidate
 	// Credentials were made for the record CredentialsOf; nil when it is not yet time to look again.
@@ -64,6 +66,8 @@ type Candidate struct {
 type Check struct {
 	OK  bool
 	Why string
+	// Rejected means that a role said no, which nothing takes back.
+	Rejected bool
 }
 
 // Blocker is why something waits, and who can end it.

@@ -176,8 +176,16 @@ func rolledBack(s Snapshot, m Memory) v1alpha1.PromotionStatus {
 	}
 	return v1alpha1.PromotionStatus{
 		Step: v1alpha1.StepRolledBack, Namespace: s.Name, IntentAt: seconds(f.IntentAt), PreviousRecord: f.Previous,
-		Reason: f.Reason, Message: f.Message + then + " The team mends it; the mended revision gets a review of its own.",
+		Reason: f.Reason, Message: f.Message + then + onward(f.Reason),
 	}
+}
+
+// onward is what brings a revision that was taken back on its way again.
+func onward(reason string) string {
+	if reason == v1alpha1.ReasonApprovalRevoked {
+		return " The team clears it up with the role, then asks for another review or changes the prototype."
+	}
+	return " The team mends it; the mended revision gets a review of its own."
 }
 
 func retired(prior v1alpha1.PromotionStatus, message, reason string) v1alpha1.PromotionStatus {

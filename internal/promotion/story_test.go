@@ -9,10 +9,12 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -104,6 +106,45 @@ func stories() map[string]story {
 			steps: map[int]string{1: "Serving Promoted", 2: "RolledBack Rejected"}, image: digestA,
 			memory: name(1) + " serving, fault " + name(2) + " Rejected",
 		},
+		"the first is revoked while it rolls out": {
+			arrange: until(func(t *testing.T) *world { w, _ := first(t); return w }, name(1), "RollingOut RollingOut", revoke),
+			steps:   map[int]string{1: "RolledBack ApprovalRevoked"}, memory: "nothing, fault " + name(1) + " ApprovalRevoked",
+		},
+		"the first is revoked while it soaks": {
+			arrange: until(func(t *testing.T) *world { w, _ := first(t); return w }, name(1), "Soaking Soaking", revoke),
+			steps:   map[int]string{1: "RolledBack ApprovalRevoked"}, memory: "nothing, fault " + name(1) + " ApprovalRevoked",
+		},
+		"the second is revoked in the last moment of its soak": {
+			arrange: until(second(false, false), name(2), "Soaking Soaking", func(w *world, name string) {
+				w.now = recall(w.namespace()).SoakingSince.Add(10 * time.Second)
+				revoke(w, name)
+			}),
+			steps: map[int]string{1: "Serving Promoted", 2: "RolledBack ApprovalRevoked"}, image: digestA,
+			memory: name(1) + " serving, fault " + name(2) + " ApprovalRevoked",
+		},
+		"a decision on the second is deleted while it soaks": {
+			arrange: until(second(false, false), name(2), "Soaking Soaking", func(w *world, name string) {
+				w.must(w.client.Delete(w.ctx(), w.approval(name)))
+			}),
+			steps: map[int]string{1: "Serving Promoted", 2: "RolledBack ApprovalRevoked"}, image: digestA,
+			memory: name(1) + " serving, fault " + name(2) + " ApprovalRevoked",
+		},
+		"the guards were out when the second was approved": {
+			arrange: until(second(false, false), name(2), "Soaking Soaking", func(w *world, name string) {
+				at := w.approval(name).CreationTimestamp.Time
+				w.guards.Gaps = []guard.Gap{{From: at.Add(-time.Second), To: at.Add(time.Second)}}
+			}),
+			steps: map[int]string{1: "Serving Promoted", 2: "RolledBack ApprovalRevoked"}, image: digestA,
+			memory: name(1) + " serving, fault " + name(2) + " ApprovalRevoked",
+		},
+		"revoked after it soaked": {
+			arrange: until(func(t *testing.T) *world { w, _ := first(t); return w }, name(1), "Serving Promoted", func(w *world, name string) {
+				revoke(w, name)
+				w.add(recordOf(w.T, 2, digestB))
+			}),
+			steps: map[int]string{1: "Retired Superseded", 2: "Serving Promoted"}, image: digestB,
+			memory: name(2) + " serving, after " + name(1),
+		},
 		"retired": {
 			arrange: func(t *testing.T) *world {
 				w, _ := first(t)
@@ -114,6 +155,49 @@ func stories() map[string]story {
 			steps: map[int]string{1: "Retired Retired"},
 		},
 	}
+}
+
+// until begins a story at the moment when a record's review says something, with what happens then.
+func until(begin func(t *testing.T) *world, record, step string, then func(w *world, record string)) func(t *testing.T) *world {
+	return func(t *testing.T) *world {
+		w := begin(t)
+		for range 40 {
+			if w.step(record) == step {
+				then(w, record)
+				return w
+			}
+			result, err := w.pass()
+			w.must(err)
+			w.now = w.now.Add(result.RequeueAfter)
+		}
+		t.Fatalf("%s never was %s", record, step)
+		return nil
+	}
+}
+
+// approval of a record's review.
+func (w *world) approval(record string) *v1alpha1.HardeningDecision {
+	w.Helper()
+	var list v1alpha1.HardeningDecisionList
+	w.must(w.client.List(w.ctx(), &list))
+	for i := range list.Items {
+		if d := &list.Items[i]; d.Spec.Review.Name == w.review(record).Name && d.Spec.Verdict == v1alpha1.VerdictApprove {
+			return d
+		}
+	}
+	w.Fatalf("nobody approved %s", record)
+	return nil
+}
+
+// revoke lets whoever approved a record take it back.
+func revoke(w *world, record string) {
+	w.Helper()
+	d := w.approval(record)
+	spec := d.Spec
+	spec.Verdict = v1alpha1.VerdictRevoke
+	w.must(w.client.Create(w.ctx(), &v1alpha1.HardeningDecision{
+		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: d.Name + "-revoke"}, Spec: spec,
+	}))
 }
 
 func (w *world) target(target v1alpha1.Target) {

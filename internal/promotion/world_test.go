@@ -146,6 +146,15 @@ func (w *world) ctx() context.Context { return context.WithValue(w.Context(), ou
 
 // check holds every write of a Deployment against the rules.
 func (w *world) check(verb string, object client.Object) {
+	if after, ok := object.(*corev1.Namespace); ok && (verb == "create" || verb == "update") {
+		m, before := recall(after), Memory{}
+		if namespace := w.namespace(); namespace != nil {
+			before = recall(namespace)
+		}
+		if m.serving() && before.soaking() && m.Record == before.Record && !w.approved(m.Record) {
+			w.broken = append(w.broken, m.Record+" serves without approvals")
+		}
+	}
 	d, ok := object.(*appsv1.Deployment)
 	if !ok || (verb != "create" && verb != "update") {
 		return
@@ -179,12 +188,16 @@ func (w *world) check(verb string, object client.Object) {
 func (w *world) approved(name string) bool {
 	var list v1alpha1.HardeningDecisionList
 	w.must(w.client.List(w.ctx(), &list))
+	approved := false
 	for _, d := range list.Items {
 		if strings.HasSuffix(name, strings.TrimPrefix(d.Spec.Review.Name, identity.Name)) {
-			return true
+			if d.Spec.Verdict == v1alpha1.VerdictRevoke {
+				return false
+			}
+			approved = true
 		}
 	}
-	return false
+	return approved
 }
 
 func (w *world) must(err error) {
