@@ -69,6 +69,8 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.runWorkload(ctx, s, out)
 	case StopWorkload:
 		return a.stopWorkload(ctx, s)
+	case CloseNetwork:
+		return a.closeNetwork(ctx, s)
 	case OpenReview, RestoreReview:
 		return a.openReview(ctx, s, p, action, out)
 	case TearDownSandbox:
@@ -127,7 +129,7 @@ func (a *actor) prepare(ctx context.Context, s *Snapshot, seen *remembered, out 
 			return err
 		}
 	}
-	if s.References.Live {
+	if s.References.Live && s.Subject != nil {
 		if err := a.dropSecrets(ctx, s); err != nil {
 			return err
 		}
@@ -170,8 +172,8 @@ func (a *actor) keepReports(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
-// removeRuns deletes both Jobs, and remembers those that it did: the cache may show them for a moment longer. The control
-// goes first: a run inside without its control is cleared away, and a control without its run would be judged.
+// removeRuns deletes both Jobs, and remembers those that it did: the cache may show them for a moment longer. The
+// control goes first: a run inside without its control is cleared away, and a control without its run would be judged.
 func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) error {
 	// Of earlier pairs, the last one may still be in the cache.
 	seen.removed = seen.removed[max(0, len(seen.removed)-2):]
@@ -216,6 +218,24 @@ func (a *actor) stopWorkload(ctx context.Context, s *Snapshot) error {
 	stopped := s.Deployment.DeepCopy()
 	stopped.Spec.Replicas = ptr.To[int32](0)
 	return client.IgnoreNotFound(a.client.Update(ctx, stopped))
+}
+
+// closeNetwork makes sure that everything is denied before it takes away what allows something: without any policy a
+// pod reaches everything.
+func (a *actor) closeNetwork(ctx context.Context, s *Snapshot) error {
+	keep, remove := s.closure()
+	if _, err := a.writer.Ensure(ctx, workload.OperatorBinding(s.surroundings())); err != nil {
+		return err
+	}
+	if _, err := a.writer.EnsureAll(ctx, keep...); err != nil {
+		return err
+	}
+	for _, object := range remove {
+		if err := a.writer.Remove(ctx, object); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // openReview writes the record first: a crash in between leaves a record without a view, which the next pass makes.

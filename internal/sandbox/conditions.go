@@ -57,6 +57,9 @@ func (s Snapshot) isolationCondition(p Plan, set setter) {
 	switch {
 	case p.absent():
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, p.absence(), "There is no sandbox.")
+	case p.Shut:
+		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonPreparingSandbox,
+			"The network is closed, and nothing runs in it; isolation is measured anew before anything does.")
 	case isolation == nil && p.State == Measuring:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation, "Isolation is being measured.")
 	case isolation == nil:

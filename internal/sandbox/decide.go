@@ -33,7 +33,8 @@ const (
 	Suspended State = "Suspended"
 	// Holding: the policy was edited and has not been read; nothing moves for a moment.
 	Holding State = "Holding"
-	// Blocked: a problem keeps this spec from running; what ran before goes on.
+	// Blocked: a problem keeps this spec from running. What ran before goes on only while the policy says what it may
+	// reach.
 	Blocked State = "Blocked"
 	// Conflict: a foreign namespace has the sandbox's name.
 	Conflict State = "Conflict"
@@ -51,7 +52,8 @@ const (
 	Running State = "Running"
 )
 
-// Action is one thing to do. The set is closed; actions are carried out in order, and one that has to wait ends the pass.
+// Action is one thing to do. The set is closed; actions are carried out in order, and one that has to wait ends the
+// pass.
 type Action string
 
 // Actions.
@@ -71,6 +73,8 @@ const (
 	RunWorkload Action = "RunWorkload"
 	// StopWorkload scales the workload to zero.
 	StopWorkload Action = "StopWorkload"
+	// CloseNetwork leaves no network policy that opens anything.
+	CloseNetwork Action = "CloseNetwork"
 	// OpenReview writes a record and then its view.
 	OpenReview Action = "OpenReview"
 	// RestoreReview makes the view of a record anew.
@@ -99,6 +103,8 @@ type Plan struct {
 	Record *record.Record
 	// ReviewProblem keeps a ripe subject from its review.
 	ReviewProblem *policy.Problem
+	// Shut is true where the workload is stopped and its network closed, because nothing says what it may reach.
+	Shut bool
 	// Handled is true where nothing that was asked for by annotation is left to do.
 	Handled bool
 }
@@ -141,6 +147,7 @@ func (p *Plan) wakeBy(at time.Time) {
 //	past its end ─▶ Expired
 //	suspended ─▶ Suspended
 //	policy edited, not read ─▶ Holding      a problem ─▶ Blocked      foreign namespace ─▶ Conflict
+//	Blocked ─(no policy, no team, or it takes reach back)─▶ stopped and closed, otherwise what ran goes on
 //	else: Clearing ─▶ Measuring ─▶ Starting ─▶ Running ─(target Production)─▶ review opened
 //	                      │  ▲                    │
 //	                      ▼  │ retried            ▼ measured again, not enforced
@@ -172,6 +179,9 @@ func Decide(s Snapshot, now time.Time) Plan {
 
 // verdict on isolation that holds after this pass.
 func (p Plan) verdict(s Snapshot) *v1alpha1.IsolationStatus {
+	if p.Shut {
+		return nil
+	}
 	if p.Isolation != nil {
 		return p.Isolation
 	}
@@ -223,7 +233,7 @@ func (s Snapshot) live(now time.Time) Plan {
 	case s.Unread:
 		return Plan{State: Holding}
 	case len(s.Problems) > 0 || s.Subject == nil:
-		return s.block()
+		return s.block(now)
 	case s.Namespace != nil && !s.ours(s.Namespace):
 		return Plan{State: Conflict, Wake: now.Add(time.Minute)}
 	case s.Namespace != nil && !s.Namespace.DeletionTimestamp.IsZero():
@@ -249,20 +259,6 @@ func (s Snapshot) suspend() Plan {
 	}
 	if s.measuring() {
 		plan.do(RemoveRuns)
-	}
-	return plan
-}
-
-// block starts nothing and stops nothing. Where nothing ever ran, no half-made namespace is left, unless what blocks
-// passes by itself.
-func (s Snapshot) block() Plan {
-	plan := Plan{State: Blocked, Handled: !s.Image.Pending}
-	plan.wakeBy(s.References.Until)
-	plan.wakeBy(s.Image.RetryAt)
-	for _, problem := range s.Problems {
-		if s.exists() && s.Deployment == nil && !s.passing(problem) {
-			plan.Actions = []Action{RemoveRuns, TearDownSandbox}
-		}
 	}
 	return plan
 }

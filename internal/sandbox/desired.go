@@ -30,18 +30,21 @@ const (
 // probePolicy is the name of the network policy that lets probes, and only them, reach the canary.
 const probePolicy = "allow-probe"
 
-// furniture is everything in the sandbox but the namespace, the operator's rights in it and the workload.
+// furniture is everything in the sandbox but the namespace, the operator's rights in it and the workload. Without a
+// subject it is what grants and opens something: the rest stays as the subject before left it.
 func (s Snapshot) furniture() []client.Object {
 	at := s.surroundings()
-	objects := []client.Object{
-		workload.Quota(at, s.Subject.Container, 1), workload.LimitRange(at), workload.ServiceAccount(at),
-	}
+	objects := []client.Object{workload.ServiceAccount(at)}
 	for _, binding := range workload.TeamBindings(at, s.portForward()) {
 		objects = append(objects, binding)
 	}
 	for _, policy := range s.policies() {
 		objects = append(objects, policy)
 	}
+	if s.Subject == nil {
+		return objects
+	}
+	objects = append(objects, workload.Quota(at, s.Subject.Container, 1), workload.LimitRange(at))
 	for _, secret := range s.References.Made.Secrets {
 		objects = append(objects, secret)
 	}
@@ -55,7 +58,7 @@ func (s Snapshot) policies() []*networkingv1.NetworkPolicy {
 	port := func(protocol corev1.Protocol) networkingv1.NetworkPolicyPort {
 		return networkingv1.NetworkPolicyPort{Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(v1alpha1.CanaryAllowedPort))}
 	}
-	return append(workload.NetworkPolicies(s.surroundings(), s.Subject.Container.Port),
+	return append(workload.NetworkPolicies(s.surroundings(), s.container().Port),
 		opening.AllowRun(v1alpha1.GatesNamespace, map[string]string{v1alpha1.LabelComponent: workload.ComponentCanary},
 			port(corev1.ProtocolTCP), port(corev1.ProtocolUDP)))
 }

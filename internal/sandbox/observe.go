@@ -158,7 +158,7 @@ func (o *observer) policy(ctx context.Context, s *Snapshot) error {
 	}
 	var problems []policy.Problem
 	s.Requirements, problems = policy.Resolve(governing, labels.Set(namespace.Labels), s.Prototype.Spec)
-	s.Problems = append(s.Problems, problems...)
+	s.Problems = append(s.Problems, s.attributed(problems)...)
 	s.Answers = policy.Answers(governing, s.Prototype.Spec)
 	return nil
 }
@@ -194,26 +194,46 @@ func (o *observer) runs(ctx context.Context, s *Snapshot, seen *remembered) erro
 // subject resolves what the spec names and renders what would run. While something is unknown there is none.
 func (o *observer) subject(ctx context.Context, s *Snapshot, seen *remembered, anew bool, now time.Time) error {
 	s.Subject, s.SubjectDigest, s.ReviewDigest, s.Inputs = nil, "", "", ""
-	if s.container() == nil || s.Prototype.Spec.Suspend || s.Prototype.Spec.Target == v1alpha1.TargetRetired || len(s.Problems) > 0 {
+	if s.container() == nil || s.Prototype.Spec.Suspend || s.Prototype.Spec.Target == v1alpha1.TargetRetired {
+		return nil
+	}
+	// Under a problem, what runs already is still looked after, as far as it is known what it may reach.
+	broken := len(s.Problems) > 0
+	if broken && s.Deployment == nil || slices.ContainsFunc(s.Problems, unbounded) {
 		return nil
 	}
 	if expiry := s.expiresAt(); expiry != nil && !now.Before(*expiry) {
 		return nil
 	}
-	if err := o.image(ctx, s, seen, now); err != nil {
-		return err
+	if !broken {
+		if err := o.image(ctx, s, seen, now); err != nil {
+			return err
+		}
 	}
 	if err := o.references(ctx, s, seen, anew, now); err != nil {
 		return err
 	}
 	s.Problems = append(s.Problems, s.References.Problems...)
+	if err := s.measurable(); err != nil {
+		return err
+	}
 	if len(s.Problems) > 0 {
 		return nil
 	}
 	return s.render()
 }
 
-// render computes the subject, its digests and the digest of what isolation is measured under.
+// measurable computes the digest of what isolation is measured under.
+func (s *Snapshot) measurable() error {
+	if s.References.Canary == "" {
+		return nil
+	}
+	var err error
+	s.Inputs, err = inputsDigest(s.policies(), targets(s.References.Canary, s.Settings.APIServer, true))
+	return err
+}
+
+// render computes the subject and its digests.
 func (s *Snapshot) render() error {
 	rendered := subject.New(s.Prototype.Spec, subject.Inputs{
 		Image: s.Image.Resolved, SecretKeys: s.References.Keys, Body: s.References.Body, ProductionNamespace: s.Identity.Production(),
@@ -223,12 +243,7 @@ func (s *Snapshot) render() error {
 	if s.SubjectDigest, err = subject.Digest(rendered); err != nil {
 		return err
 	}
-	if s.ReviewDigest, err = record.ReviewDigest(s.SubjectDigest, s.Requirements); err != nil {
-		return err
-	}
-	if s.References.Canary != "" {
-		s.Inputs, err = inputsDigest(s.policies(), targets(s.References.Canary, s.Settings.APIServer, true))
-	}
+	s.ReviewDigest, err = record.ReviewDigest(s.SubjectDigest, s.Requirements)
 	return err
 }
 

@@ -144,7 +144,10 @@ func (s Snapshot) blocked(p Plan) verdict {
 	}
 	problem := s.Problems[0]
 	message := clean(problem.Message + " " + problem.Hint)
-	if s.running() {
+	switch {
+	case p.Shut:
+		message = clean("It was stopped and its network closed, and comes back by itself once this is mended: " + message)
+	case s.running():
 		message = clean(message + " What ran before goes on.")
 	}
 	for _, other := range s.Problems {

@@ -253,10 +253,10 @@ func TestProblemWhileMeasuringLeavesNoNamespace(t *testing.T) {
 func TestProblemWithARunningSandbox(t *testing.T) {
 	w := runs(t, aPrototype())
 	before := w.deployment()
-	w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Data.Uses = []string{"salaries"} })
+	w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Workload.Container.Resources.CPU = "64" })
 	w.settle()
-	w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonUnknownName)
-	w.expect(v1alpha1.ConditionSandboxReady, metav1.ConditionFalse, v1alpha1.ReasonUnknownName)
+	w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonLimitExceeded)
+	w.expect(v1alpha1.ConditionSandboxReady, metav1.ConditionFalse, v1alpha1.ReasonLimitExceeded)
 	if after := w.deployment(); after.ResourceVersion != before.ResourceVersion {
 		t.Error("what ran before was touched")
 	}

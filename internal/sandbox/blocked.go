@@ -1,0 +1,107 @@
+package sandbox
+
+import (
+	"slices"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/policy"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// block starts nothing. What runs is stopped and cut off where the policy no longer says what it may reach; under any
+// other problem it goes on, and its sandbox is looked after as ever. Where nothing ever ran, no half-made namespace is
+// left, unless what blocks passes by itself.
+func (s Snapshot) block(now time.Time) Plan {
+	plan := Plan{State: Blocked, Handled: !s.Image.Pending}
+	plan.wakeBy(s.References.Until)
+	plan.wakeBy(s.Image.RetryAt)
+	switch {
+	case !s.exists() || !s.Namespace.DeletionTimestamp.IsZero():
+	case s.Deployment == nil:
+		if slices.ContainsFunc(s.Problems, func(p policy.Problem) bool { return !s.passing(p) }) {
+			plan.do(RemoveRuns, TearDownSandbox)
+		}
+	case s.Policy == nil || slices.ContainsFunc(s.Problems, unbounded):
+		s.shut(&plan)
+	default:
+		plan.do(PrepareSandbox)
+		s.isolate(&plan, now)
+		if verdict := plan.verdict(s); verdict != nil && verdict.Verdict == verdictNotEnforced {
+			plan.State = Unenforced
+			if s.running() {
+				plan.do(StopWorkload)
+			}
+		}
+	}
+	return plan
+}
+
+// shut stops the workload and closes its network. What was measured before says nothing about the network that is
+// opened again later.
+func (s Snapshot) shut(plan *Plan) {
+	plan.Shut = true
+	if s.running() {
+		plan.do(StopWorkload)
+	}
+	if s.measuring() {
+		plan.do(RemoveRuns)
+	}
+	plan.do(CloseNetwork)
+}
+
+// unbounded tells whether a problem leaves it unknown, or forbidden, what the workload may reach.
+func unbounded(problem policy.Problem) bool {
+	switch problem.Reason {
+	case v1alpha1.ReasonNoPolicy, v1alpha1.ReasonPolicyTie, v1alpha1.ReasonPolicyNotReady, v1alpha1.ReasonNoTeam,
+		v1alpha1.ReasonUnknownName, v1alpha1.ReasonDataNotAllowed:
+		return true
+	}
+	return false
+}
+
+// closure are the network policies that open nothing, and what has to go so that nothing else is left.
+func (s Snapshot) closure() (keep, remove []client.Object) {
+	for _, p := range workload.NetworkPolicies(s.surroundings(), 0) {
+		if !opens(p) {
+			keep = append(keep, p)
+		}
+	}
+	for _, object := range s.Present {
+		_, is := object.(*networkingv1.NetworkPolicy)
+		kept := func(k client.Object) bool { return k.GetName() == object.GetName() }
+		if is && !slices.ContainsFunc(keep, kept) {
+			remove = append(remove, object)
+		}
+	}
+	return keep, remove
+}
+
+func opens(p *networkingv1.NetworkPolicy) bool { return len(p.Spec.Ingress)+len(p.Spec.Egress) > 0 }
+
+// attributed says who has to act. Where a spec that was seen before turns out to have a problem, it is the policy that
+// changed, and IT that can change it back. Whoever was named before stays named.
+func (s Snapshot) attributed(problems []policy.Problem) []policy.Problem {
+	status := s.Prototype.Status
+	for i := range problems {
+		problem := &problems[i]
+		if problem.Owner != v1alpha1.OwnerBusiness {
+			continue
+		}
+		known := slices.IndexFunc(status.Gaps, func(gap v1alpha1.Gap) bool {
+			return gap.Gate == gatePolicy && gap.Reason == problem.Reason && gap.Message == clean(problem.Message)
+		})
+		changed := status.ObservedGeneration == s.Prototype.Generation && s.Deployment != nil
+		if known >= 0 {
+			changed = status.Gaps[known].Owner == v1alpha1.OwnerIT
+		}
+		if changed {
+			problem.Owner = v1alpha1.OwnerIT
+			problem.Hint = "The policy changed under a prototype that ran: IT takes that back, or the team does without it."
+		}
+	}
+	return problems
+}
