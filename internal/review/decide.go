@@ -71,19 +71,19 @@ func (a Action) String() string {
 type Stage string
 
 const (
-	// Resting: its verdict stands until somebody asks anew.
+	// Resting means: its verdict stands until somebody asks anew.
 	Resting Stage = "Resting"
-	// Starting: its run is being made.
+	// Starting means: its run is being made.
 	Starting Stage = "Starting"
-	// Running: its run is at work.
+	// Running means: its run is at work.
 	Running Stage = "Running"
-	// Keeping: its run has ended and its report is being kept.
+	// Keeping means: its run has ended and its report is being kept.
 	Keeping Stage = "Keeping"
-	// Waiting: something has to be there first.
+	// Waiting means: something has to be there first.
 	Waiting Stage = "Waiting"
-	// Pausing: it came to nothing and is made again after a pause.
+	// Pausing means: it came to nothing and is made again after a pause.
 	Pausing Stage = "Pausing"
-	// GivenUp: it came to nothing too often.
+	// GivenUp means: it came to nothing too often.
 	GivenUp Stage = "GivenUp"
 )
 

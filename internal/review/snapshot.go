@@ -92,15 +92,15 @@ type Sandbox struct {
 type Place string
 
 const (
-	// PlaceAbsent: there is none.
+	// PlaceAbsent means: there is none.
 	PlaceAbsent Place = "Absent"
-	// PlaceOurs: it is this review's.
+	// PlaceOurs means: it is this review's.
 	PlaceOurs Place = "Ours"
-	// PlaceOthers: it is another review's of the same prototype, which is over.
+	// PlaceOthers means: it is another review's of the same prototype, which is over.
 	PlaceOthers Place = "Others"
-	// PlaceLeaving: it is being deleted.
+	// PlaceLeaving means: it is being deleted.
 	PlaceLeaving Place = "Leaving"
-	// PlaceForeign: somebody else made it.
+	// PlaceForeign means: somebody else made it.
 	PlaceForeign Place = "Foreign"
 )
 
