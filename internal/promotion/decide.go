@@ -231,6 +231,9 @@ func (s Snapshot) behind() *Blocker {
 		"Record %s is under way in production; it serves or is rolled back first.", s.memory().Record)}
 }
 
+// unapproved is what there is to say of a review that its own status does not call approved.
+var unapproved = Blocker{v1alpha1.ReasonNotApproved, "Waits until every required gate passed and every role approved."}
+
 // permit is nil when the candidate may be promoted: everything is computed from the record, the decisions and the
 // guards as they are now.
 func (s Snapshot) permit() *Blocker {
@@ -247,7 +250,7 @@ func (s Snapshot) permit() *Blocker {
 	case !pinned(*c.Record):
 		return &Blocker{v1alpha1.ReasonImageInvalid, "The record names no image digest, and production runs digests only. A new review resolves the image."}
 	case !c.Hinted:
-		return &Blocker{v1alpha1.ReasonNotApproved, "Waits until every required gate passed and every role approved."}
+		return &unapproved
 	case !c.Guards.OK:
 		return &Blocker{v1alpha1.ReasonGuardsNotInPlace, c.Guards.Why}
 	case !c.Gates.OK:

@@ -2,6 +2,7 @@ package promotion
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,15 @@ func TestNotPermitted(t *testing.T) {
 			},
 			reason: v1alpha1.ReasonRecordMissing, message: "speaks of something else",
 		},
+		"the record is gone before anybody approved": {
+			change: func(w *world, r record.Record) {
+				w.must(w.client.Delete(w.ctx(), object(w.T, r)))
+				review := w.review(r.Name())
+				review.Status.Conditions = nil
+				w.must(w.client.Status().Update(w.ctx(), review))
+			},
+			reason: v1alpha1.ReasonNotApproved, message: "every role approved",
+		},
 		"the team changed its mind": {
 			change: func(w *world, _ record.Record) { w.target(v1alpha1.TargetSandbox) },
 			reason: v1alpha1.ReasonNotRequested, message: "no longer asks",
@@ -87,8 +97,15 @@ func TestNotPermitted(t *testing.T) {
 			w.settle()
 			w.unbroken()
 			p := w.promotion(r.Name())
-			if p == nil || p.Step != v1alpha1.StepPreparing || p.Reason != test.reason || !strings.Contains(p.Message, test.message) {
+			if begun := !slices.Contains([]string{v1alpha1.ReasonNotApproved, v1alpha1.ReasonNotRequested}, test.reason); begun != (p != nil) {
+				t.Errorf("says of a promotion: %+v", p)
+			}
+			if p != nil && (p.Step != v1alpha1.StepPreparing || p.Reason != test.reason) {
 				t.Errorf("says %+v", p)
+			}
+			promoted := apimeta.FindStatusCondition(w.review(r.Name()).Status.Conditions, v1alpha1.ConditionPromoted)
+			if promoted == nil || promoted.Status != metav1.ConditionFalse || promoted.Reason != test.reason || !strings.Contains(promoted.Message, test.message) {
+				t.Errorf("Promoted is %+v", promoted)
 			}
 			if w.namespace() != nil || w.deployment() != nil {
 				t.Errorf("something was made: %v", w.writes)
@@ -115,8 +132,8 @@ func TestWithdrawnIntent(t *testing.T) {
 	if w.deployment() != nil {
 		t.Error("released without approval")
 	}
-	if got := w.step(r.Name()); got != "Preparing NotApproved" {
-		t.Errorf("says %s", got)
+	if got := w.promotion(r.Name()); got != nil {
+		t.Errorf("still tells of a promotion: %+v", got)
 	}
 	if got := w.namespace().Annotations[v1alpha1.AnnotationRecord]; got != "" {
 		t.Errorf("still intends %s", got)

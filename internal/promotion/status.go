@@ -75,7 +75,7 @@ func viewOf(s Snapshot, p Plan, o Outcome, review *v1alpha1.HardeningReview) (Vi
 	case name == m.Previous.Record && m.underWay():
 		return view(serving(s, m.Previous.IntentAt, m.Previous.Since, "Serves in production while another revision takes its place.")), true
 	case s.Candidate != nil && s.Candidate.Review == review:
-		return view(preparing(s, p, o)), true
+		return candidate(s, p, o), true
 	case prior == nil || prior.Step == v1alpha1.StepRolledBack || prior.Step == v1alpha1.StepRetired:
 		return View{}, false
 	case ran(prior.Step):
@@ -142,8 +142,27 @@ func current(s Snapshot, p Plan, o Outcome) v1alpha1.PromotionStatus {
 	return hinder(out, o.Blocked, p.Current)
 }
 
-// preparing is the candidate before anything of it is in production.
-func preparing(s Snapshot, p Plan, o Outcome) v1alpha1.PromotionStatus {
+// candidate is the newest review before anything of it is in production. Its promotion begins when nothing but the
+// operator, or what the operator needs, is in the way: until then there is none to tell of.
+func candidate(s Snapshot, p Plan, o Outcome) View {
+	b := p.Candidate
+	switch {
+	case b != nil && (b.Reason == v1alpha1.ReasonNotApproved || b.Reason == v1alpha1.ReasonNotRequested):
+		return unbegun(*b)
+	case b != nil && !s.Candidate.Hinted:
+		return unbegun(unapproved)
+	}
+	return view(preparing(p, o))
+}
+
+// unbegun says why there is no promotion.
+func unbegun(b Blocker) View {
+	return View{Promoted: metav1.Condition{
+		Status: metav1.ConditionFalse, Reason: b.Reason, Message: evidence.Clean(b.Message, maxMessage),
+	}}
+}
+
+func preparing(p Plan, o Outcome) v1alpha1.PromotionStatus {
 	out := v1alpha1.PromotionStatus{
 		Step: v1alpha1.StepPreparing, Reason: v1alpha1.ReasonPreparingProduction,
 		Message: "Its namespace, policies and credentials in production are being made.",

@@ -95,7 +95,7 @@ func promotionStep(review *v1alpha1.HardeningReview, promotion *v1alpha1.Promoti
 	if promotion.Step == v1alpha1.StepRolledBack {
 		return Step{Say: "Production took the revision back: " + rollbackCause(promotion) + ". The team changes it, and the new revision gets a review of its own."}
 	}
-	return Step{"Wait: " + promotionWords[promotion.Step] + ".",
+	return Step{"Wait: " + stepWords(promotion) + ".",
 		Command(review.Namespace, "status", review.Spec.Prototype.Name, "--until", "promoted")}
 }
 

@@ -40,6 +40,9 @@ func subject(p *page, review *v1alpha1.HardeningReview, prototype *v1alpha1.AIPr
 	p.field("Prototype", say("%s", review.Spec.Prototype.Name))
 	p.field("Tier", say("%s", review.Spec.Tier))
 	p.field("Asked by", say("%s; written by %s", review.Spec.RequestedBy, strings.Join(review.Spec.Authors, ", ")))
+	if doubt := review.Spec.AuthorsDoubt; doubt != "" {
+		p.more(say("it can't be told who wrote it: %s; where approvals are asked, it takes one more person", doubt))
+	}
 	if resolved := reviewedImage(review, prototype); resolved != "" {
 		p.field("Image", say("%s", image(resolved)))
 	}
@@ -165,11 +168,19 @@ var promotionWords = map[v1alpha1.PromotionStep]string{
 	v1alpha1.StepRetired:    "nothing of it runs in production any more",
 }
 
-func promotionSpans(promotion *v1alpha1.PromotionStatus, now time.Time) []span {
-	words := promotionWords[promotion.Step]
-	if words == "" {
-		words = humanise(string(promotion.Step))
+// stepWords say where a promotion is. Production is being made only while nothing is in the way of it.
+func stepWords(promotion *v1alpha1.PromotionStatus) string {
+	if promotion.Step == v1alpha1.StepPreparing && promotion.Reason != v1alpha1.ReasonPreparingProduction {
+		return "nothing of it is in production yet"
 	}
+	if words := promotionWords[promotion.Step]; words != "" {
+		return words
+	}
+	return humanise(string(promotion.Step))
+}
+
+func promotionSpans(promotion *v1alpha1.PromotionStatus, now time.Time) []span {
+	words := stepWords(promotion)
 	spans := []span{in(stepTone(promotion.Step), words)}
 	switch {
 	case promotion.Step == v1alpha1.StepSoaking && promotion.SoakingSince != nil:

@@ -139,3 +139,16 @@ func TestClosed(t *testing.T) {
 		t.Error("a review that is being deleted takes decisions")
 	}
 }
+
+// TestPreparing: production is said to be made only while it is.
+func TestPreparing(t *testing.T) {
+	for reason, want := range map[string]string{
+		v1alpha1.ReasonPreparingProduction: "production's namespace and policies are being made",
+		v1alpha1.ReasonGuardsNotInPlace:    "nothing of it is in production yet",
+		v1alpha1.ReasonAnotherUnderWay:     "nothing of it is in production yet",
+	} {
+		if got := stepWords(&v1alpha1.PromotionStatus{Step: v1alpha1.StepPreparing, Reason: reason}); got != want {
+			t.Errorf("%s reads %q, want %q", reason, got, want)
+		}
+	}
+}
