@@ -146,8 +146,12 @@ func (c *Controller) announce(ctx context.Context, v View) {
 	if v.Promotion.Step == v1alpha1.StepRolledBack || v.Promotion.Reason == v1alpha1.ReasonGuardsNotInPlace {
 		kind = corev1.EventTypeWarning
 	}
-	c.recorder.Eventf(v.Review, nil, kind, v.Promotion.Reason, string(v.Promotion.Step), "%s", v.Promotion.Message)
-	log.FromContext(ctx).Info("promotion turned", "namespace", v.Review.Namespace, "review", v.Review.Name,
+	// That it serves ends an open review, and the end of a review is told by whoever ends it: one event for one thing.
+	if v.Promotion.Reason != v1alpha1.ReasonPromoted || v.Review.Status.Outcome != "" {
+		c.recorder.Eventf(v.Review, nil, kind, v.Promotion.Reason, string(v.Promotion.Step), "%s", v.Promotion.Message)
+	}
+	// The name of the production namespace is in the logger already.
+	log.FromContext(ctx).Info("promotion turned", "review", client.ObjectKeyFromObject(v.Review).String(),
 		"step", v.Promotion.Step, "reason", v.Promotion.Reason, "message", v.Promotion.Message)
 }
 
@@ -160,8 +164,9 @@ func (c *Controller) tell(ctx context.Context, s Snapshot, o Outcome) {
 	logger := log.FromContext(ctx)
 	if o.Orphaned {
 		c.recorder.Eventf(about, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Keep",
-			"The prototype is gone; record %s keeps serving. IT retires it or makes a new prototype.", o.Memory.Record)
-		logger.Info("production is orphaned", "namespace", s.Name, "record", o.Memory.Record)
+			"The prototype is gone; record %s keeps serving. To retire it, whoever may manage installations.affineur.dev "+
+				"(ClusterRole affineur-installer) runs: kubectl delete namespace %s", o.Memory.Record, s.Name)
+		logger.Info("production is orphaned", "record", o.Memory.Record)
 	}
 	if len(o.Drifted) == 0 {
 		return
@@ -171,5 +176,5 @@ func (c *Controller) tell(ctx context.Context, s Snapshot, o Outcome) {
 	}
 	what := strings.Join(o.Drifted, ", ")
 	c.recorder.Eventf(about, nil, corev1.EventTypeWarning, v1alpha1.ReasonDrift, "PutBack", "Put back as reviewed: %s.", what)
-	logger.Info("drift put back", "namespace", s.Name, "drifted", what)
+	logger.Info("drift put back", "drifted", what)
 }

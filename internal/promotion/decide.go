@@ -45,7 +45,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 		return waits(s, Blocker{v1alpha1.ReasonNamespaceConflict, fmt.Sprintf(
 			"Namespace %s exists and is not this prototype's. Whoever made it has to delete it.", s.Name)}, time.Time{})
 	case s.Place.Terminating:
-		return waits(s, Blocker{v1alpha1.ReasonPreparingProduction, "Namespace " + s.Name + " is being deleted."}, time.Time{})
+		return waits(s, Blocker{v1alpha1.ReasonRetiring, "Production is being taken down: namespace " + s.Name + " is being deleted."}, time.Time{})
 	case m.Retiring || s.retired():
 		return retire(s)
 	case m.Record == "":

@@ -249,6 +249,12 @@ func TestDecide(t *testing.T) {
 			"nothing · current: RecordMissing"},
 		"foreign namespace": {"nothing", func(s *situation) { s.snapshot.Place.Foreign = true; s.candidate("1") }, later,
 			"nothing · candidate: NamespaceConflict"},
+		"being deleted while it retires": {"1 retiring", func(s *situation) { s.snapshot.Place.Terminating = true }, later,
+			"nothing · current: Retiring"},
+		"an orphan that is being deleted": {"1 serving", func(s *situation) {
+			s.snapshot.Prototype, s.snapshot.Place.Terminating = nil, true
+			s.runs(available(one))
+		}, later, "nothing · current: Retiring"},
 		"half-made":   {"nothing", func(s *situation) { s.snapshot.Prototype = nil }, later, "Teardown"},
 		"memory lost": {"nothing", func(s *situation) { s.runs(available(one)) }, later, "nothing"},
 		"credentials missing": {"", func(s *situation) {

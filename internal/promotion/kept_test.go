@@ -1,10 +1,12 @@
 package promotion
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-logr/logr/funcr"
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
@@ -12,8 +14,11 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/record"
@@ -236,6 +241,88 @@ func TestCredentials(t *testing.T) {
 	}
 	if w.deployment().Spec.Template.Annotations[workload.AnnotationSecrets] != after {
 		t.Error("pods were rolled because a source is missing")
+	}
+}
+
+// TestToldOnce: that a revision serves ends its review, which is told there; and no log line says a key twice.
+func TestToldOnce(t *testing.T) {
+	w, r := first(t)
+	var lines []string
+	logger := funcr.NewJSON(func(line string) { lines = append(lines, line) }, funcr.Options{})
+	ctx := log.IntoContext(t.Context(), logger.WithValues("namespace", "", "name", identity.Production()))
+	request := reconcile.Request{NamespacedName: types.NamespacedName{Name: identity.Production()}}
+	for range 40 {
+		result, err := w.controller.Reconcile(ctx, request)
+		w.must(err)
+		w.rollOut()
+		w.now = w.now.Add(result.RequeueAfter)
+	}
+	if got := w.step(r.Name()); got != "Serving Promoted" {
+		t.Fatalf("is %s", got)
+	}
+	told := map[string]int{}
+	for len(w.recorder.Events) > 0 {
+		told[strings.Fields(<-w.recorder.Events)[1]]++
+	}
+	if want := map[string]int{v1alpha1.ReasonPreparingProduction: 1, v1alpha1.ReasonRollingOut: 1, v1alpha1.ReasonSoaking: 1}; !maps.Equal(told, want) {
+		t.Errorf("told %v, want %v", told, want)
+	}
+	w.must(w.client.Delete(w.ctx(), w.deployment()))
+	w.must(w.client.Delete(w.ctx(), w.review(r.Name())))
+	w.must(w.client.Delete(w.ctx(), prototypeOf(v1alpha1.TargetProduction)))
+	_, err := w.controller.Reconcile(ctx, request)
+	w.must(err)
+	if len(lines) < 5 {
+		t.Errorf("logged only %v", lines)
+	}
+	for _, line := range lines {
+		for _, key := range []string{`"namespace":`, `"name":`} {
+			if strings.Count(line, key) > 1 {
+				t.Errorf("%s twice in %s", key, line)
+			}
+		}
+	}
+}
+
+// TestOrphanIsRetired: an orphan whose namespace is deleted is left to go, and does not come back.
+func TestOrphanIsRetired(t *testing.T) {
+	w, r := first(t)
+	w.settle()
+	w.must(w.client.Delete(w.ctx(), w.review(r.Name())))
+	w.must(w.client.Delete(w.ctx(), prototypeOf(v1alpha1.TargetProduction)))
+	w.settle()
+	if !w.event("kubectl delete namespace " + identity.Production()) {
+		t.Error("nobody was told how to retire it")
+	}
+	namespace := w.namespace()
+	namespace.Finalizers = []string{"test/content"}
+	w.must(w.client.Update(w.ctx(), namespace))
+	w.must(w.client.Delete(w.ctx(), namespace))
+	w.must(w.client.Delete(w.ctx(), w.deployment()))
+	writes := len(w.writes)
+	w.restart()
+	w.settle()
+	namespace = w.namespace()
+	namespace.Finalizers = nil
+	w.must(w.client.Update(w.ctx(), namespace))
+	w.settle()
+	if len(w.writes) != writes || w.namespace() != nil {
+		t.Errorf("comes back: %v", w.writes[writes:])
+	}
+}
+
+// TestBeingDeleted: what is being deleted says so, whoever deletes it.
+func TestBeingDeleted(t *testing.T) {
+	w, r := first(t)
+	w.settle()
+	namespace := w.namespace()
+	namespace.Finalizers = []string{"test/content"}
+	w.must(w.client.Update(w.ctx(), namespace))
+	w.target(v1alpha1.TargetRetired)
+	w.must(w.client.Delete(w.ctx(), namespace))
+	w.settle()
+	if got := w.step(r.Name()); got != "Retiring Retiring" {
+		t.Errorf("says %s", got)
 	}
 }
 

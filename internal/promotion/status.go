@@ -119,7 +119,7 @@ func current(s Snapshot, p Plan, o Outcome) v1alpha1.PromotionStatus {
 		PreviousRecord: m.Previous.Record, SoakingSince: seconds(m.SoakingSince), ServingSince: seconds(m.ServingSince),
 	}
 	switch {
-	case m.Retiring:
+	case m.Retiring || s.Place.Terminating:
 		out.Step, out.Reason, out.Message = v1alpha1.StepRetiring, v1alpha1.ReasonRetiring, "Production is being taken down, pods first."
 	case m.serving():
 		out.Step, out.Reason, out.Message = v1alpha1.StepServing, v1alpha1.ReasonPromoted, "Serves in production."
