@@ -121,7 +121,7 @@ type Plan struct {
 //	          │             │    ▲ decisions may come at any time
 //	          │             └────┴── a rejection that counts ──▶ Rejected
 //	          ├── gates failed: waits for another subject, or to be asked for another look
-//	          ├── a later review of another subject ──▶ Superseded   (not once promotion began)
+//	          ├── a later review of another subject, or back to what serves ──▶ Superseded   (not once promotion began)
 //	          └── production no longer wanted, prototype gone ──▶ Withdrawn
 //
 //	outcome reached ── sealed in the records ── told in the status ── cleared away

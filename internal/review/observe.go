@@ -120,12 +120,39 @@ func (o observer) prototype(ctx context.Context, s *Snapshot) error {
 	if string(prototype.UID) != s.Review.Spec.Prototype.UID {
 		return nil
 	}
+	if s.Newer, err = o.wentBack(ctx, s, &prototype); err != nil {
+		return err
+	}
 	s.Prototype = Prototype{Exists: true, Deleting: !prototype.DeletionTimestamp.IsZero(), Target: prototype.Spec.Target}
 	// What is no time asks for nothing.
 	if at, err := time.Parse(time.RFC3339, prototype.Annotations[v1alpha1.AnnotationRequestedAt]); err == nil {
 		s.Prototype.RequestedAt = at
 	}
 	return nil
+}
+
+// wentBack is the review that let in what serves in production, where the prototype has gone back to that subject: no
+// later review will be opened. The cache may show the prototype as it was before this review, so it is asked anew.
+func (o observer) wentBack(ctx context.Context, s *Snapshot, prototype *v1alpha1.AIPrototype) (string, error) {
+	if servedBy(s.Review, prototype) == "" {
+		return "", nil
+	}
+	var now v1alpha1.AIPrototype
+	if err := o.Live.Get(ctx, client.ObjectKeyFromObject(prototype), &now); err != nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	return servedBy(s.Review, &now), nil
+}
+
+// servedBy is the other review whose subject serves and is the prototype's present one; "" without one.
+func servedBy(review *v1alpha1.HardeningReview, prototype *v1alpha1.AIPrototype) string {
+	status := prototype.Status
+	if status.Production == nil || status.ObservedGeneration != prototype.Generation ||
+		status.Production.SubjectDigest != status.SubjectDigest || status.SubjectDigest == review.Spec.SubjectDigest ||
+		status.Production.Review == review.Name {
+		return ""
+	}
+	return status.Production.Review
 }
 
 // siblings looks for a later review of another subject of the same prototype.

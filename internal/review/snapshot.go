@@ -43,7 +43,8 @@ type Snapshot struct {
 	Sealed *record.Outcome
 
 	Prototype Prototype
-	// Newer is the name of a later review of another subject of the same prototype, "" without one.
+	// Newer is the name of a later review of another subject of the same prototype, or of the one that let in what
+	// the prototype went back to; "" without one.
 	Newer     string
 	Decisions []v1alpha1.HardeningDecision
 	Guards    assess.Guards

@@ -104,15 +104,16 @@ func created() predicate.Predicate {
 	}
 }
 
-// relevant are the changes of a prototype that a review depends on: what its team asks, its deletion, and a new
-// measurement of its isolation.
+// relevant are the changes of a prototype that a review depends on: what its team asks, its deletion, its subject, and
+// a new measurement of its isolation.
 func relevant() predicate.Predicate {
 	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
 		before, after := e.ObjectOld.(*v1alpha1.AIPrototype), e.ObjectNew.(*v1alpha1.AIPrototype)
 		return before.Generation != after.Generation ||
 			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
 			before.Annotations[v1alpha1.AnnotationRequestedAt] != after.Annotations[v1alpha1.AnnotationRequestedAt] ||
-			measuredAt(before) != measuredAt(after)
+			measuredAt(before) != measuredAt(after) ||
+			before.Status.SubjectDigest != after.Status.SubjectDigest
 	}}
 }
 

@@ -121,6 +121,9 @@ func (s Snapshot) reviewCondition(p Plan, o Outcome, set setter) {
 		set(v1alpha1.ConditionReviewOpen, metav1.ConditionTrue, v1alpha1.ReasonInReview, "Review "+s.openReview(p, o)+" is open.")
 	case !s.wantsProduction():
 		set(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, v1alpha1.ReasonNotRequested, "The team did not ask for production.")
+	case s.serving() != nil:
+		set(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, v1alpha1.ReasonPromoted,
+			"Review "+s.serving().Name+" let this revision into production, where it serves.")
 	case current && slices.Contains(standing, newest.Status.Outcome):
 		set(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, string(newest.Status.Outcome), s.ended(newest))
 	default:

@@ -338,8 +338,11 @@ func (s Snapshot) work(plan *Plan, now time.Time) {
 	}
 }
 
-// spokenFor tells whether the newest review speaks for the present subject.
+// spokenFor tells whether the newest review, or the one that serves, speaks for the present subject.
 func (s Snapshot) spokenFor() bool {
+	if s.serving() != nil {
+		return true
+	}
 	last, any := s.viewed()
 	return any && last.answers(s.SubjectDigest, s.ReviewDigest, s.requestTime())
 }

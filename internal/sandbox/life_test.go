@@ -265,6 +265,62 @@ func TestReviews(t *testing.T) {
 		w.measures(true)
 		reviews(w, first)
 	})
+	t.Run("what serves is not reviewed again after a detour", func(t *testing.T) {
+		w := opened(t)
+		w.concludes(first, v1alpha1.OutcomePromoted)
+		w.must(w.client.Create(t.Context(), namespace(w.identity.Production(), w.identity.Labels("production"))))
+		review := w.review(first)
+		promoting(v1alpha1.StepServing)(&review.Status)
+		w.must(w.client.Status().Update(t.Context(), review))
+		w.settle()
+		turn := func(env ...v1alpha1.EnvVar) {
+			w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Workload.Container.Env = env })
+			w.settle()
+			w.serves()
+			w.settle()
+		}
+		turn(v1alpha1.EnvVar{Name: "TONE", Value: "friendly"})
+		reviews(w, first, next)
+		turn()
+		reviews(w, first, next)
+		w.expect(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, v1alpha1.ReasonPromoted)
+		w.expect(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonInProduction)
+		// What was taken out of production comes back through a review of its own.
+		review = w.review(first)
+		review.Status.Promotion.Step = v1alpha1.StepRetired
+		w.must(w.client.Status().Update(t.Context(), review))
+		w.concludes(next, v1alpha1.OutcomeSuperseded)
+		w.settle()
+		reviews(w, first, next, "churn-advisor-3")
+	})
+	t.Run("what serves is not reviewed again after a detour", func(t *testing.T) {
+		w := opened(t)
+		w.concludes(first, v1alpha1.OutcomePromoted)
+		w.must(w.client.Create(t.Context(), namespace(w.identity.Production(), w.identity.Labels("production"))))
+		review := w.review(first)
+		promoting(v1alpha1.StepServing)(&review.Status)
+		w.must(w.client.Status().Update(t.Context(), review))
+		w.settle()
+		turn := func(env ...v1alpha1.EnvVar) {
+			w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Workload.Container.Env = env })
+			w.settle()
+			w.serves()
+			w.settle()
+		}
+		turn(v1alpha1.EnvVar{Name: "TONE", Value: "friendly"})
+		reviews(w, first, next)
+		turn()
+		reviews(w, first, next)
+		w.expect(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, v1alpha1.ReasonPromoted)
+		w.expect(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonInProduction)
+		// What was taken out of production comes back through a review of its own.
+		review = w.review(first)
+		review.Status.Promotion.Step = v1alpha1.StepRetired
+		w.must(w.client.Status().Update(t.Context(), review))
+		w.concludes(next, v1alpha1.OutcomeSuperseded)
+		w.settle()
+		reviews(w, first, next, "churn-advisor-3")
+	})
 	t.Run("a view that is lost is made anew", func(t *testing.T) {
 		w := opened(t)
 		w.must(w.client.Delete(t.Context(), w.review(first)))

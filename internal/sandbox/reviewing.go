@@ -29,8 +29,8 @@ type prior struct {
 // answers tells whether the prior review speaks for the present subject, so that no other is opened.
 //
 // An open review and one that ended in production stand while the subject is the same: an edit of the policy affects
-// new reviews only. What was retired comes back through a review of its own. A rejected or rolled back subject is looked at again only when somebody asks for it after that.
-// An open review under requirements that changed meanwhile is opened anew when somebody asks for that.
+// new reviews only. What was retired comes back through a review of its own. A rejected or rolled back subject is
+// looked at again only when somebody asks for it after that. An open review under requirements that changed meanwhile is opened anew when somebody asks for that.
 func (p prior) answers(subject, review string, request time.Time) bool {
 	if p.subject != subject {
 		return false
@@ -84,6 +84,21 @@ func (s Snapshot) ripe(isolation *v1alpha1.IsolationStatus, now time.Time) bool 
 		s.running() && s.health(now).Available && s.isolated(isolation, now)
 }
 
+// serving is the review that let in what serves now, if that is the present subject: nobody is asked about it again,
+// whatever was reviewed since.
+func (s Snapshot) serving() *v1alpha1.HardeningReview {
+	production := s.production()
+	if production == nil || s.SubjectDigest == "" || production.SubjectDigest != s.SubjectDigest {
+		return nil
+	}
+	review := s.view(production.Review)
+	if review == nil || review.Spec.SubjectDigest != s.SubjectDigest || review.Status.Promotion == nil ||
+		review.Status.Promotion.Step != v1alpha1.StepServing {
+		return nil
+	}
+	return review
+}
+
 // lost tells whether a review that was open has no view any more.
 func (s Snapshot) lost() bool {
 	known := s.Prototype.Status.Review
@@ -108,7 +123,7 @@ func (s Snapshot) needsRecords(now time.Time) bool {
 	if s.lost() {
 		return true
 	}
-	if !s.ripe(s.measured(), now) || s.reviewProblem() != nil {
+	if !s.ripe(s.measured(), now) || s.reviewProblem() != nil || s.serving() != nil {
 		return false
 	}
 	last, any := s.viewed()
@@ -145,7 +160,7 @@ func (s Snapshot) review(isolation *v1alpha1.IsolationStatus, now time.Time) (Ac
 	if newest != nil && s.Records.Outcome.Outcome == "" && s.view(newest.Prototype.Review(newest.Ordinal)) == nil {
 		return RestoreReview, newest
 	}
-	if !s.ripe(isolation, now) || s.reviewProblem() != nil {
+	if !s.ripe(isolation, now) || s.reviewProblem() != nil || s.serving() != nil {
 		return "", nil
 	}
 	if newest != nil {
