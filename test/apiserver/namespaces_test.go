@@ -210,6 +210,44 @@ func configMapIn(namespace string, t *testing.T) *corev1.ConfigMap {
 	return c
 }
 
+// A production whose prototype is gone is deleted by whoever may manage installations, and changed by nobody.
+func TestOrphansAreRetired(t *testing.T) {
+	const policy = "affineur-namespaces"
+	must(t, admin.Create(t.Context(), granted("affineur-installer", "", "retirers")))
+	retirer, root := as("rita@example.org", "retirers", everything), as("root", administrators)
+	made := func(name, purpose, mark string) string {
+		n := managed(name, purpose)
+		n.Labels[v1alpha1.LabelOrphaned] = mark
+		must(t, as(operator).Create(t.Context(), n))
+		return name
+	}
+	gone := func(name string) func(context.Context, client.Client) error {
+		return func(ctx context.Context, c client.Client) error { return c.Delete(ctx, namespace(name, nil)) }
+	}
+	orphan := made("affp-membership-orphan-0a1b2c3d", v1alpha1.PurposeProduction, "true")
+	must(t, attack{"an orphan by anybody", policy, "installations.affineur.dev (ClusterRole affineur-installer) retires it: kubectl delete namespace " + orphan,
+		as(mallory, everything), gone(orphan)}.refused(t.Context(), wet))
+	soon(t, func() error { return gone(orphan)(t.Context(), dry(retirer)) })
+	for how, try := range relabelled(orphan, func(l map[string]string) { l["their"] = "own" }) {
+		must(t, attack{"an orphan relabelled" + how, policy, "only the operator writes namespace", retirer, try}.refused(t.Context(), wet))
+	}
+	for what, name := range map[string]string{
+		"a production with its prototype": production,
+		"one that is no orphan any more":  made("affp-membership-found-0a1b2c3d", v1alpha1.PurposeProduction, "false"),
+		"a sandbox":                       made("affx-membership-orphan-0a1b2c3d", v1alpha1.PurposeSandbox, "true"),
+		"a rehearsal":                     made("affr-membership-orphan-0a1b2c3d", v1alpha1.PurposeRehearsal, "true"),
+	} {
+		for who, c := range map[string]client.Client{"retirer": retirer, "root": root} {
+			must(t, attack{what + " by " + who, policy, "change or delete its AIPrototype instead", c, gone(name)}.refused(t.Context(), wet))
+		}
+	}
+	for how, try := range relabelled(production, func(l map[string]string) { l[v1alpha1.LabelOrphaned] = "true" }) {
+		must(t, attack{"marked as an orphan" + how, policy, "only the operator writes namespace", root, try}.refused(t.Context(), wet))
+	}
+	must(t, gone(orphan)(t.Context(), dry(root)))
+	must(t, gone(orphan)(t.Context(), retirer))
+}
+
 // An upgrade applies everything again, guards in place, as a cluster's administrator or through a pipeline that is one.
 func TestInstallingAgain(t *testing.T) {
 	objects, err := build(t.Context(), "default")
