@@ -11,6 +11,7 @@ CLUSTER ?= dev
 REGISTRY ?=
 REGISTRY_PUSH ?= $(REGISTRY)
 REGISTRY_CA ?=
+REGISTRY_PLAIN_HTTP ?=
 # The images that dist/install.yaml names.
 IMG ?= ghcr.io/affineur/operator:v0.1.0
 RUNNER_IMG ?= ghcr.io/affineur/gate-runner:v0.1.0
@@ -75,14 +76,14 @@ test: envtest ## Run unit tests and tests against a real API server.
 .PHONY: test-e2e
 test-e2e: ## Play the story and the end-to-end tests on the development cluster.
 	./hack/demo.sh
-	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -timeout 20m ./test/e2e/...
+	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 6 -timeout 20m ./test/e2e/...
 	./hack/unenforced.sh
 
 ##@ Try
 
 .PHONY: demo
 demo: ## From manifest to production on a real cluster; last line is the result as JSON.
-	@CLUSTER=$(CLUSTER) NETPOL=$(NETPOL) REGISTRY=$(REGISTRY) REGISTRY_PUSH=$(REGISTRY_PUSH) REGISTRY_CA=$(REGISTRY_CA) ./hack/demo.sh
+	@CLUSTER=$(CLUSTER) NETPOL=$(NETPOL) REGISTRY=$(REGISTRY) REGISTRY_PUSH=$(REGISTRY_PUSH) REGISTRY_CA=$(REGISTRY_CA) REGISTRY_PLAIN_HTTP=$(REGISTRY_PLAIN_HTTP) ./hack/demo.sh
 
 .PHONY: cluster-up
 cluster-up: ## Start the development cluster (NETPOL=on|off|ingress); leaves .cluster/kubeconfig.

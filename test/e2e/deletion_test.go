@@ -4,8 +4,10 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -27,7 +29,6 @@ type moment struct {
 
 // moments from the beginning to production.
 var moments = []moment{
-	{"at-once", func(context.Context, *ground, *v1alpha1.AIPrototype) error { return nil }},
 	{"namespace-made", func(ctx context.Context, g *ground, p *v1alpha1.AIPrototype) error {
 		return await.Object(ctx, g, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: names.Of(p).Sandbox()}},
 			func(*corev1.Namespace) (bool, error) { return true, nil })
@@ -107,5 +108,29 @@ func TestRetiredFromProduction(t *testing.T) {
 	}
 	if err := g.takeAway(bounded(t), p); err != nil {
 		t.Error(err)
+	}
+}
+
+// Deleted within the first moments, while the finalizer and the sandbox are being made, prototypes leave nothing: a
+// deletion that meets the finalizer's patch wins over it.
+func TestDeletedAtOnce(t *testing.T) {
+	t.Parallel()
+	g := newGround(t)
+	namespace := g.team(t, "e2e")
+	var all []*v1alpha1.AIPrototype
+	for i := range 20 {
+		p := g.created(t, g.newPrototype(namespace, fmt.Sprintf("hasty-%d", i), wantsProduction))
+		time.Sleep(time.Duration(i) * 15 * time.Millisecond)
+		if err := g.Delete(t.Context(), p.DeepCopy()); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	// Those whose namespace comes only after they are gone are not to be missed.
+	time.Sleep(still)
+	for _, p := range all {
+		if err := g.leftNothing(bounded(t), p); err != nil {
+			t.Error(err)
+		}
 	}
 }
