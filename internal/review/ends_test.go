@@ -32,9 +32,6 @@ func TestEnds(t *testing.T) {
 		"back to what serves": {
 			func(w *world) { w.serves("churn-1", "sha256:a", "sha256:a") }, v1alpha1.OutcomeSuperseded, "True Superseded",
 		},
-		"back to what serves": {
-			func(w *world) { w.serves("churn-1", "sha256:a", "sha256:a") }, v1alpha1.OutcomeSuperseded, "True Superseded",
-		},
 		"sandbox wanted": {func(w *world) { w.target(v1alpha1.TargetSandbox) }, v1alpha1.OutcomeWithdrawn, "True Withdrawn"},
 		"retired":        {func(w *world) { w.target(v1alpha1.TargetRetired) }, v1alpha1.OutcomeWithdrawn, "True Withdrawn"},
 		"prototype gone": {
@@ -116,37 +113,6 @@ func TestPromotionUnderWay(t *testing.T) {
 			w.settle()
 			w.promotion(v1alpha1.StepRollingOut)
 			do(w)
-			w.settle()
-			if got := w.review().Status.Outcome; got != "" {
-				t.Errorf("outcome %q", got)
-			}
-		})
-	}
-}
-
-// serves writes what the sandbox controller would: what serves in production, and what the prototype is now.
-func (w *world) serves(review, serving, present string) {
-	var prototype v1alpha1.AIPrototype
-	w.must(w.client.Get(w.ctx(), client.ObjectKey{Namespace: identity.Namespace, Name: identity.Name}, &prototype))
-	prototype.Status.ObservedGeneration, prototype.Status.SubjectDigest = prototype.Generation, present
-	prototype.Status.Production = &v1alpha1.ProductionStatus{Review: review, SubjectDigest: serving}
-	w.must(w.client.Status().Update(w.ctx(), &prototype))
-}
-
-// While the prototype is not what serves, its review goes on; so it does when it was let in itself.
-func TestNotSupersededByWhatServes(t *testing.T) {
-	for name, set := range map[string]func(w *world){
-		"another subject under way": func(w *world) { w.serves("churn-1", "sha256:a", "sha256:b") },
-		"the reviewed one":          func(w *world) { w.serves("churn-1", w.rec.SubjectDigest, w.rec.SubjectDigest) },
-		"this review let it in":     func(w *world) { w.serves(w.review().Name, "sha256:a", "sha256:a") },
-		"an old status": func(w *world) {
-			w.serves("churn-1", "sha256:a", "sha256:a")
-			w.prototype(func(p *v1alpha1.AIPrototype) { p.Generation++ })
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t)
-			set(w)
 			w.settle()
 			if got := w.review().Status.Outcome; got != "" {
 				t.Errorf("outcome %q", got)
