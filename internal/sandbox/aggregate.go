@@ -69,6 +69,11 @@ func (s Snapshot) sandboxStatus(p Plan) *v1alpha1.SandboxStatus {
 		return nil
 	case Deleting, Retiring:
 		return s.Prototype.Status.Sandbox
+	case Holding, Blocked, Conflict, Suspended:
+		// Nothing was made yet, or all of it was taken away.
+		if !s.exists() {
+			return nil
+		}
 	}
 	status := &v1alpha1.SandboxStatus{Namespace: s.Identity.Sandbox()}
 	if expiry := s.expiresAt(); expiry != nil {

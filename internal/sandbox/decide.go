@@ -141,7 +141,7 @@ func (p *Plan) wakeBy(at time.Time) {
 
 // Decide says what to do. The first rule that applies decides:
 //
-//	deleted ─▶ Deleting ─(namespaces gone)─▶ finalizer removed
+//	deleted ─▶ Deleting ─(namespaces gone, production too if it was retired)─▶ finalizer removed
 //	target Retired ─▶ Retiring ─(sandbox and production gone)─▶ Retired
 //	no workload ─▶ NeedStated
 //	past its end ─▶ Expired
@@ -191,7 +191,10 @@ func (p Plan) verdict(s Snapshot) *v1alpha1.IsolationStatus {
 func (s Snapshot) leave(now time.Time) Plan {
 	plan := Plan{State: Deleting, Handled: true, Wake: now.Add(teardownPoll)}
 	if hasFinalizer(s.Prototype) {
-		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal, RemoveFinalizer)
+		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal)
+		if !s.outliving() {
+			plan.do(RemoveFinalizer)
+		}
 	}
 	return plan
 }

@@ -22,7 +22,7 @@ var announced = []string{
 }
 
 // transitions between two states, at most one for a reason: what Ready says in the words of another condition is said
-// once. What is as it is at birth is no transition.
+// once, also where the other said it on an earlier pass. What is as it is at birth is no transition.
 func transitions(before, after []metav1.Condition) []transition {
 	stalled := apimeta.IsStatusConditionTrue(after, v1alpha1.ConditionStalled)
 	var out []transition
@@ -37,6 +37,9 @@ func transitions(before, after []metav1.Condition) []transition {
 		if slices.ContainsFunc(out, func(t transition) bool { return t.reason == is.Reason }) {
 			continue
 		}
+		if was != nil && was.Status == is.Status && told(before, is) {
+			continue
+		}
 		t := transition{condition: kind, kind: corev1.EventTypeNormal, reason: is.Reason, note: evidence.Clean(is.Message, 1000)}
 		if kind == v1alpha1.ConditionReady && stalled || kind == v1alpha1.ConditionNetworkIsolated && is.Status == metav1.ConditionFalse {
 			t.kind = corev1.EventTypeWarning
@@ -44,4 +47,11 @@ func transitions(before, after []metav1.Condition) []transition {
 		out = append(out, t)
 	}
 	return out
+}
+
+// told tells whether another announced condition said the same before.
+func told(before []metav1.Condition, is *metav1.Condition) bool {
+	return slices.ContainsFunc(before, func(c metav1.Condition) bool {
+		return c.Type != is.Type && c.Status == is.Status && c.Reason == is.Reason && slices.Contains(announced, c.Type)
+	})
 }

@@ -1,12 +1,14 @@
 package sandbox
 
 import (
+	"strings"
 	"testing"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -153,6 +155,53 @@ func TestDeletionPodsFirst(t *testing.T) {
 	}
 }
 
+func TestDeletionWaitsForProductionThatIsRetired(t *testing.T) {
+	retired := func(t *testing.T) *world {
+		w := runs(t, aPrototype().inProduction())
+		w.must(w.client.Create(t.Context(), namespace(w.identity.Production(), w.identity.Labels("production"))))
+		w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Target = v1alpha1.TargetRetired })
+		w.settle()
+		w.must(w.client.Delete(t.Context(), w.prototype()))
+		return w
+	}
+	gone := func(w *world) bool {
+		for range 4 {
+			_, err := w.reconcile()
+			w.must(err)
+		}
+		return !w.exists(&v1alpha1.AIPrototype{}, w.key.Namespace, w.key.Name)
+	}
+	t.Run("until it is gone", func(t *testing.T) {
+		w := retired(t)
+		if gone(w) {
+			t.Fatal("the prototype is gone, and production is there")
+		}
+		ready := apimeta.FindStatusCondition(w.prototype().Status.Conditions, v1alpha1.ConditionReady)
+		if ready.Reason != v1alpha1.ReasonDeleting || !strings.Contains(ready.Message, w.identity.Production()) {
+			t.Errorf("says %s %q", ready.Reason, ready.Message)
+		}
+		w.must(w.client.Delete(t.Context(), namespace(w.identity.Production(), nil)))
+		if !gone(w) {
+			t.Error("the prototype is still held")
+		}
+	})
+	t.Run("not where the team's namespace goes", func(t *testing.T) {
+		w := retired(t)
+		w.must(w.client.Delete(t.Context(), namespace("membership", nil)))
+		if !gone(w) {
+			t.Error("the prototype holds up its namespace")
+		}
+	})
+	t.Run("not where nobody retired it", func(t *testing.T) {
+		w := runs(t, aPrototype().inProduction())
+		w.must(w.client.Create(t.Context(), namespace(w.identity.Production(), w.identity.Labels("production"))))
+		w.must(w.client.Delete(t.Context(), w.prototype()))
+		if !gone(w) || !w.exists(&corev1.Namespace{}, "", w.identity.Production()) {
+			t.Error("production does not outlive its prototype")
+		}
+	})
+}
+
 func TestPermissionsThatThePolicyTakesBack(t *testing.T) {
 	w := runs(t, aPrototype())
 	var policy v1alpha1.HardeningPolicy
@@ -264,34 +313,6 @@ func TestReviews(t *testing.T) {
 		w.settle()
 		w.measures(true)
 		reviews(w, first)
-	})
-	t.Run("what serves is not reviewed again after a detour", func(t *testing.T) {
-		w := opened(t)
-		w.concludes(first, v1alpha1.OutcomePromoted)
-		w.must(w.client.Create(t.Context(), namespace(w.identity.Production(), w.identity.Labels("production"))))
-		review := w.review(first)
-		promoting(v1alpha1.StepServing)(&review.Status)
-		w.must(w.client.Status().Update(t.Context(), review))
-		w.settle()
-		turn := func(env ...v1alpha1.EnvVar) {
-			w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Workload.Container.Env = env })
-			w.settle()
-			w.serves()
-			w.settle()
-		}
-		turn(v1alpha1.EnvVar{Name: "TONE", Value: "friendly"})
-		reviews(w, first, next)
-		turn()
-		reviews(w, first, next)
-		w.expect(v1alpha1.ConditionReviewOpen, metav1.ConditionFalse, v1alpha1.ReasonPromoted)
-		w.expect(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonInProduction)
-		// What was taken out of production comes back through a review of its own.
-		review = w.review(first)
-		review.Status.Promotion.Step = v1alpha1.StepRetired
-		w.must(w.client.Status().Update(t.Context(), review))
-		w.concludes(next, v1alpha1.OutcomeSuperseded)
-		w.settle()
-		reviews(w, first, next, "churn-advisor-3")
 	})
 	t.Run("what serves is not reviewed again after a detour", func(t *testing.T) {
 		w := opened(t)

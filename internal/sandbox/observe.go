@@ -91,7 +91,11 @@ func (o *observer) namespaces(ctx context.Context, s *Snapshot) error {
 	if s.Namespace, err = read(s.Identity.Sandbox()); err != nil {
 		return err
 	}
-	s.Production, err = read(s.Identity.Production())
+	if s.Production, err = read(s.Identity.Production()); err != nil {
+		return err
+	}
+	team, err := read(s.Identity.Namespace)
+	s.TeamLeaving = team == nil || !team.DeletionTimestamp.IsZero()
 	return err
 }
 

@@ -53,8 +53,10 @@ type Snapshot struct {
 
 	// Namespace of the sandbox's name, and of production's, whoever made them; nil where absent.
 	Namespace, Production *corev1.Namespace
-	Deployment            *appsv1.Deployment
-	Pods                  []corev1.Pod
+	// TeamLeaving is true where the team's own namespace is going, or gone.
+	TeamLeaving bool
+	Deployment  *appsv1.Deployment
+	Pods        []corev1.Pod
 	// Present are the RoleBindings and NetworkPolicies in the sandbox.
 	Present []client.Object
 
@@ -152,6 +154,12 @@ func (s Snapshot) exists() bool { return s.Namespace != nil && s.ours(s.Namespac
 
 // promoted is true while the prototype's production namespace is there.
 func (s Snapshot) promoted() bool { return s.Production != nil && s.ours(s.Production) }
+
+// outliving is true while a deleted prototype has to wait for production: its team retired it, and without the
+// prototype nobody would take it down. Where the whole namespace goes, production is left to serve as an orphan.
+func (s Snapshot) outliving() bool {
+	return s.deleting() && s.Prototype.Spec.Target == v1alpha1.TargetRetired && s.promoted() && !s.TeamLeaving
+}
 
 // running is true where the workload was started and not stopped.
 func (s Snapshot) running() bool {

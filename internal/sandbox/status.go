@@ -83,6 +83,10 @@ func (s Snapshot) ready(p Plan, o Outcome, now time.Time) verdict {
 	}
 	switch p.State {
 	case Deleting:
+		if o.Waiting == "" && s.outliving() {
+			return busy(v1alpha1.ReasonDeleting, "Production is being taken down first, as spec.target Retired asks: namespace "+
+				s.Production.Name+" is still there.")
+		}
 		return busy(v1alpha1.ReasonDeleting, "The sandbox is being taken down, pods first"+because(o.Waiting)+".")
 	case Retiring:
 		if o.Waiting == "" && s.promoted() {

@@ -205,6 +205,12 @@ func TestTransitions(t *testing.T) {
 	if got := transitions([]metav1.Condition{unready, stalled, open}, []metav1.Condition{unready, stalled, open}); len(got) > 0 {
 		t.Errorf("told twice: %+v", got)
 	}
+	reviewed := condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonInReview)
+	serves := condition(v1alpha1.ConditionInProduction, metav1.ConditionTrue, v1alpha1.ReasonInProduction)
+	follows := condition(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonInProduction)
+	if got := transitions([]metav1.Condition{reviewed, serves}, []metav1.Condition{follows, serves}); len(got) > 0 {
+		t.Errorf("told again in other words: %+v", got)
+	}
 	if got := transitions(nil, []metav1.Condition{ready, unasked}); len(got) != 1 || got[0].kind != corev1.EventTypeNormal {
 		t.Errorf("%+v", got)
 	}

@@ -236,6 +236,9 @@ func TestProblemBeforeAnythingRan(t *testing.T) {
 			if w.exists(&corev1.Namespace{}, "", w.identity.Sandbox()) {
 				t.Error("a half-made namespace is left")
 			}
+			if status.Sandbox != nil {
+				t.Errorf("a sandbox is shown that nobody made: %+v", status.Sandbox)
+			}
 		})
 	}
 }
@@ -247,6 +250,9 @@ func TestProblemWhileMeasuringLeavesNoNamespace(t *testing.T) {
 	w.settle()
 	if w.exists(&corev1.Namespace{}, "", w.identity.Sandbox()) {
 		t.Error("a half-made namespace is left")
+	}
+	if shown := w.prototype().Status.Sandbox; shown != nil {
+		t.Errorf("a sandbox is shown that is gone: %+v", shown)
 	}
 }
 
