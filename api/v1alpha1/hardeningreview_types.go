@@ -22,7 +22,7 @@ type HardeningReviewSpec struct {
 	// +kubebuilder:validation:MaxLength=71
 	SubjectDigest string `json:"subjectDigest"`
 
-	// reviewDigest is the SHA-256 of the subject and the frozen requirements: what decisions bind.
+	// reviewDigest is the SHA-256 of the subject, the frozen requirements and authorsDoubt: what decisions bind.
 	// +required
 	// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
 	// +kubebuilder:validation:MaxLength=71
@@ -45,6 +45,12 @@ type HardeningReviewSpec struct {
 	// +kubebuilder:validation:MaxItems=64
 	// +kubebuilder:validation:items:MaxLength=512
 	Authors []string `json:"authors"`
+
+	// authorsDoubt says why the authors can't be trusted to be all people who wrote the revision: it takes one more
+	// person then. Empty where they can.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	AuthorsDoubt string `json:"authorsDoubt,omitempty"`
 
 	// record names the snapshot in the records namespace.
 	// +required

@@ -26,6 +26,8 @@ type Tally struct {
 	Quorum int
 	// People whose approval counts, in the order in which they approved.
 	People []string
+	// Why more is asked than the requirements say; empty for a role of theirs.
+	Why string
 }
 
 // Met tells whether enough people approved.
@@ -46,15 +48,18 @@ type Decided struct {
 	// Rejected ends the review. It is final: the answer must not depend on whether the operator saw the rejection
 	// before the person thought better of it.
 	Rejected *Rejection
+	// Doubt says why the authors can't be trusted to be all people who wrote it; empty where they can. Where any
+	// approval is asked, one more person has to approve then: one of those who did may be an author.
+	Doubt string
 }
 
-// Approved tells whether every role that is asked approved; true where none is asked.
+// Approved tells whether everybody who is asked approved; true where nobody is asked.
 func (d Decided) Approved() bool { return d.Rejected == nil && len(d.Missing()) == 0 }
 
 // NoneAsked tells whether the tier asks for no approval at all.
 func (d Decided) NoneAsked() bool { return len(d.Roles) == 0 }
 
-// Missing are the roles that have not approved.
+// Missing are the roles that have not approved, and last the one more person where that is one too few.
 func (d Decided) Missing() []Tally {
 	var missing []Tally
 	for _, tally := range d.Roles {
@@ -62,7 +67,24 @@ func (d Decided) Missing() []Tally {
 			missing = append(missing, tally)
 		}
 	}
+	if d.oneMore() {
+		missing = append(missing, Tally{Role: "one more person of " + d.anyRole(), Quorum: 1, Why: d.Doubt})
+	}
 	return missing
+}
+
+// oneMore tells whether the authors are in doubt and nobody approved beyond the quorums. Every person counts once, in
+// one role, so the approvals of all roles are distinct people.
+func (d Decided) oneMore() bool {
+	return d.Doubt != "" && !d.NoneAsked() && !slices.ContainsFunc(d.Roles, func(t Tally) bool { return len(t.People) > t.Quorum })
+}
+
+func (d Decided) anyRole() string {
+	var roles []string
+	for _, tally := range d.Roles {
+		roles = append(roles, tally.Role)
+	}
+	return strings.Join(roles, " or ")
 }
 
 // Decisions counts the decisions on the review of the record. Admission has proved who made them and with what
@@ -217,7 +239,7 @@ func (c *counting) whyNotRevoked(spec v1alpha1.HardeningDecisionSpec) (why, mess
 }
 
 func (c *counting) result() Decided {
-	out := Decided{Decisions: c.mirrored, Rejected: c.rejected}
+	out := Decided{Decisions: c.mirrored, Rejected: c.rejected, Doubt: doubtOf(c.rec, c.created, c.guards)}
 	for _, asked := range c.rec.Requirements.Approvals {
 		tally := Tally{Role: asked.Role, Quorum: max(1, int(asked.Quorum))}
 		for _, mirror := range c.mirrored {
@@ -233,12 +255,26 @@ func (c *counting) result() Decided {
 	return out
 }
 
+// doubtOf is the record's doubt about its authors. A gap of the guards may be found only after the review was opened in
+// it: who had written it by then is just as doubtful.
+func doubtOf(rec record.Record, created time.Time, guards Guards) string {
+	if rec.AuthorsDoubt == "" && guards.Unguarded(created) {
+		return "the admission policies, which keep the authors, were not in place when the review was opened"
+	}
+	return rec.AuthorsDoubt
+}
+
 // notPeople are groups whose members are no people who can answer for a decision.
 var notPeople = []string{"system:masters", "system:serviceaccounts", "system:nodes", "system:unauthenticated"}
 
 func person(spec v1alpha1.HardeningDecisionSpec) bool {
-	name := fold(strings.TrimSpace(spec.By))
-	return name != "" && !strings.HasPrefix(name, fold("system:")) && !shares(spec.Groups, notPeople, exactly)
+	return PersonsName(spec.By) && !shares(spec.Groups, notPeople, exactly)
+}
+
+// PersonsName tells whether a name can be a person's: a service account's or a component's begins with "system:".
+func PersonsName(user string) bool {
+	name := fold(strings.TrimSpace(user))
+	return name != "" && !strings.HasPrefix(name, fold("system:"))
 }
 
 // shares tells whether a is a member of one of b's groups.

@@ -41,13 +41,17 @@ type Record struct {
 	PolicyName  string   `json:"policyName"`
 	RequestedBy string   `json:"requestedBy"`
 	Authors     []string `json:"authors"`
+	// AuthorsDoubt says why the authors can't be trusted to be all people who wrote it; empty where they can. It asks
+	// for one more person, so the review digest covers it like the requirements.
+	AuthorsDoubt string `json:"authorsDoubt,omitempty"`
 }
 
 // reviewed is what the review digest covers.
 type reviewed struct {
 	Subject string `json:"subject"`
 	// Requirements are policy.Requirements, or their JSON as it was stored.
-	Requirements any `json:"requirements"`
+	Requirements any    `json:"requirements"`
+	AuthorsDoubt string `json:"authorsDoubt,omitempty"`
 }
 
 // stored are the parts of a record that its digests cover, as they were written: a version with other fields must
@@ -55,19 +59,20 @@ type reviewed struct {
 type stored struct {
 	Subject      json.RawMessage `json:"subject"`
 	Requirements json.RawMessage `json:"requirements"`
+	AuthorsDoubt string          `json:"authorsDoubt"`
 }
 
 func (s stored) digests() (subjectDigest, reviewDigest string, err error) {
 	if subjectDigest, err = subject.Digest(s.Subject); err != nil {
 		return "", "", err
 	}
-	reviewDigest, err = subject.Digest(reviewed{Subject: subjectDigest, Requirements: s.Requirements})
+	reviewDigest, err = subject.Digest(reviewed{Subject: subjectDigest, Requirements: s.Requirements, AuthorsDoubt: s.AuthorsDoubt})
 	return subjectDigest, reviewDigest, err
 }
 
-// ReviewDigest binds a subject to the requirements that it is measured against.
-func ReviewDigest(subjectDigest string, requirements policy.Requirements) (string, error) {
-	return subject.Digest(reviewed{Subject: subjectDigest, Requirements: requirements})
+// ReviewDigest binds a subject to the requirements that it is measured against, and to the doubt about its authors.
+func ReviewDigest(subjectDigest string, requirements policy.Requirements, authorsDoubt string) (string, error) {
+	return subject.Digest(reviewed{Subject: subjectDigest, Requirements: requirements, AuthorsDoubt: authorsDoubt})
 }
 
 // Seal computes both digests.
@@ -77,7 +82,7 @@ func (r Record) Seal() (Record, error) {
 	if r.SubjectDigest, err = subject.Digest(r.Subject); err != nil {
 		return r, err
 	}
-	r.ReviewDigest, err = ReviewDigest(r.SubjectDigest, r.Requirements)
+	r.ReviewDigest, err = ReviewDigest(r.SubjectDigest, r.Requirements, r.AuthorsDoubt)
 	return r, err
 }
 
@@ -126,7 +131,7 @@ func (r Record) Matches(review *v1alpha1.HardeningReview) error {
 	same := spec.ReviewDigest == r.ReviewDigest && spec.SubjectDigest == r.SubjectDigest &&
 		spec.Prototype.UID == r.Prototype.UID && spec.Prototype.Name == r.Prototype.Name &&
 		review.Namespace == r.Prototype.Namespace && review.Name == r.Prototype.Review(r.Ordinal) &&
-		spec.Tier == r.Requirements.Tier && spec.RequestedBy == r.RequestedBy && slices.Equal(spec.Authors, r.Authors)
+		spec.Tier == r.Requirements.Tier && spec.RequestedBy == r.RequestedBy && slices.Equal(spec.Authors, r.Authors) && spec.AuthorsDoubt == r.AuthorsDoubt
 	if !same {
 		return fmt.Errorf("%w: review %s/%s speaks of something else than record %s", ErrMismatch, review.Namespace, review.Name, r.Name())
 	}
@@ -144,7 +149,7 @@ func (r Record) Review(owner *v1alpha1.AIPrototype) *v1alpha1.HardeningReview {
 			Prototype:     v1alpha1.ObjectIdentity{Name: r.Prototype.Name, UID: r.Prototype.UID},
 			Title:         r.Title,
 			SubjectDigest: r.SubjectDigest, ReviewDigest: r.ReviewDigest,
-			Tier: r.Requirements.Tier, RequestedBy: r.RequestedBy, Authors: r.Authors, Record: r.Name(),
+			Tier: r.Requirements.Tier, RequestedBy: r.RequestedBy, Authors: r.Authors, AuthorsDoubt: r.AuthorsDoubt, Record: r.Name(),
 		},
 	}
 }

@@ -89,6 +89,7 @@ func TestReviewDigestCoversTheRequirements(t *testing.T) {
 		"soak":        func(r *Record) { r.Requirements.SoakSeconds = 0 },
 		"an entry":    func(r *Record) { r.Requirements.Integrations = []v1alpha1.Integration{{Name: "crm"}} },
 		"the subject": func(r *Record) { r.Subject.Container.Port = 8081 },
+		"the doubt":   func(r *Record) { r.AuthorsDoubt = "a pipeline wrote it" },
 	} {
 		digest := sealed(t, edit).ReviewDigest
 		if other, ok := seen[digest]; ok {
@@ -99,7 +100,12 @@ func TestReviewDigestCoversTheRequirements(t *testing.T) {
 }
 
 func TestRecordComesBack(t *testing.T) {
-	r := sealed(t)
+	comesBack(t, sealed(t))
+	comesBack(t, sealed(t, func(r *Record) { r.AuthorsDoubt = "a pipeline wrote it" }))
+}
+
+func comesBack(t *testing.T, r Record) {
+	t.Helper()
 	object := objectOf(t, r)
 	if object.Namespace != v1alpha1.RecordsNamespace || object.Labels[v1alpha1.LabelPrototypeUID] != identity.UID {
 		t.Errorf("%s/%s %v", object.Namespace, object.Name, object.Labels)
@@ -115,11 +121,12 @@ func TestRecordComesBack(t *testing.T) {
 
 // A record that was tampered with is no record.
 func TestRecordTamperedWith(t *testing.T) {
-	object := objectOf(t, sealed(t))
+	object := objectOf(t, sealed(t, func(r *Record) { r.AuthorsDoubt = "a pipeline wrote it" }))
 	for name, edit := range map[string]func(*appsv1.ControllerRevision){
 		"image":        func(o *appsv1.ControllerRevision) { replace(o, strings.Repeat("a", 64), strings.Repeat("b", 64)) },
 		"requirements": func(o *appsv1.ControllerRevision) { replace(o, `"quorum":1`, `"quorum":0`) },
 		"gates":        func(o *appsv1.ControllerRevision) { replace(o, `"headroom":"1.5"`, `"headroom":"1.0"`) },
+		"doubt":        func(o *appsv1.ControllerRevision) { replace(o, `"authorsDoubt":"a pipeline wrote it",`, "") },
 		"schema":       func(o *appsv1.ControllerRevision) { replace(o, Schema, "affineur.dev/record/v0") },
 		"ordinal":      func(o *appsv1.ControllerRevision) { replace(o, `"ordinal":3`, `"ordinal":4`) },
 		"identity":     func(o *appsv1.ControllerRevision) { replace(o, identity.UID, "22222222-0000-4000-8000-000000000000") },
@@ -175,6 +182,7 @@ func TestReviewMatches(t *testing.T) {
 		"subject":   func(v *v1alpha1.HardeningReview) { v.Spec.SubjectDigest = goldenReview },
 		"tier":      func(v *v1alpha1.HardeningReview) { v.Spec.Tier = "Low" },
 		"authors":   func(v *v1alpha1.HardeningReview) { v.Spec.Authors = []string{"somebody@example.org"} },
+		"doubt":     func(v *v1alpha1.HardeningReview) { v.Spec.AuthorsDoubt = "a pipeline wrote it" },
 		"requester": func(v *v1alpha1.HardeningReview) { v.Spec.RequestedBy = "somebody@example.org" },
 		"name":      func(v *v1alpha1.HardeningReview) { v.Name = "churn-advisor-2" },
 		"namespace": func(v *v1alpha1.HardeningReview) { v.Namespace = "education" },

@@ -35,7 +35,7 @@ func recordMissing(s Snapshot) []metav1.Condition {
 
 // conditions of a review whose record is there.
 func (v view) conditions() []metav1.Condition {
-	out := []metav1.Condition{v.gatesPassed(), v.approved(), v.overdue()}
+	out := []metav1.Condition{v.gatesPassed(), v.authorsVerified(), v.approved(), v.overdue()}
 	return append(out, v.ready()...)
 }
 
@@ -75,6 +75,19 @@ func named(lines []string) []string {
 	return out
 }
 
+// authorsVerified: whether everybody who wrote it is known, and is kept from deciding on it.
+func (v view) authorsVerified() metav1.Condition {
+	kind, decided := v1alpha1.ConditionAuthorsVerified, v.plan.Decided
+	if decided.Doubt == "" {
+		return condition(kind, yes, v1alpha1.ReasonAuthorsKnown, "The authors are people, and the admission policies kept them all the while.")
+	}
+	means := "One person more than the roles' quorums has to approve."
+	if decided.NoneAsked() {
+		means = fmt.Sprintf("Tier %s asks for no approval, so nothing more is asked.", v.s.Record.Requirements.Tier)
+	}
+	return condition(kind, no, v1alpha1.ReasonAuthorsUnverified, fmt.Sprintf("It can't be told who wrote this revision: %s. %s", decided.Doubt, means))
+}
+
 func (v view) approved() metav1.Condition {
 	kind, decided := v1alpha1.ConditionApproved, v.plan.Decided
 	if rejected := decided.Rejected; rejected != nil {
@@ -85,6 +98,10 @@ func (v view) approved() metav1.Condition {
 	}
 	var missing []string
 	for _, tally := range decided.Missing() {
+		if tally.Why != "" {
+			missing = append(missing, fmt.Sprintf("%s, because %s", tally.Role, tally.Why))
+			continue
+		}
 		missing = append(missing, fmt.Sprintf("%s (%d of %d)", tally.Role, len(tally.People), tally.Quorum))
 	}
 	if len(missing) == 0 {

@@ -22,6 +22,8 @@ const (
 	maxWaiting   = 32
 	maxText      = 512
 	maxMessage   = 1024
+	// maxWhy leaves room for the commands beside it.
+	maxWhy = 160
 )
 
 // stamp is a time as a status keeps it.
@@ -271,20 +273,38 @@ func (v view) blocking() []v1alpha1.GateStatus {
 	return out
 }
 
-// deciding: every role that has not approved.
+// deciding: every role that has not approved, and every role of which one more person may.
 func (v view) deciding() []turn {
 	var out []turn
 	name, namespace := v.s.Review.Name, v.s.Review.Namespace
-	for _, tally := range v.plan.Decided.Missing() {
+	more := v.oneMore()
+	for _, tally := range v.plan.Decided.Roles {
+		if tally.Met() && more == "" {
+			continue
+		}
 		what := fmt.Sprintf("%s has not decided on %s.", tally.Role, name)
-		if tally.Quorum > 1 {
+		switch {
+		case tally.Met():
+			what = fmt.Sprintf("%s approved %s.", tally.Role, name)
+		case tally.Quorum > 1:
 			what = fmt.Sprintf("%d of %d people of %s approved %s.", len(tally.People), tally.Quorum, tally.Role, name)
 		}
+		what += more
 		out = append(out, turn{party: v1alpha1.PartyIT, role: tally.Role, message: fmt.Sprintf(
 			"%s Look: kubectl affineur explain %s -n %s. Decide: kubectl affineur approve %s --role %s -n %s, or reject with --approve-when.",
 			what, name, namespace, name, tally.Role, namespace)})
 	}
 	return out
+}
+
+// oneMore says that one more person is needed, where that is so.
+func (v view) oneMore() string {
+	for _, tally := range v.plan.Decided.Missing() {
+		if tally.Why != "" {
+			return fmt.Sprintf(" It takes %s, because %s.", tally.Role, evidence.Clean(tally.Why, maxWhy))
+		}
+	}
+	return ""
 }
 
 func (v view) promotionTurns() []turn {

@@ -347,7 +347,7 @@ func (s Snapshot) spokenFor() bool {
 		return true
 	}
 	last, any := s.viewed()
-	return any && last.answers(s.SubjectDigest, s.ReviewDigest, s.requestTime())
+	return any && s.answered(last)
 }
 
 // measuring tells whether a run of the isolation measurement is there.

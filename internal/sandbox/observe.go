@@ -20,6 +20,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
@@ -247,7 +248,7 @@ func (s *Snapshot) render() error {
 	if s.SubjectDigest, err = subject.Digest(rendered); err != nil {
 		return err
 	}
-	s.ReviewDigest, err = record.ReviewDigest(s.SubjectDigest, s.Requirements)
+	s.ReviewDigest, err = record.ReviewDigest(s.SubjectDigest, s.Requirements, "")
 	return err
 }
 
@@ -269,7 +270,18 @@ func (o *observer) records(ctx context.Context, s *Snapshot, seen *remembered, n
 	}
 	records := readRecords(list.Items)
 	s.Records = &records
-	return nil
+	return o.doubt(ctx, s)
+}
+
+// doubt about the authors is looked into when a review is to be opened, and frozen with it.
+func (o *observer) doubt(ctx context.Context, s *Snapshot) error {
+	guards, err := guard.Load(ctx, o.live)
+	if err != nil {
+		return err
+	}
+	s.Records.Doubt = authorsDoubt(s.authors(), s.Prototype.Annotations[v1alpha1.AnnotationRequestedBy], s.Prototype.CreationTimestamp.Time, guards)
+	s.Records.ReviewDigest, err = record.ReviewDigest(s.SubjectDigest, s.Requirements, s.Records.Doubt)
+	return err
 }
 
 // readRecords finds the newest record and its outcome. A record that does not match its digests speaks for nothing;

@@ -20,8 +20,10 @@ const maxAuthors = 64
 // prior is a review as far as it decides about the next.
 type prior struct {
 	subject, review string
-	outcome         v1alpha1.ReviewOutcome
-	opened, ended   time.Time
+	// doubt about the authors that the review was opened with.
+	doubt         string
+	outcome       v1alpha1.ReviewOutcome
+	opened, ended time.Time
 	// retired means that what it let into production was taken out again.
 	retired bool
 }
@@ -30,7 +32,8 @@ type prior struct {
 //
 // An open review and one that ended in production stand while the subject is the same: an edit of the policy affects
 // new reviews only. What was retired comes back through a review of its own. A rejected or rolled back subject is
-// looked at again only when somebody asks for it after that. An open review under requirements that changed meanwhile is opened anew when somebody asks for that.
+// looked at again only when somebody asks for it after that. An open review under requirements that changed meanwhile
+// is opened anew when somebody asks for that.
 func (p prior) answers(subject, review string, request time.Time) bool {
 	if p.subject != subject {
 		return false
@@ -44,6 +47,17 @@ func (p prior) answers(subject, review string, request time.Time) bool {
 		return p.review == review || !request.After(p.opened)
 	}
 	return false
+}
+
+// answered tells whether the prior review speaks for the present subject under the present requirements. The doubt
+// about the authors is the review's own: nobody's wish can have it forgotten, and no request opens a review anew for it.
+func (s Snapshot) answered(p prior) bool {
+	digest := s.ReviewDigest
+	if p.doubt != "" {
+		// What the digest is made of was digested before; without one the review would only be opened anew.
+		digest, _ = record.ReviewDigest(s.SubjectDigest, s.Requirements, p.doubt)
+	}
+	return p.answers(s.SubjectDigest, digest, s.requestTime())
 }
 
 // requestTime is when somebody asked for a new look; zero where nobody did or the time can't be read.
@@ -63,7 +77,7 @@ func (s Snapshot) viewed() (prior, bool) {
 	}
 	p := prior{
 		subject: newest.Spec.SubjectDigest, review: newest.Spec.ReviewDigest,
-		outcome: newest.Status.Outcome, opened: newest.CreationTimestamp.Time,
+		doubt: newest.Spec.AuthorsDoubt, outcome: newest.Status.Outcome, opened: newest.CreationTimestamp.Time,
 	}
 	if newest.Status.OutcomeAt != nil {
 		p.ended = newest.Status.OutcomeAt.Time
@@ -127,7 +141,7 @@ func (s Snapshot) needsRecords(now time.Time) bool {
 		return false
 	}
 	last, any := s.viewed()
-	return !any || !last.answers(s.SubjectDigest, s.ReviewDigest, s.requestTime())
+	return !any || !s.answered(last)
 }
 
 // reviewProblem is what keeps a ripe subject from its review.
@@ -167,22 +181,23 @@ func (s Snapshot) review(isolation *v1alpha1.IsolationStatus, now time.Time) (Ac
 		last := s.Records.prior()
 		view := s.view(newest.Prototype.Review(newest.Ordinal))
 		last.retired = view != nil && retired(view)
-		if last.answers(s.SubjectDigest, s.ReviewDigest, s.requestTime()) {
+		if s.answered(last) {
 			return "", nil
 		}
 	}
 	next := s.record(s.Records.Last + 1)
+	next.AuthorsDoubt, next.ReviewDigest = s.Records.Doubt, s.Records.ReviewDigest
 	return OpenReview, &next
 }
 
 func (r Records) prior() prior {
 	return prior{
-		subject: r.Newest.SubjectDigest, review: r.Newest.ReviewDigest,
+		subject: r.Newest.SubjectDigest, review: r.Newest.ReviewDigest, doubt: r.Newest.AuthorsDoubt,
 		outcome: r.Outcome.Outcome, opened: r.Created, ended: r.Outcome.At.Time,
 	}
 }
 
-// record of the present subject. Its digests are computed already.
+// record of the present subject, whose authors nobody doubts yet. Its digests are computed already.
 func (s Snapshot) record(ordinal int) record.Record {
 	return record.Record{
 		Schema: record.Schema, Prototype: s.Identity, Ordinal: ordinal, Title: s.title(),

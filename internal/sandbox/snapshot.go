@@ -48,8 +48,10 @@ type Snapshot struct {
 	Image      Image
 	References References
 	// Subject is nil where a problem, or an image that is not resolved yet, leaves it unknown.
-	Subject                     *subject.Subject
-	SubjectDigest, ReviewDigest string
+	Subject       *subject.Subject
+	SubjectDigest string
+	// ReviewDigest of the subject and the requirements, without any doubt about the authors.
+	ReviewDigest string
 
 	// Namespace of the sandbox's name, and of production's, whoever made them; nil where absent.
 	Namespace, Production *corev1.Namespace
@@ -117,6 +119,8 @@ type Records struct {
 	Outcome record.Outcome
 	// Created is when the newest record was made.
 	Created time.Time
+	// Doubt about the authors of the present subject, and the review digest with it.
+	Doubt, ReviewDigest string
 }
 
 // container is the workload's container, nil for a stated need.

@@ -29,6 +29,7 @@ import (
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
@@ -111,7 +112,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		t: t, clock: clocktesting.NewFakePassiveClock(birth), registry: &registryStub{digest: digest}, events: events.NewFakeRecorder(100),
 		key: client.ObjectKey{Namespace: "membership", Name: "churn-advisor"},
 	}
-	objects = append(objects, namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canaryService())
+	objects = append(objects, namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canaryService(), guards(t, guard.State{InPlace: true, LastGood: birth}))
 	w.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.AIPrototype{}, &v1alpha1.HardeningReview{}, &v1alpha1.HardeningPolicy{}).
 		WithIndex(&v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview).

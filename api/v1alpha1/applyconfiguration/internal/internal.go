@@ -624,6 +624,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+    - name: authorsDoubt
+      type:
+        scalar: string
     - name: prototype
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ObjectIdentity

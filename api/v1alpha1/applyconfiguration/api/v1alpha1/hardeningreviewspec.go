@@ -15,7 +15,7 @@ type HardeningReviewSpecApplyConfiguration struct {
 	Title *string `json:"title,omitempty"`
 	// subjectDigest is the SHA-256 of what would run.
 	SubjectDigest *string `json:"subjectDigest,omitempty"`
-	// reviewDigest is the SHA-256 of the subject and the frozen requirements: what decisions bind.
+	// reviewDigest is the SHA-256 of the subject, the frozen requirements and authorsDoubt: what decisions bind.
 	ReviewDigest *string `json:"reviewDigest,omitempty"`
 	// tier of the policy that applies.
 	Tier *string `json:"tier,omitempty"`
@@ -23,6 +23,9 @@ type HardeningReviewSpecApplyConfiguration struct {
 	RequestedBy *string `json:"requestedBy,omitempty"`
 	// authors of the revision; none of them decides on it.
 	Authors []string `json:"authors,omitempty"`
+	// authorsDoubt says why the authors can't be trusted to be all people who wrote the revision: it takes one more
+	// person then. Empty where they can.
+	AuthorsDoubt *string `json:"authorsDoubt,omitempty"`
 	// record names the snapshot in the records namespace.
 	Record *string `json:"record,omitempty"`
 }
@@ -88,6 +91,14 @@ func (b *HardeningReviewSpecApplyConfiguration) WithAuthors(values ...string) *H
 	for i := range values {
 		b.Authors = append(b.Authors, values[i])
 	}
+	return b
+}
+
+// WithAuthorsDoubt sets the AuthorsDoubt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the AuthorsDoubt field is set to the value of the last call.
+func (b *HardeningReviewSpecApplyConfiguration) WithAuthorsDoubt(value string) *HardeningReviewSpecApplyConfiguration {
+	b.AuthorsDoubt = &value
 	return b
 }
 
