@@ -143,8 +143,7 @@ func (c *InCluster) delete(ctx context.Context, at client.ObjectKey, object clie
 		return nil
 	}
 	uid := object.GetUID()
-	background := client.PropagationPolicy(metav1.DeletePropagationBackground)
-	return client.IgnoreNotFound(c.Client.Delete(ctx, object, client.Preconditions{UID: &uid}, background))
+	return c.Writer.Remove(ctx, object, client.Preconditions{UID: &uid})
 }
 
 // Teardown implements Destination.

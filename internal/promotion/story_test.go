@@ -28,6 +28,8 @@ type story struct {
 	steps  map[int]string
 	image  string
 	memory string
+	// like says that it goes the way of another story, which is the one that is played with every kill.
+	like bool
 }
 
 // first is a world in which record 1 waits to be promoted.
@@ -123,6 +125,7 @@ func stories() map[string]story {
 			memory: name(1) + " serving, fault " + name(2) + " ApprovalRevoked",
 		},
 		"a decision on the second is deleted while it soaks": {
+			like: true,
 			arrange: until(second(false, false), name(2), "Soaking Soaking", func(w *world, name string) {
 				w.must(w.client.Delete(w.ctx(), w.approval(name)))
 			}),
@@ -130,6 +133,7 @@ func stories() map[string]story {
 			memory: name(1) + " serving, fault " + name(2) + " ApprovalRevoked",
 		},
 		"the guards were out when the second was approved": {
+			like: true,
 			arrange: until(second(false, false), name(2), "Soaking Soaking", func(w *world, name string) {
 				at := w.approval(name).CreationTimestamp.Time
 				w.guards.Gaps = []guard.Gap{{From: at.Add(-time.Second), To: at.Add(time.Second)}}
@@ -138,6 +142,7 @@ func stories() map[string]story {
 			memory: name(1) + " serving, fault " + name(2) + " ApprovalRevoked",
 		},
 		"revoked after it soaked": {
+			like: true,
 			arrange: until(func(t *testing.T) *world { w, _ := first(t); return w }, name(1), "Serving Promoted", func(w *world, name string) {
 				revoke(w, name)
 				w.add(recordOf(w.T, 2, digestB))
@@ -275,6 +280,9 @@ func TestStories(t *testing.T) {
 // TestKilled kills the operator after every single write of every story, and before the first.
 func TestKilled(t *testing.T) {
 	for name, s := range stories() {
+		if s.like {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			for n := 0; ; n++ {
 				w := s.arrange(t)
