@@ -115,13 +115,17 @@ func install(ctx context.Context) error {
 
 func as(t *testing.T, user string, groups ...string) client.Client {
 	t.Helper()
-	impersonated := rest.CopyConfig(config)
-	impersonated.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append([]string{"system:authenticated"}, groups...)}
-	c, err := client.New(impersonated, client.Options{Scheme: scheme})
+	c, err := client.New(impersonated(user, groups...), client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+func impersonated(user string, groups ...string) *rest.Config {
+	other := rest.CopyConfig(config)
+	other.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: append([]string{"system:authenticated"}, groups...)}
+	return other
 }
 
 func read(t *testing.T, file string) []*unstructured.Unstructured {
