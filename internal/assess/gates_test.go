@@ -101,10 +101,18 @@ func isolationOf(t *testing.T, rec record.Record, at time.Time, about string, ho
 	inside := &evidence.IsolationReport{Targets: append(results(denied, at, holes), results(allowed, at, true)...)}
 	outside := &evidence.IsolationReport{Targets: results(denied, at, true)}
 	tail := fmt.Sprint(at.Unix())
-	return []record.Report{
+	reports := []record.Report{
 		kept(t, rec, ReportIsolation, "isolation-"+tail, about, evidence.Report{FinishedAt: at, Isolation: inside}),
 		kept(t, rec, ReportIsolationControl, "control-"+tail, about, evidence.Report{FinishedAt: at, Isolation: outside}),
 	}
+	network, err := SandboxNetwork(rec.Prototype, rec.Requirements, rec.Subject.Container.Port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range reports {
+		reports[i].Network = network
+	}
+	return reports
 }
 
 func loadOf(t *testing.T, rec record.Record, at time.Time, patience Patience, edits ...func(*evidence.LoadReport)) record.Report {

@@ -201,7 +201,7 @@ func TestReviewMatches(t *testing.T) {
 
 func TestReportComesBack(t *testing.T) {
 	report := Report{
-		Prototype: identity, Gate: "load", Name: "load-churn-advisor-1", Inputs: goldenReview, Nonce: "0123456789abcdef",
+		Prototype: identity, Gate: "load", Name: "load-churn-advisor-1", Inputs: goldenReview, Network: goldenSubject, Nonce: "0123456789abcdef",
 		MeasuredAt: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC), Body: []byte(`{"schema":"affineur.dev/report/v1"}`),
 	}
 	object, err := report.Object()

@@ -28,6 +28,7 @@ const (
 	keyInputs   = "inputs"
 	keyNonce    = "nonce"
 	keyMeasured = "measuredAt"
+	keyNetwork  = "network"
 )
 
 // Report is one measurement, as the runner wrote it. It is kept whatever it says.
@@ -42,6 +43,8 @@ type Report struct {
 	Name string
 	// Inputs binds the report to what was measured: the review digest, or the digest of the policies probed.
 	Inputs string
+	// Network is the digest of the sandbox's network policies that isolation was measured under; empty for all else.
+	Network string
 	// Nonce of the run.
 	Nonce      string
 	MeasuredAt time.Time
@@ -74,12 +77,16 @@ func (r Report) Object() (*corev1.ConfigMap, error) {
 	if r.Ordinal > 0 {
 		labels[v1alpha1.LabelReview] = strconv.Itoa(r.Ordinal)
 	}
+	data := map[string]string{
+		keyDigest: r.Digest(), keyInputs: r.Inputs, keyNonce: r.Nonce, keyMeasured: r.MeasuredAt.UTC().Format(time.RFC3339),
+	}
+	if r.Network != "" {
+		data[keyNetwork] = r.Network
+	}
 	return &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: r.Name, Labels: labels},
 		Immutable:  ptr.To(true),
-		Data: map[string]string{
-			keyDigest: r.Digest(), keyInputs: r.Inputs, keyNonce: r.Nonce, keyMeasured: r.MeasuredAt.UTC().Format(time.RFC3339),
-		},
+		Data:       data,
 		BinaryData: map[string][]byte{keyReport: packed.Bytes()},
 	}, nil
 }
@@ -93,6 +100,7 @@ func ReadReport(object *corev1.ConfigMap) (Report, error) {
 			UID:       object.Labels[v1alpha1.LabelPrototypeUID],
 		},
 		Gate: object.Labels[v1alpha1.LabelGate], Name: object.Name, Inputs: object.Data[keyInputs], Nonce: object.Data[keyNonce],
+		Network: object.Data[keyNetwork],
 	}
 	if review, ok := object.Labels[v1alpha1.LabelReview]; ok {
 		ordinal, err := strconv.Atoi(review)

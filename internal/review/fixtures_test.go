@@ -134,6 +134,8 @@ func (w *world) isolated(at time.Time) []client.Object {
 	}
 	denied := targets(assess.TargetDeniedTCP, assess.TargetDeniedUDP, assess.TargetAPIServer)
 	allowed := targets(assess.TargetAllowedTCP, assess.TargetAllowedUDP)
+	network, err := assess.SandboxNetwork(w.rec.Prototype, w.rec.Requirements, w.rec.Subject.Container.Port)
+	w.must(err)
 	var out []client.Object
 	keep := func(gate, name string, results []evidence.TargetResult) {
 		report := evidence.Report{
@@ -143,7 +145,7 @@ func (w *world) isolated(at time.Time) []client.Object {
 		body, err := json.Marshal(report)
 		w.must(err)
 		object, err := record.Report{
-			Prototype: identity, Gate: gate, Name: name, Inputs: inputs, Nonce: report.Nonce, MeasuredAt: at, Body: body,
+			Prototype: identity, Gate: gate, Name: name, Inputs: inputs, Network: network, Nonce: report.Nonce, MeasuredAt: at, Body: body,
 		}.Object()
 		w.must(err)
 		out = append(out, object)

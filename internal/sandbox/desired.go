@@ -167,12 +167,14 @@ func (s Snapshot) reportName(gate string) string {
 // reports of the runs that measured.
 func (s Snapshot) reports() []record.Report {
 	var out []record.Report
+	// What is measured under policies that can't be named speaks for no review.
+	network, _ := assess.SandboxNetwork(s.Identity, s.Requirements, s.container().Port)
 	add := func(p Probe, gate string) {
 		if p.State != run.Measured || s.Inside.Nonce == "" {
 			return
 		}
 		out = append(out, record.Report{
-			Prototype: s.Identity, Gate: gate, Name: s.reportName(gate), Inputs: p.Inputs, Nonce: p.Nonce,
+			Prototype: s.Identity, Gate: gate, Name: s.reportName(gate), Inputs: p.Inputs, Network: network, Nonce: p.Nonce,
 			MeasuredAt: p.Opened.Report.FinishedAt, Body: p.Opened.Raw,
 		})
 	}
