@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/test/story/await"
 	"github.com/affineur/affineur/test/story/manifest"
 )
@@ -175,5 +177,27 @@ func (s *stage) governed(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%w; it says: %s", err, said)
 	}
-	return nil
+	return s.settled(ctx)
+}
+
+// settled waits until the last gap of the guards has passed: authors of a prototype that is created in it are in doubt.
+func (s *stage) settled(ctx context.Context) error {
+	kept := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: guard.ConfigMapName}}
+	return await.Object(ctx, s.admin, kept, func(*corev1.ConfigMap) (bool, error) {
+		state, err := guard.Load(ctx, s.admin)
+		if err != nil || len(state.Gaps) == 0 {
+			return err == nil, err
+		}
+		end := state.Gaps[len(state.Gaps)-1].To
+		if end.IsZero() {
+			return false, nil
+		}
+		// Times of creation have whole seconds, cut off.
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(time.Until(end.Add(time.Second))):
+		}
+		return true, nil
+	})
 }
