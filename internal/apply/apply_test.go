@@ -275,6 +275,41 @@ func TestSecretsAreLookedAtSparingly(t *testing.T) {
 	}
 }
 
+// A Secret that was removed is made again when it is wanted again, however recently it was looked at.
+func TestRemovedSecretIsMadeAgain(t *testing.T) {
+	s, w := newServer(t)
+	s.ensure(w, secret("one"), Created)
+	s.must(w.Remove(t.Context(), secret("one")))
+	s.ensure(w, secret("one"), Created)
+}
+
+// An update whose answer is an error may have been made: nothing is known of the object until it is looked at.
+func TestNothingIsKnownAfterAFailedUpdate(t *testing.T) {
+	s, w := newServer(t)
+	s.ensure(w, service(ours), Created)
+	lost, cached := w.Client, &corev1.Service{}
+	s.must(s.Get(t.Context(), client.ObjectKeyFromObject(service(ours)), cached))
+	w.Client = interceptor.NewClient(s, interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return errors.Join(c.Update(ctx, o, opts...), errors.New("the answer was lost"))
+		},
+		Get: func(_ context.Context, _ client.WithWatch, _ client.ObjectKey, o client.Object, _ ...client.GetOption) error {
+			cached.DeepCopyInto(o.(*corev1.Service))
+			return nil
+		},
+	})
+	other := service(ours)
+	other.Annotations["affineur.dev/subject"] = "sha256:2"
+	if _, err := w.Ensure(t.Context(), other); err == nil {
+		t.Fatal("the lost answer is not told")
+	}
+	if outcome, err := w.Ensure(t.Context(), service(ours)); outcome == Unchanged {
+		t.Errorf("a lagging cache passes for the present: %s, %v", outcome, err)
+	}
+	w.Client = lost
+	s.ensure(w, service(ours), Updated)
+}
+
 func managed(identity names.Identity) *corev1.Namespace {
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: space, UID: "namespace-uid", Labels: identity.Labels("sandbox")}}
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 )
@@ -73,9 +74,16 @@ func (w *Writer) stop(ctx context.Context, namespace string) error {
 }
 
 // Remove deletes an object and lets what it made go with it. One that is gone already is no error.
-func (w *Writer) Remove(ctx context.Context, object client.Object) error {
+func (w *Writer) Remove(ctx context.Context, object client.Object, options ...client.DeleteOption) error {
 	if !object.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
-	return client.IgnoreNotFound(w.Client.Delete(ctx, object, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+	kind, err := apiutil.GVKForObject(object, w.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	// What was known of it must not pass for it when it is wanted again.
+	w.unlearn(kind, object)
+	options = append(options, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	return client.IgnoreNotFound(w.Client.Delete(ctx, object, options...))
 }
