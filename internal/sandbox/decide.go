@@ -289,8 +289,7 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) {
 	case discard:
 		plan.do(RemoveRuns)
 	case conclude:
-		plan.Isolation = s.judged(now)
-		plan.do(KeepReports, RemoveRuns)
+		s.conclude(plan, now)
 	}
 	// What was asked for is done once isolation was measured for it.
 	if s.asked() && next != conclude {
@@ -299,6 +298,22 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) {
 	if next != rest {
 		plan.wakeBy(now.Add(runPoll))
 	}
+}
+
+// conclude judges two runs that have ended, and takes them away only when their verdict is told: killed in between, the
+// next pass judges them again, and does not go on by the verdict before.
+func (s Snapshot) conclude(plan *Plan, now time.Time) {
+	if s.told() {
+		plan.do(RemoveRuns)
+		return
+	}
+	plan.Isolation = s.judged(now)
+	plan.do(KeepReports)
+	if plan.Isolation.Report == "" {
+		plan.do(RemoveRuns)
+		return
+	}
+	plan.wakeBy(now.Add(time.Second))
 }
 
 // unmeasurable is the verdict where there is no canary to measure against; the one before stands while it is fresh,

@@ -127,6 +127,12 @@ func (s Snapshot) isolated(verdict *v1alpha1.IsolationStatus, now time.Time) boo
 		!now.After(verdict.MeasuredAt.Add(s.Settings.MeasureEvery))
 }
 
+// told tells whether the status holds the verdict on the runs that are there.
+func (s Snapshot) told() bool {
+	last := s.measured()
+	return last != nil && s.Inside.State == run.Measured && last.Report == s.reportName(assess.ReportIsolation)
+}
+
 // judged is the verdict on two runs that have ended.
 func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 	result := judge.Judge(judge.Evidence{
