@@ -191,7 +191,7 @@ func (v view) over() []metav1.Condition {
 	case v1alpha1.OutcomeWithdrawn:
 		return ready(v1alpha1.ReasonWithdrawn, "The team no longer asks for production, or the prototype is gone.")
 	case v1alpha1.OutcomeRolledBack:
-		message := "The revision misbehaved before it had soaked and was taken back."
+		message := "The revision was taken back before it had soaked."
 		if promotion := v.s.Review.Status.Promotion; promotion != nil && promotion.Message != "" {
 			message += " " + promotion.Message
 		}

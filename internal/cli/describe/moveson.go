@@ -22,7 +22,7 @@ func Closed(review *v1alpha1.HardeningReview) string {
 	case outcome == v1alpha1.OutcomeRejected:
 		return "it was rejected; a new revision gets a review of its own, and so does this one if the team asks again"
 	case outcome == v1alpha1.OutcomeRolledBack:
-		return "it misbehaved in production and was taken back; a new revision gets a review of its own, and so does this one if the team asks again"
+		return "it was taken back from production before it had soaked; a new revision gets a review of its own, and so does this one if the team asks again"
 	case outcome == v1alpha1.OutcomePromoted:
 		return "it was promoted; to take production down, the team retires the prototype"
 	default:

@@ -124,7 +124,7 @@ func TestClosed(t *testing.T) {
 		"":                             "",
 		v1alpha1.OutcomePromoted:       "it was promoted",
 		v1alpha1.OutcomeRejected:       "it was rejected",
-		v1alpha1.OutcomeRolledBack:     "it misbehaved in production",
+		v1alpha1.OutcomeRolledBack:     "it was taken back from production",
 		v1alpha1.OutcomeSuperseded:     "the prototype changed since",
 		v1alpha1.OutcomeWithdrawn:      "the team no longer asks for production",
 		v1alpha1.ReviewOutcome("Lost"): "it ended: lost",
