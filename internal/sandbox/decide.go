@@ -304,7 +304,8 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) {
 // next pass judges them again, and does not go on by the verdict before.
 func (s Snapshot) conclude(plan *Plan, now time.Time) {
 	if s.told() {
-		plan.do(RemoveRuns)
+		// Keeping the reports may have failed when the verdict was told.
+		plan.do(KeepReports, RemoveRuns)
 		return
 	}
 	plan.Isolation = s.judged(now)

@@ -53,7 +53,7 @@ func TestFromManifestToReview(t *testing.T) {
 		"Measuring: PrepareSandbox StartInside",
 		"Measuring: PrepareSandbox",
 		"Starting: PrepareSandbox KeepReports RunWorkload isolation=Enforced",
-		"Starting: PrepareSandbox RemoveRuns RunWorkload",
+		"Starting: PrepareSandbox KeepReports RemoveRuns RunWorkload",
 		"Starting: PrepareSandbox RunWorkload",
 		"Running: PrepareSandbox RunWorkload OpenReview record=1",
 		"Running: PrepareSandbox RunWorkload",
