@@ -131,8 +131,8 @@ func TestNameOf63Characters(t *testing.T) {
 
 func wantsProduction(p *v1alpha1.AIPrototype) { p.Spec.Target = v1alpha1.TargetProduction }
 
-// promoted tells whether the present subject serves.
+// promoted tells whether the present subject serves, and its review has ended.
 func promoted(p *v1alpha1.AIPrototype) bool {
-	return p.Status.Production != nil && p.Status.Production.SubjectDigest == p.Status.SubjectDigest &&
+	return p.Status.Review != nil && p.Status.Review.Outcome == v1alpha1.OutcomePromoted && p.Status.Production != nil && p.Status.Production.SubjectDigest == p.Status.SubjectDigest &&
 		apimeta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionInProduction)
 }
