@@ -64,13 +64,10 @@ pinned() { bin/demo/story pinned bin/demo/digests.json "$1"; }
 make --no-print-directory build-installer IMG="$(pinned operator)" RUNNER_IMG="$(pinned gate-runner)"
 
 if [ "$CLUSTER" = dev ]; then
-  cat <<END
-
-To look around, also while it plays:
+  story+=(--afterwards "To look around:
   export KUBECONFIG=$KUBECONFIG PATH=$PWD/.cluster/bin:$PWD/bin:\$PATH
   kubectl affineur status -A
-The people's own kubeconfigs are in $PWD/bin/demo/people. The cluster stays up; make cluster-down takes it down.
-END
+The people's own kubeconfigs are in $PWD/bin/demo/people. The cluster stays up; make cluster-down takes it down.")
 fi
 
 doing="the story" && say "$doing"

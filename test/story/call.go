@@ -28,11 +28,12 @@ type request struct {
 
 // answer is what the caller got.
 type answer struct {
-	URL    string `json:"url"`
-	Status int    `json:"status"`
-	Body   string `json:"body"`
-	Error  string `json:"error"`
-	Millis int64  `json:"millis"`
+	URL       string `json:"url"`
+	Connected bool   `json:"connected"`
+	Status    int    `json:"status"`
+	Body      string `json:"body"`
+	Error     string `json:"error"`
+	Millis    int64  `json:"millis"`
 }
 
 // messages and what churn-advisor answers to them.

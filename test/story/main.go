@@ -27,6 +27,7 @@ type options struct {
 	people                    string
 	shared                    bool
 	clusterSeconds            int
+	afterwards                string
 }
 
 func main() {
@@ -87,6 +88,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.people, "people", "bin/demo/people", "`DIRECTORY` for the people's kubeconfigs")
 	flags.BoolVar(&o.shared, "shared", false, "the cluster is also used for other things: refuse to touch what another installation left")
 	flags.IntVar(&o.clusterSeconds, "cluster-seconds", 0, "how many `SECONDS` the cluster took to start, for the timeline")
+	flags.StringVar(&o.afterwards, "afterwards", "", "`TEXT` to end with, before the result")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -106,5 +108,8 @@ func play(ctx context.Context, o options, out io.Writer, result *outcome) error 
 	result.Seconds = map[string]float64{"cluster": float64(o.clusterSeconds)}
 	err = s.perform(ctx, story)
 	s.out.timeline()
+	if o.afterwards != "" {
+		_, _ = fmt.Fprintf(out, "%s\n\n", o.afterwards)
+	}
 	return err
 }

@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -23,20 +25,25 @@ const (
 	maxBody  = 16 << 10
 )
 
+// dial is the method of a call that only connects, for whatever does not speak HTTP.
+const dial = "DIAL"
+
 // call is one request.
 type call struct {
+	// Method of HTTP, or dial.
 	Method string `json:"method"`
 	URL    string `json:"url"`
 	Body   string `json:"body,omitempty"`
 }
 
-// answer is what came of it: a status and a body, or why there is none.
+// answer is what came of it: a status and a body, that it connected, or why nothing came.
 type answer struct {
-	URL    string `json:"url"`
-	Status int    `json:"status,omitempty"`
-	Body   string `json:"body,omitempty"`
-	Error  string `json:"error,omitempty"`
-	Millis int64  `json:"millis"`
+	URL       string `json:"url"`
+	Connected bool   `json:"connected,omitempty"`
+	Status    int    `json:"status,omitempty"`
+	Body      string `json:"body,omitempty"`
+	Error     string `json:"error,omitempty"`
+	Millis    int64  `json:"millis"`
 }
 
 func main() {
@@ -76,14 +83,30 @@ func (c call) once(ctx context.Context) answer {
 	defer cancel()
 	got := answer{URL: c.URL}
 	start := time.Now()
-	status, body, err := c.exchange(ctx)
+	err := c.ask(ctx, &got)
 	got.Millis = time.Since(start).Milliseconds()
 	if err != nil {
 		got.Error = err.Error()
-		return got
 	}
-	got.Status, got.Body = status, string(body)
 	return got
+}
+
+func (c call) ask(ctx context.Context, got *answer) error {
+	if c.Method != dial {
+		status, body, err := c.exchange(ctx)
+		got.Status, got.Body = status, string(body)
+		return err
+	}
+	address, err := url.Parse(c.URL)
+	if err != nil {
+		return err
+	}
+	connection, err := (&net.Dialer{}).DialContext(ctx, "tcp", address.Host)
+	if err != nil {
+		return err
+	}
+	got.Connected = true
+	return connection.Close()
 }
 
 func (c call) exchange(ctx context.Context) (int, []byte, error) {

@@ -25,6 +25,8 @@ func TestEveryCallIsAnswered(t *testing.T) {
 		{Method: http.MethodPost, URL: server.URL, Body: "hello"},
 		{Method: http.MethodGet, URL: server.URL + "/gone"},
 		{Method: http.MethodGet, URL: nobody.URL},
+		{Method: dial, URL: server.URL},
+		{Method: dial, URL: nobody.URL},
 	})
 	var out strings.Builder
 	if err := run(t.Context(), string(order), &out, time.Millisecond); err != nil {
@@ -39,7 +41,7 @@ func TestEveryCallIsAnswered(t *testing.T) {
 		}
 		got = append(got, a)
 	}
-	if len(got) != 3 || got[0].Status != 200 || got[0].Body != "POST hello" || got[1].Status != http.StatusGone ||
+	if len(got) != 5 || !got[3].Connected || got[4].Connected || !strings.Contains(got[4].Error, "refused") || got[0].Status != 200 || got[0].Body != "POST hello" || got[1].Status != http.StatusGone ||
 		got[2].Status != 0 || !strings.Contains(got[2].Error, "refused") {
 		t.Errorf("answers: %+v", got)
 	}
