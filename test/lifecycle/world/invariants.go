@@ -1,0 +1,312 @@
+package world
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/test/lifecycle/server"
+)
+
+// truth is what the world knows, whatever the operator believes.
+type truth struct {
+	// proven are the sets of network policies under which a sandbox was seen to be isolated, by its namespace.
+	proven map[string]map[string]bool
+	// began is the set of network policies under which a run began.
+	began map[types.UID]string
+	// admitted are the records that were let into production, refused those that were taken back.
+	admitted, refused map[string]bool
+	// served are production namespaces in which something has soaked.
+	served map[string]bool
+	// hurt are those whose pods failed by themselves and are not all replaced yet.
+	hurt map[string]bool
+	// identity of the story's prototype, for when it is gone.
+	identity names.Identity
+}
+
+func newTruth() truth {
+	return truth{
+		proven: map[string]map[string]bool{}, began: map[types.UID]string{},
+		admitted: map[string]bool{}, refused: map[string]bool{}, served: map[string]bool{},
+		hurt: map[string]bool{},
+	}
+}
+
+// broken notes that something is as it must never be.
+func (w *World) broken(format string, args ...any) {
+	w.wrong = append(w.wrong, fmt.Sprintf(format, args...))
+	w.script.note(w, "BROKEN: "+w.wrong[len(w.wrong)-1])
+}
+
+// look at what was changed: every invariant that it touches is checked.
+func (w *World) look(request server.Request) {
+	object := request.Object()
+	if request.Actor == operatorName {
+		w.ownPlaces(request)
+	}
+	if object.GetNamespace() == v1alpha1.RecordsNamespace {
+		w.recordsStay(request)
+	}
+	switch o := request.After.(type) {
+	case *appsv1.Deployment:
+		switch {
+		case strings.HasPrefix(o.Namespace, v1alpha1.SandboxPrefix):
+			w.isolatedFirst(request, o)
+		case strings.HasPrefix(o.Namespace, v1alpha1.ProductionPrefix) && request.Verb != server.Status:
+			w.onlyWhatPassed(o)
+		}
+	case *corev1.Pod:
+		w.onlyDigests(o)
+	case *corev1.Namespace:
+		w.remember(o)
+	case *v1alpha1.HardeningReview:
+		w.speaksOfItsRecord(request, o)
+	}
+	w.honest(request)
+	w.serves()
+}
+
+// ownPlaces: the operator writes in managed namespaces, in the records and the gates, and of its own API only what is
+// its own.
+func (w *World) ownPlaces(request server.Request) {
+	object, namespace := request.Object(), request.Object().GetNamespace()
+	switch o := object.(type) {
+	case *v1alpha1.AIPrototype:
+		before, ok := request.Before.(*v1alpha1.AIPrototype)
+		if !ok || request.Verb == server.Update && request.After != nil && (!equality.Semantic.DeepEqual(before.Spec, o.Spec) ||
+			!equality.Semantic.DeepEqual(before.Annotations, o.Annotations) || !equality.Semantic.DeepEqual(before.Labels, o.Labels)) {
+			w.broken("the operator changed more of a prototype than its finalizer and its status")
+		}
+	case *v1alpha1.HardeningReview:
+		if request.Verb != server.Create && request.Verb != server.Status {
+			w.broken("the operator made a %s of review %s", request.Verb, o.Name)
+		}
+	case *v1alpha1.HardeningPolicy:
+		if request.Verb != server.Status {
+			w.broken("the operator made a %s of a policy", request.Verb)
+		}
+	case *v1alpha1.HardeningDecision:
+		w.broken("the operator made a %s of a decision", request.Verb)
+	case *corev1.Namespace:
+		if !managed(o.Name) {
+			w.broken("the operator made a %s of namespace %s", request.Verb, o.Name)
+		}
+	default:
+		if !managed(namespace) && namespace != v1alpha1.RecordsNamespace && namespace != v1alpha1.GatesNamespace {
+			w.broken("the operator made a %s of %s %s/%s", request.Verb, request.Kind, namespace, object.GetName())
+		}
+	}
+}
+
+// recordsStay: nothing in the records namespace is changed or deleted, but what is known of the guards.
+func (w *World) recordsStay(request server.Request) {
+	if request.Verb != server.Create && request.Object().GetLabels()[v1alpha1.LabelPrototypeUID] != "" {
+		w.broken("%s made a %s of %s %s in the records", request.Actor, request.Verb, request.Kind, request.Object().GetName())
+	}
+}
+
+// isolatedFirst: a workload is started or changed in a sandbox only under network policies under which isolation was
+// measured to be enforced.
+func (w *World) isolatedFirst(request server.Request, d *appsv1.Deployment) {
+	replicas := func(d *appsv1.Deployment) int32 { return ptr.Deref(d.Spec.Replicas, 1) }
+	before, known := request.Before.(*appsv1.Deployment)
+	if request.Verb == server.Status || replicas(d) == 0 ||
+		known && replicas(before) > 0 && equality.Semantic.DeepEqual(before.Spec.Template, d.Spec.Template) {
+		return
+	}
+	if !w.truth.proven[d.Namespace][w.policiesIn(d.Namespace)] {
+		w.broken("the workload was started in %s although isolation was not measured under its present network policies", d.Namespace)
+	}
+}
+
+func (w *World) policiesIn(namespace string) string {
+	var all []any
+	for _, object := range w.server.All(networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")) {
+		if object.GetNamespace() == namespace {
+			all = append(all, object.GetName(), object.(*networkingv1.NetworkPolicy).Spec)
+		}
+	}
+	raw, err := json.Marshal(all)
+	w.Must(err)
+	return string(raw)
+}
+
+// runStarts remembers what a run measures.
+func (t truth) runStarts(w *World, pod *corev1.Pod) { t.began[pod.UID] = w.policiesIn(pod.Namespace) }
+
+// runEnds remembers what a run in a sandbox found, if nothing changed under it.
+func (t truth) runEnds(w *World, pod *corev1.Pod, found []evidence.TargetResult) {
+	policies := w.policiesIn(pod.Namespace)
+	if !strings.HasPrefix(pod.Namespace, v1alpha1.SandboxPrefix) || t.began[pod.UID] != policies {
+		return
+	}
+	enforced := true
+	for _, result := range found {
+		allowed := result.Name == assess.TargetAllowedTCP || result.Name == assess.TargetAllowedUDP
+		enforced = enforced && result.Reached == allowed
+	}
+	if t.proven[pod.Namespace] == nil {
+		t.proven[pod.Namespace] = map[string]bool{}
+	}
+	t.proven[pod.Namespace][policies] = enforced
+}
+
+// onlyDigests: no pod in production comes from a tag.
+func (w *World) onlyDigests(pod *corev1.Pod) {
+	if strings.HasPrefix(pod.Namespace, v1alpha1.ProductionPrefix) && !strings.Contains(pod.Spec.Containers[0].Image, "@sha256:") {
+		w.broken("pod %s runs %s in production", pod.Name, pod.Spec.Containers[0].Image)
+	}
+}
+
+// remember that something served in production.
+func (w *World) remember(namespace *corev1.Namespace) {
+	if !strings.HasPrefix(namespace.Name, v1alpha1.ProductionPrefix) {
+		return
+	}
+	var memory struct {
+		ServingSince string `json:"servingSince"`
+		Retiring     bool   `json:"retiring"`
+		Fault        struct {
+			Record string `json:"record"`
+		} `json:"fault"`
+	}
+	if raw := namespace.Annotations[v1alpha1.AnnotationPromotion]; raw != "" {
+		w.Must(json.Unmarshal([]byte(raw), &memory))
+	}
+	if memory.Fault.Record != "" {
+		w.truth.refused[memory.Fault.Record] = true
+	}
+	if memory.ServingSince != "" {
+		w.truth.served[namespace.Name] = true
+	}
+	if memory.Retiring {
+		delete(w.truth.served, namespace.Name)
+	}
+}
+
+// serves: what serves in production goes on serving with all its replicas, whatever is reviewed, promoted or rolled
+// back meanwhile, until it is retired. Programs that fail there by themselves are not held against the operator.
+func (w *World) serves() {
+	for namespace := range w.truth.served {
+		d, ok := w.server.Find(deploymentKind, types.NamespacedName{Namespace: namespace, Name: "prototype"}).(*appsv1.Deployment)
+		if !ok || ptr.Deref(d.Spec.Replicas, 1) < 2 {
+			w.broken("what served in %s was stopped", namespace)
+			delete(w.truth.served, namespace)
+			continue
+		}
+		answering := 0
+		for _, object := range w.server.All(podKind) {
+			pod := object.(*corev1.Pod)
+			if pod.Namespace != namespace {
+				continue
+			}
+			program := w.program(pod.Spec.Containers[0].Image)
+			w.truth.hurt[namespace] = w.truth.hurt[namespace] || program.Fails || program.Crashes
+			if ready(pod) && pod.DeletionTimestamp.IsZero() {
+				answering++
+			}
+		}
+		switch {
+		case answering >= 2:
+			delete(w.truth.hurt, namespace)
+		case !w.truth.hurt[namespace]:
+			w.broken("only %d pods serve in %s", answering, namespace)
+			delete(w.truth.served, namespace)
+		}
+	}
+}
+
+// speaksOfItsRecord: a review is opened after its record, and says what the record says.
+func (w *World) speaksOfItsRecord(request server.Request, review *v1alpha1.HardeningReview) {
+	if request.Verb != server.Create {
+		return
+	}
+	rec, err := w.record(review.Spec.Record)
+	if err == nil {
+		err = rec.Matches(review)
+	}
+	if err != nil {
+		w.broken("review %s was opened without its record: %v", review.Name, err)
+	}
+}
+
+func (w *World) record(name string) (record.Record, error) {
+	object, ok := w.server.Find(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"),
+		types.NamespacedName{Namespace: v1alpha1.RecordsNamespace, Name: name}).(*appsv1.ControllerRevision)
+	if !ok {
+		return record.Record{}, fmt.Errorf("record %q is not there", name)
+	}
+	return record.Read(object)
+}
+
+// nothingLeft: of a prototype that is gone, nothing is left outside production and the records.
+func (w *World) nothingLeft() {
+	prototypes := map[string]bool{}
+	for _, object := range w.server.All(prototypeKind) {
+		prototypes[string(object.GetUID())] = true
+	}
+	for _, kind := range w.server.Kinds() {
+		for _, object := range w.server.All(kind) {
+			identity, ours := names.FromLabels(object.GetLabels())
+			place := object.GetNamespace() + "/" + object.GetName()
+			kept := strings.HasPrefix(place, v1alpha1.RecordsNamespace) || strings.HasPrefix(place, v1alpha1.ProductionPrefix) ||
+				strings.HasPrefix(place, "/"+v1alpha1.ProductionPrefix)
+			if ours && !prototypes[identity.UID] && !kept {
+				w.broken("%s %s of a prototype that is gone is left", kind.Kind, place)
+			}
+		}
+	}
+}
+
+// noRunsLeft: what measured is gone once everything is at rest, and so is every rehearsal.
+func (w *World) noRunsLeft() {
+	for _, object := range w.server.All(jobKind) {
+		w.broken("Job %s/%s is left: %v", object.GetNamespace(), object.GetName(), object.(*batchv1.Job).Status.Conditions)
+	}
+	for _, object := range w.server.All(namespaceKind) {
+		if strings.HasPrefix(object.GetName(), v1alpha1.RehearsalPrefix) {
+			w.broken("namespace %s is left", object.GetName())
+		}
+	}
+}
+
+// atRest are the invariants that hold once nothing is under way.
+func (w *World) atRest() {
+	w.nothingLeft()
+	w.noRunsLeft()
+	for _, object := range w.server.All(prototypeKind) {
+		w.saysWhoseTurn(object.(*v1alpha1.AIPrototype))
+	}
+	for _, object := range w.server.All(reviewKind) {
+		w.outcomeIsSealed(object.(*v1alpha1.HardeningReview))
+	}
+}
+
+// outcomeIsSealed: what a review says of its end is what its record says.
+func (w *World) outcomeIsSealed(review *v1alpha1.HardeningReview) {
+	if review.Status.Outcome == "" {
+		return
+	}
+	name := types.NamespacedName{Namespace: v1alpha1.RecordsNamespace, Name: record.OutcomeName(review.Spec.Record)}
+	object, ok := w.server.Find(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"), name).(*appsv1.ControllerRevision)
+	if !ok {
+		w.broken("review %s ended, and no outcome is sealed", review.Name)
+		return
+	}
+	if sealed, err := record.ReadOutcome(object); err != nil || sealed.Outcome != review.Status.Outcome {
+		w.broken("review %s says %s; sealed is %s (%v)", review.Name, review.Status.Outcome, sealed.Outcome, err)
+	}
+}

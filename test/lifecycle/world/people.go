@@ -1,0 +1,169 @@
+package world
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// Person acts under a name and with groups that the API server knows.
+type Person struct {
+	Name   string
+	Groups []string
+}
+
+// The people of the stories, by their roles.
+var (
+	Lead       = Person{"membership-lead@example.org", []string{"team-membership"}}
+	Colleague  = Person{"membership-colleague@example.org", []string{"team-membership", "it-security", "it-operations"}}
+	Security   = Person{"security-reviewer@example.org", []string{"it-security"}}
+	Deputy     = Person{"security-deputy@example.org", []string{"it-security"}}
+	Operations = Person{"operations-reviewer@example.org", []string{"it-operations"}}
+	Both       = Person{"it-lead@example.org", []string{"it-security", "it-operations"}}
+	Outsider   = Person{"finance-lead@example.org", []string{"team-finance"}}
+)
+
+var people = map[string]Person{}
+
+func init() {
+	for _, p := range []Person{Lead, Colleague, Security, Deputy, Operations, Both, Outsider} {
+		people[p.Name] = p
+	}
+}
+
+// The prototype of every story.
+const (
+	Team = "membership"
+	Name = "churn-advisor"
+)
+
+// Creates the prototype of the story.
+func (w *World) Creates(p Person, prototype *v1alpha1.AIPrototype) {
+	w.Helper()
+	w.Must(w.as(p.Name).Create(w.context(), prototype))
+}
+
+// Prototype as it is; nil where it is gone.
+func (w *World) Prototype() *v1alpha1.AIPrototype {
+	w.Helper()
+	return get(w, &v1alpha1.AIPrototype{}, Team, Name)
+}
+
+// Edits the prototype.
+func (w *World) Edits(p Person, change func(*v1alpha1.AIPrototype)) {
+	w.Helper()
+	prototype := w.Prototype()
+	change(prototype)
+	w.Must(w.as(p.Name).Update(w.context(), prototype))
+}
+
+// Wants another target.
+func (w *World) Wants(p Person, target v1alpha1.Target) {
+	w.Helper()
+	w.Edits(p, func(prototype *v1alpha1.AIPrototype) { prototype.Spec.Target = target })
+}
+
+// AsksAgain for another look.
+func (w *World) AsksAgain(p Person) {
+	w.Helper()
+	// A request is heard if it is later than what it asks to be looked at again.
+	w.clock = w.clock.Add(2 * time.Second)
+	w.Edits(p, func(prototype *v1alpha1.AIPrototype) {
+		if prototype.Annotations == nil {
+			prototype.Annotations = map[string]string{}
+		}
+		prototype.Annotations[v1alpha1.AnnotationRequestedAt] = w.clock.UTC().Format(time.RFC3339)
+	})
+}
+
+// Deletes the prototype; an error is what the API server refuses it with.
+func (w *World) Deletes(p Person) error {
+	w.Helper()
+	return w.as(p.Name).Delete(w.context(), w.Prototype())
+}
+
+// Review of the given ordinal; nil where it is absent.
+func (w *World) Review(ordinal int) *v1alpha1.HardeningReview {
+	w.Helper()
+	return get(w, &v1alpha1.HardeningReview{}, Team, fmt.Sprintf("%s-%d", Name, ordinal))
+}
+
+// Decides on a review; changes are made to the decision before it is sent.
+func (w *World) Decides(p Person, ordinal int, role string, verdict v1alpha1.DecisionVerdict, changes ...func(*v1alpha1.HardeningDecision)) {
+	w.Helper()
+	review := w.Review(ordinal)
+	w.Expect(review != nil, "there is no review %d to decide on", ordinal)
+	// The server's time has whole seconds: a decision of the second in which a review opened comes after it.
+	w.clock = w.clock.Add(time.Second)
+	decision := &v1alpha1.HardeningDecision{
+		ObjectMeta: metav1.ObjectMeta{Namespace: Team, GenerateName: fmt.Sprintf("%s-%s-%s-", review.Name, role, strings.ToLower(string(verdict)))},
+		Spec: v1alpha1.HardeningDecisionSpec{
+			Review:       v1alpha1.ObjectIdentity{Name: review.Name, UID: string(review.UID)},
+			ReviewDigest: review.Spec.ReviewDigest, Role: role, Verdict: verdict, Reason: "Looked at it.",
+		},
+	}
+	if verdict == v1alpha1.VerdictReject {
+		decision.Spec.Reject = &v1alpha1.Rejection{ApproveWhen: "it answers in French"}
+	}
+	for _, change := range changes {
+		change(decision)
+	}
+	w.Must(w.as(p.Name).Create(w.context(), decision))
+}
+
+// Approve as both roles that are asked, by those who may.
+func (w *World) Approve(ordinal int) {
+	w.Helper()
+	w.Decides(Security, ordinal, "security", v1alpha1.VerdictApprove)
+	w.Decides(Operations, ordinal, "operations", v1alpha1.VerdictApprove)
+}
+
+// EditsPolicy as whoever owns it.
+func (w *World) EditsPolicy(change func(*v1alpha1.HardeningPolicy)) {
+	w.Helper()
+	policy := get(w, &v1alpha1.HardeningPolicy{}, "", "organisation")
+	change(policy)
+	w.Must(w.as(platform).Update(w.context(), policy))
+}
+
+// DropsNamespace deletes a namespace, as an administrator.
+func (w *World) DropsNamespace(name string) {
+	w.Helper()
+	w.Must(w.as(platform).Delete(w.context(), w.Namespace(name)))
+}
+
+// Pushes another image under a tag of the story's repository.
+func (w *World) Pushes(tag, digest string) { w.Tags[Repository+":"+tag] = digest }
+
+// Exists tells whether an object is there.
+func (w *World) Exists(object client.Object, namespace, name string) bool {
+	w.Helper()
+	return w.as(platform).Get(w.context(), client.ObjectKey{Namespace: namespace, Name: name}, object) == nil
+}
+
+// Destroys an object, as an administrator can.
+func (w *World) Destroys(object client.Object) {
+	w.Helper()
+	w.Must(w.as(cleaner).Delete(w.context(), object))
+}
+
+// closing is the network policy that closes a namespace.
+const closing = "deny-all"
+
+// Tampers with a managed namespace, as an administrator can who takes the guards away for it: what closes it goes.
+func (w *World) Tampers(namespace string) {
+	w.Helper()
+	w.Destroys(get(w, &networkingv1.NetworkPolicy{}, namespace, closing))
+}
+
+// Closed tells whether what closes a namespace is there.
+func (w *World) Closed(namespace string) bool {
+	w.Helper()
+	return w.Exists(&networkingv1.NetworkPolicy{}, namespace, closing)
+}

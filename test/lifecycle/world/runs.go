@@ -1,0 +1,265 @@
+package world
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/rest/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// runJob makes the Job's one pod, and says when it has ended.
+func (w *World) runJob(job *batchv1.Job) []chore {
+	if len(job.Status.Conditions) > 0 {
+		return nil
+	}
+	pods := w.podsOf(job)
+	if len(pods) == 0 {
+		return []chore{{do: func() {
+			pod := &corev1.Pod{ObjectMeta: *job.Spec.Template.ObjectMeta.DeepCopy(), Spec: *job.Spec.Template.Spec.DeepCopy()}
+			pod.Namespace, pod.GenerateName = job.Namespace, job.Name+"-"
+			pod.Labels[batchv1.JobNameLabel] = job.Name
+			pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(job, jobKind)}
+			w.unlessClosing(w.as(jobs).Create(w.context(), pod))
+		}}}
+	}
+	for _, status := range pods[0].Status.ContainerStatuses {
+		if status.State.Terminated == nil {
+			continue
+		}
+		kind := batchv1.JobComplete
+		if status.State.Terminated.ExitCode != 0 {
+			kind = batchv1.JobFailed
+		}
+		return []chore{{do: func() {
+			next := job.DeepCopy()
+			next.Status.Conditions = []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: string(kind)}}
+			w.Must(w.as(jobs).Status().Update(w.context(), next))
+		}}}
+	}
+	return nil
+}
+
+// runRunner runs the project's runner in a pod: it starts, measures, and ends.
+func (w *World) runRunner(pod *corev1.Pod) []chore {
+	order := w.orderOf(pod)
+	starts := w.after(pod, time.Second, 3*time.Second)
+	switch {
+	case pod.Status.Phase == "":
+		return []chore{{at: starts, do: func() {
+			status := started(w.stamp())
+			status.ContainerStatuses[0].Name = pod.Spec.Containers[0].Name
+			w.truth.runStarts(w, pod)
+			w.tell(pod, status)
+		}}}
+	case pod.Status.Phase == corev1.PodRunning:
+		return []chore{{at: pod.Status.StartTime.Add(length(order)), do: func() { w.ends(pod, order) }}}
+	}
+	return nil
+}
+
+// orderOf is what a runner is asked, read once.
+func (w *World) orderOf(pod *corev1.Pod) evidence.RunSpec {
+	order, known := w.orders[pod.UID]
+	if !known {
+		order = readOrder(pod)
+		w.orders[pod.UID] = order
+	}
+	return order
+}
+
+func readOrder(pod *corev1.Pod) evidence.RunSpec {
+	for _, env := range pod.Spec.Containers[0].Env {
+		if env.Name == evidence.RunEnv {
+			order, err := evidence.DecodeRun([]byte(env.Value))
+			if err != nil {
+				panic(err)
+			}
+			return order
+		}
+	}
+	panic("a run without an order")
+}
+
+// length of a run from its pod's start.
+func length(order evidence.RunSpec) time.Duration {
+	switch order.Kind() {
+	case evidence.KindLoad:
+		total := 2 * time.Second
+		for _, step := range order.Load.Steps {
+			total += step.Duration.Std()
+		}
+		return total
+	case evidence.KindIsolation:
+		return max(order.Isolation.Window.Std(), 4*time.Second)
+	}
+	return 4 * time.Second
+}
+
+// ends a run: with a report in its log and an envelope in its termination message, or, now and then, with neither.
+func (w *World) ends(pod *corev1.Pod, order evidence.RunSpec) {
+	next := pod.DeepCopy()
+	ended := &corev1.ContainerStateTerminated{FinishedAt: w.stamp(), Reason: "Completed"}
+	next.Status.Phase = corev1.PodSucceeded
+	if w.chance(25) {
+		ended.ExitCode, ended.Reason, next.Status.Phase = 137, "OOMKilled", corev1.PodFailed
+	} else {
+		line, envelope, err := evidence.Seal(w.measure(pod, order))
+		w.Must(err)
+		ended.Message = string(envelope)
+		w.logs[client.ObjectKeyFromObject(pod)] = line
+	}
+	next.Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: ended}
+	w.tell(pod, next.Status)
+}
+
+// measure what is the case.
+func (w *World) measure(pod *corev1.Pod, order evidence.RunSpec) evidence.Report {
+	from, to := pod.Status.StartTime.UTC(), w.clock.UTC()
+	report := evidence.Report{Nonce: order.Nonce, Subject: order.Subject, StartedAt: from, FinishedAt: to}
+	switch order.Kind() {
+	case evidence.KindIsolation:
+		report.Isolation = &evidence.IsolationReport{Targets: w.tries(pod, order.Isolation.Targets, from, to)}
+		w.truth.runEnds(w, pod, report.Isolation.Targets)
+	case evidence.KindIntegration:
+		report.Integration = &evidence.IntegrationReport{Unreachable: w.tries(pod, order.Integration.Unreachable, from, to)}
+		for _, check := range order.Integration.Checks {
+			result := evidence.CheckResult{Name: check.Name, OK: true, Status: 200, Attempts: 1}
+			if w.Broken[check.Name] {
+				result.OK, result.Class, result.Status = false, evidence.ClassStatus, 503
+			}
+			report.Integration.Checks = append(report.Integration.Checks, result)
+		}
+	case evidence.KindLoad:
+		report.Load = w.load(pod, *order.Load)
+	}
+	return report
+}
+
+func (w *World) tries(pod *corev1.Pod, targets []evidence.Target, from, to time.Time) []evidence.TargetResult {
+	var out []evidence.TargetResult
+	for _, target := range targets {
+		result := evidence.TargetResult{
+			Name: target.Name, Network: target.Network, Address: target.Address, Settled: true, Attempts: 5, Since: from, Until: to,
+			Class: evidence.ClassTimeout,
+		}
+		if w.reaches(pod, target.Address) {
+			result.Class, result.Reached, result.Reaches, result.FirstReachedAt, result.LastReachedAt = "", true, 5, &from, &to
+		}
+		out = append(out, result)
+	}
+	return out
+}
+
+// reaches tells whether the network lets a pod's packets through to an address: what no policy of the pod's namespace
+// restrains goes everywhere.
+func (w *World) reaches(pod *corev1.Pod, address string) bool {
+	var restrained bool
+	for _, object := range w.server.All(networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")) {
+		policy := object.(*networkingv1.NetworkPolicy)
+		selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
+		w.Must(err)
+		if policy.Namespace != pod.Namespace || !managed(pod.Namespace) || !selector.Matches(labelsOf(pod)) ||
+			!slices.Contains(policy.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) {
+			continue
+		}
+		restrained = true
+		if slices.ContainsFunc(policy.Spec.Egress, func(rule networkingv1.NetworkPolicyEgressRule) bool { return opens(rule, address) }) {
+			return true
+		}
+	}
+	return !restrained || !w.Network
+}
+
+// opens tells whether a rule lets through to the canary's port of an address.
+func opens(rule networkingv1.NetworkPolicyEgressRule, address string) bool {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host != canary {
+		return len(rule.To) == 0
+	}
+	to := len(rule.To) == 0
+	for _, peer := range rule.To {
+		to = to || peer.PodSelector != nil && peer.PodSelector.MatchLabels[v1alpha1.LabelComponent] == workload.ComponentCanary
+	}
+	open := len(rule.Ports) == 0
+	for _, p := range rule.Ports {
+		open = open || p.Port != nil && strconv.Itoa(p.Port.IntValue()) == port
+	}
+	return to && open
+}
+
+// load is what the program in the sandbox makes of it.
+func (w *World) load(pod *corev1.Pod, spec evidence.LoadSpec) *evidence.LoadReport {
+	sandbox := identityOf(pod).Sandbox()
+	slow := true
+	if d, ok := w.server.Find(deploymentKind, types.NamespacedName{Namespace: sandbox, Name: workload.Name}).(*appsv1.Deployment); ok {
+		slow = w.program(d.Spec.Template.Spec.Containers[0].Image).Slow
+	}
+	report := &evidence.LoadReport{Within: spec.Within}
+	for _, step := range spec.Steps {
+		n, took := step.Arrivals(), evidence.MicrosOf(40*time.Millisecond)
+		result := evidence.StepResult{RatePerSecond: step.RatePerSecond, Duration: step.Duration, Planned: n, Succeeded: n, WithinTarget: n}
+		if slow {
+			took, result.WithinTarget = evidence.MicrosOf(2*spec.Within.Std()), 0
+		}
+		result.Latency = evidence.Latency{Min: took, Mean: took, P50: took, P90: took, P95: took, P99: took, P999: took, Max: took}
+		report.Steps = append(report.Steps, result)
+	}
+	return report
+}
+
+// logs of runners' pods, as far as a Collector asks for them.
+type logs struct{ world *World }
+
+type logsClient struct {
+	kubernetes.Interface
+	logs
+}
+
+type logsCore struct {
+	typedcorev1.CoreV1Interface
+	logs
+}
+
+type logsPods struct {
+	typedcorev1.PodInterface
+	logs
+	namespace string
+}
+
+func (l logsClient) CoreV1() typedcorev1.CoreV1Interface { return logsCore{logs: l.logs} }
+
+func (l logsCore) Pods(namespace string) typedcorev1.PodInterface {
+	return logsPods{logs: l.logs, namespace: namespace}
+}
+
+func (l logsPods) GetLogs(name string, _ *corev1.PodLogOptions) *rest.Request {
+	log, ok := l.world.logs[types.NamespacedName{Namespace: l.namespace, Name: name}]
+	answer := http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(log))}
+	if !ok || l.world.server.Find(podKind, types.NamespacedName{Namespace: l.namespace, Name: name}) == nil {
+		answer.StatusCode = http.StatusNotFound
+	}
+	c := &fake.RESTClient{
+		NegotiatedSerializer: negotiated,
+		Client:               fake.CreateHTTPClient(func(*http.Request) (*http.Response, error) { return &answer, nil }),
+	}
+	return c.Get()
+}
