@@ -204,9 +204,7 @@ func (o observer) decisions(ctx context.Context, s *Snapshot) error {
 			s.Decisions = append(s.Decisions, decision)
 		}
 	}
-	if len(s.Decisions) == 0 {
-		return nil
-	}
+	// Without any decision too: the guards also tell whether the authors are known.
 	s.Guards, err = guard.Load(ctx, o.Live)
 	return err
 }
