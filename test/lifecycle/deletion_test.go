@@ -59,7 +59,7 @@ func TestDeletedAtEachStage(t *testing.T) {
 				applies(w, production)
 				w.Until(stage.name, func() bool { return stage.come(w) })
 				name, ran := w.Production(), w.Runs(w.Production()) != ""
-				w.Says(stage.name + ": the team deletes the prototype")
+				w.Begins(stage.name + ": the team deletes the prototype")
 				w.Must(w.Deletes(world.Lead))
 				w.Settle()
 				w.Expect(w.Prototype() == nil, "it is still there")

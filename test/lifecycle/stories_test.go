@@ -41,6 +41,7 @@ func reviewed(w *world.World) {
 	w.Settle()
 	w.ReviewIs(1, v1alpha1.ConditionGatesPassed, "True AllGatesPassed")
 	w.Waits("IT/security, IT/operations")
+	w.Begins("a review waits for decisions, as in happypath")
 }
 
 // serves is a prototype whose first version serves in production.
@@ -51,6 +52,7 @@ func serves(w *world.World) {
 	w.Approve(1)
 	w.Settle()
 	inProduction(w, 1, "a")
+	w.Begins("the first version serves in production, as in happypath")
 }
 
 // inProduction ends the story where something else serves.

@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -201,8 +202,14 @@ func held(t *testing.T, c client.WithWatch) *v1alpha1.AIPrototype {
 			Workload: &v1alpha1.Workload{Container: &v1alpha1.Container{Image: registry + "/membership/churn-advisor:1.4", Port: 8080}},
 		},
 	}
-	if err := c.Create(t.Context(), p); err != nil {
-		t.Fatal(err)
+	// Right after the CRDs are there, the API server's mutating policies do not know the kind yet.
+	var refused error
+	err = wait.PollUntilContextTimeout(bounded(t), time.Second, time.Minute, true, func(ctx context.Context) (bool, error) {
+		refused = c.Create(ctx, p)
+		return refused == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("%v: %v", err, refused)
 	}
 	err = await.Object(bounded(t), c, p, func(p *v1alpha1.AIPrototype) (bool, error) {
 		return len(p.Finalizers) > 0 && p.Status.Sandbox != nil, nil

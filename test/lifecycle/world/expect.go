@@ -101,10 +101,14 @@ func (w *World) identity() names.Identity {
 	return w.truth.identity
 }
 
-// Sandbox, Production and Rehearsal are the names of the prototype's namespaces.
-func (w *World) Sandbox() string    { return w.identity().Sandbox() }
+// Sandbox is the name of the prototype's sandbox namespace.
+func (w *World) Sandbox() string { return w.identity().Sandbox() }
+
+// Production is the name of its production namespace.
 func (w *World) Production() string { return w.identity().Production() }
-func (w *World) Rehearsal() string  { return w.identity().Rehearsal() }
+
+// Rehearsal is the name of its rehearsal namespace.
+func (w *World) Rehearsal() string { return w.identity().Rehearsal() }
 
 // Runs is what runs in a namespace: the character of its image's digest; "" for nothing.
 func (w *World) Runs(namespace string) string {

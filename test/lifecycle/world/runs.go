@@ -62,15 +62,15 @@ func (w *World) runJob(job *batchv1.Job) []chore {
 func (w *World) runRunner(pod *corev1.Pod) []chore {
 	order := w.orderOf(pod)
 	starts := w.after(pod, time.Second, 3*time.Second)
-	switch {
-	case pod.Status.Phase == "":
+	switch pod.Status.Phase {
+	case "":
 		return []chore{{at: starts, do: func() {
 			status := started(w.stamp())
 			status.ContainerStatuses[0].Name = pod.Spec.Containers[0].Name
 			w.truth.runStarts(w, pod)
 			w.tell(pod, status)
 		}}}
-	case pod.Status.Phase == corev1.PodRunning:
+	case corev1.PodRunning:
 		return []chore{{at: pod.Status.StartTime.Add(length(order)), do: func() { w.ends(pod, order) }}}
 	}
 	return nil

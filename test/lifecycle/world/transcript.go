@@ -77,6 +77,12 @@ func (w *World) Says(line string) {
 	w.script.lines = append(w.script.lines, "# "+line)
 }
 
+// Begins the story here: how it came to this is told by another one.
+func (w *World) Begins(line string) {
+	w.script.lines = nil
+	w.Says(line)
+}
+
 var (
 	// what a name says besides what it names: whose it is, and for which run.
 	ownership = regexp.MustCompile(`-(membership-)?` + Name + `-[0-9a-f]{8}`)
