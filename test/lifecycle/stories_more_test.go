@@ -1,3 +1,5 @@
+//go:build lifecycle
+
 package lifecycle
 
 import (
