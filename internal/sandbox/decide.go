@@ -249,8 +249,8 @@ func (s Snapshot) live(now time.Time) Plan {
 	plan.do(PrepareSandbox)
 	plan.wakeBy(s.References.Until)
 	plan.wakeBy(s.Image.RetryAt)
-	s.isolate(&plan, now)
-	s.work(&plan, now)
+	underWay := s.isolate(&plan, now)
+	s.work(&plan, underWay, now)
 	return plan
 }
 
@@ -271,12 +271,12 @@ func (s Snapshot) passing(problem policy.Problem) bool {
 	return problem.Reason == v1alpha1.ReasonRegistryUnreachable || problem.Reason == v1alpha1.ReasonPolicyNotReady && s.Unread
 }
 
-// isolate plans the measurement of isolation. A running workload goes on meanwhile; where the cluster turns out not
-// to enforce, it is stopped at once.
-func (s Snapshot) isolate(plan *Plan, now time.Time) {
+// isolate plans the measurement of isolation, and tells whether one is under way. A running workload goes on
+// meanwhile; where the cluster turns out not to enforce, it is stopped at once.
+func (s Snapshot) isolate(plan *Plan, now time.Time) bool {
 	if s.Inputs == "" {
 		plan.Isolation = s.unmeasurable(now)
-		return
+		return false
 	}
 	next, at := s.measurement(now)
 	switch next {
@@ -298,6 +298,7 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) {
 	if next != rest {
 		plan.wakeBy(now.Add(runPoll))
 	}
+	return next != rest && next != conclude
 }
 
 // conclude judges two runs that have ended, and takes them away only when their verdict is told: killed in between, the
@@ -329,7 +330,7 @@ func (s Snapshot) unmeasurable(now time.Time) *v1alpha1.IsolationStatus {
 }
 
 // work plans the workload itself, by the newest verdict.
-func (s Snapshot) work(plan *Plan, now time.Time) {
+func (s Snapshot) work(plan *Plan, measuring bool, now time.Time) {
 	verdict := plan.verdict(s)
 	found := s.health(now)
 	plan.wakeBy(found.Look)
@@ -347,7 +348,7 @@ func (s Snapshot) work(plan *Plan, now time.Time) {
 		}
 	case s.running() && found.Available:
 		plan.State = Running
-	case verdict != nil && verdict.Verdict == verdictInconclusive && !s.measuring():
+	case verdict != nil && verdict.Verdict == verdictInconclusive && !measuring:
 		plan.State = Unmeasured
 	default:
 		plan.State = Measuring

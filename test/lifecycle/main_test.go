@@ -1,11 +1,9 @@
-//go:build lifecycle
-
 // Package lifecycle plays whole lives of prototypes with all controllers together, and holds every step against the
 // invariants.
 //
-//	go test -tags lifecycle ./test/lifecycle                         every story, under many seeds
-//	go test -tags lifecycle ./test/lifecycle -run NAME -seed=N       one story under one seed, to see a failure again
-//	go test -tags lifecycle ./test/lifecycle -update                 write the golden transcripts anew
+//	go test ./test/lifecycle                         every story, under many seeds
+//	go test ./test/lifecycle -run NAME -seed=N       one story under one seed, to see a failure again
+//	go test ./test/lifecycle -update                 write the golden transcripts anew
 package lifecycle
 
 import (

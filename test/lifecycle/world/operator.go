@@ -117,13 +117,13 @@ func (o *operator) client() client.Client {
 			if live(object) {
 				return past.Get(ctx, key, object, options...)
 			}
-			return o.alive(func() error { return o.manager.Seen().Get(ctx, key, object, options...) })
+			return o.seen(func() error { return o.manager.Seen().Get(ctx, key, object, options...) })
 		},
 		List: func(ctx context.Context, _ client.WithWatch, list client.ObjectList, options ...client.ListOption) error {
 			if live(list) {
 				return past.List(ctx, list, options...)
 			}
-			return o.alive(func() error { return o.manager.Seen().List(ctx, list, options...) })
+			return o.seen(func() error { return o.manager.Seen().List(ctx, list, options...) })
 		},
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.CreateOption) error {
 			return o.write(func() error { return c.Create(ctx, object, options...) })
@@ -165,6 +165,14 @@ func (o *operator) live() client.Client {
 			})
 		},
 	})
+}
+
+// seen reads from the cache, which may lag, but never fails while the operator is alive.
+func (o *operator) seen(read func() error) error {
+	if o.dead {
+		return errKilled
+	}
+	return read()
 }
 
 func (o *operator) alive(read func() error) error {

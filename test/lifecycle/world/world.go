@@ -62,6 +62,8 @@ type World struct {
 	pauses map[types.UID]time.Duration
 	rights map[string]time.Time
 	logs   map[types.NamespacedName][]byte
+	// lost are the runs that ended without a report, by kind and subject.
+	lost map[string]bool
 	// orders of runs, and templates of Deployments by their version, that were read before.
 	orders    map[types.UID]evidence.RunSpec
 	templates map[string]string
@@ -77,7 +79,7 @@ func New(t *testing.T, seed uint64) *World {
 	t.Helper()
 	cryptotest.SetGlobalRandom(t, seed)
 	w := &World{
-		T: t, Seed: seed, Network: true, Broken: map[string]bool{}, Images: map[string]Program{}, Tags: map[string]string{},
+		T: t, Seed: seed, Network: true, Broken: map[string]bool{}, Images: map[string]Program{}, Tags: map[string]string{}, lost: map[string]bool{},
 		rng: rand.New(rand.NewPCG(seed, seed)), clock: Start, faults: seed != 0,
 		asked: map[string]map[reconcile.Request]bool{}, busy: map[string]bool{}, pauses: map[types.UID]time.Duration{},
 		rights: map[string]time.Time{}, logs: map[types.NamespacedName][]byte{},
