@@ -462,10 +462,28 @@ type ConfigMapKey struct {
 
 // SandboxWish is what the team asks of its sandbox, within the policy's bounds.
 type SandboxWish struct {
-	// lifetime from creation, within the policy's maximum; the policy's default where nothing is said.
+	// lifetime from the sandbox's start (status.sandbox.startedAt), within the policy's maximum; the policy's default
+	// where nothing is said. Raising it extends the sandbox, also after its end.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be a duration above zero, such as 336h"
 	Lifetime *metav1.Duration `json:"lifetime,omitempty"`
+
+	// pilots may try the prototype in its sandbox through the organisation's gateway, where the policy names one.
+	// +optional
+	Pilots *Pilots `json:"pilots,omitempty"`
+}
+
+// Pilots are the people who try a prototype before it is hardened.
+type Pilots struct {
+	// groups of people, as the organisation's sign-in in front of the gateway knows them.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9][A-Za-z0-9._:@/-]*$`
+	Groups []string `json:"groups"`
 }
 
 // AIPrototypeStatus is what the operator found and did, and whose turn it is.
@@ -474,7 +492,8 @@ type AIPrototypeStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, ReviewOpen, InProduction.
+	// conditions are Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, DataAnswered, Expiring,
+	// ReviewOpen, InProduction.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -570,13 +589,81 @@ type SandboxStatus struct {
 	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 
-	// expiresAt is the end of the sandbox's life.
+	// pilotURL is where the pilots try it, through the organisation's gateway and sign-in.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	PilotURL string `json:"pilotURL,omitempty"`
+
+	// startedAt is when the sandbox's life began: when there was a workload for the first time.
+	// +optional
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+
+	// expiresAt is the end of the sandbox's life. It moves on with the clock while a review waits for IT.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
+
+	// heldFor is for how long the sandbox's clock stood still in all, up to heldSince: reviews waited for IT.
+	// +optional
+	HeldFor *metav1.Duration `json:"heldFor,omitempty"`
+
+	// heldSince is when the clock was stopped, absent while it runs.
+	// +optional
+	HeldSince *metav1.Time `json:"heldSince,omitempty"`
+
+	// queue is the place in the team's queue, absent where the team has room.
+	// +optional
+	Queue *QueuePosition `json:"queue,omitempty"`
 
 	// isolation is the newest measurement.
 	// +optional
 	Isolation *IsolationStatus `json:"isolation,omitempty"`
+}
+
+// QueuePosition is a place among the team's prototypes that wait for room.
+type QueuePosition struct {
+	// position, 1 for the next.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Position int32 `json:"position"`
+
+	// length of the queue.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Length int32 `json:"length"`
+}
+
+// IsolationPath is one way in or out of a sandbox: how it should be, and how it was found.
+type IsolationPath struct {
+	// name of the path, such as another-namespace.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// direction seen from the sandbox.
+	// +required
+	// +kubebuilder:validation:Enum=Egress;Ingress
+	Direction string `json:"direction"`
+
+	// network is tcp or udp.
+	// +required
+	// +kubebuilder:validation:Enum=tcp;udp
+	Network string `json:"network"`
+
+	// want is how the path should be.
+	// +required
+	// +kubebuilder:validation:Enum=Blocked;Reachable
+	Want string `json:"want"`
+
+	// found is how it was: Unknown where nothing proves it either way.
+	// +required
+	// +kubebuilder:validation:Enum=Blocked;Reachable;Unknown
+	Found string `json:"found"`
+
+	// why says what the finding rests on.
+	// +optional
+	// +kubebuilder:validation:MaxLength=256
+	Why string `json:"why,omitempty"`
 }
 
 // IsolationStatus is a measurement of what the sandbox can reach.
@@ -594,6 +681,18 @@ type IsolationStatus struct {
 	// measuredAt is when.
 	// +required
 	MeasuredAt metav1.Time `json:"measuredAt"`
+
+	// node on which it was measured; on another node the measurement says nothing.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node,omitempty"`
+
+	// paths are the table that the verdict sums up.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=32
+	Paths []IsolationPath `json:"paths,omitempty"`
 
 	// report names the measurement in the records namespace.
 	// +optional

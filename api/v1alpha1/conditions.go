@@ -19,6 +19,8 @@ const (
 	ConditionSandboxReady = "SandboxReady"
 	// ConditionDataAnswered True means that the policy was asked which data may go where; the message is its answer.
 	ConditionDataAnswered = "DataAnswered"
+	// ConditionExpiring True means that the sandbox's end is near; it is absent before.
+	ConditionExpiring = "Expiring"
 	// ConditionReviewOpen True means that a review of the current revision is open.
 	ConditionReviewOpen = "ReviewOpen"
 	// ConditionInProduction True means that a reviewed revision serves in production and soaked.
@@ -131,6 +133,44 @@ const (
 	ReasonNotRequested = "NotRequested"
 	// ReasonWaitingForSandbox means that a review waits until the workload runs in its sandbox.
 	ReasonWaitingForSandbox = "WaitingForSandbox"
+)
+
+// Reasons of an AIPrototype's conditions about room, life, access and stops.
+const (
+	// ReasonTeamAtCapacity means that the team has as many sandboxes, or as much in them, as the policy gives; the
+	// prototype waits in a queue.
+	ReasonTeamAtCapacity = "TeamAtCapacity"
+	// ReasonRuntimeClassMissing means that the cluster lacks the runtime class that the policy wants for the data.
+	ReasonRuntimeClassMissing = "RuntimeClassMissing"
+	// ReasonEndsSoon means that the sandbox's end is near.
+	ReasonEndsSoon = "EndsSoon"
+	// ReasonClockDoubted means that the operator's clock and the API server's differ about the sandbox's end, so that
+	// nothing is taken down.
+	ReasonClockDoubted = "ClockDoubted"
+	// ReasonNoPilotGateway means that pilots are named and the policy names no gateway for them.
+	ReasonNoPilotGateway = "NoPilotGateway"
+	// ReasonGatewayAPIMissing means that the cluster does not have the Gateway API.
+	ReasonGatewayAPIMissing = "GatewayAPIMissing"
+	// ReasonEmergencyStop means that an EmergencyStop keeps it from running, or cuts off something that it uses.
+	ReasonEmergencyStop = "EmergencyStop"
+	// ReasonDriftRepaired means that something in the sandbox was not as the operator made it, and was put back.
+	ReasonDriftRepaired = "DriftRepaired"
+)
+
+// Conditions of an EmergencyStop.
+const (
+	// ConditionEffective True means that everything in scope was seen to be stopped, or cut off.
+	ConditionEffective = "Effective"
+)
+
+// Reasons of an EmergencyStop's conditions.
+const (
+	// ReasonStopping means that not everything in scope is stopped or cut off yet.
+	ReasonStopping = "Stopping"
+	// ReasonStopped means that everything in scope was seen to be stopped, cut off or frozen.
+	ReasonStopped = "Stopped"
+	// ReasonLifted means that a second person lifted the stop.
+	ReasonLifted = "Lifted"
 )
 
 // Reasons of a HardeningReview's conditions.

@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&HardeningReview{}, &HardeningReviewList{},
 		&HardeningDecision{}, &HardeningDecisionList{},
 		&HardeningPolicy{}, &HardeningPolicyList{},
+		&EmergencyStop{}, &EmergencyStopList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

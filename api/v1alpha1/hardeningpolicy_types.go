@@ -143,7 +143,7 @@ type SandboxPolicy struct {
 
 	// lifetime of a sandbox.
 	// +optional
-	// +kubebuilder:default={default: "336h", max: "2160h"}
+	// +kubebuilder:default={default: "336h", max: "2160h", warnBefore: "72h"}
 	Lifetime LifetimePolicy `json:"lifetime,omitempty"`
 
 	// limits of a sandbox and of a team.
@@ -160,6 +160,14 @@ type SandboxPolicy struct {
 	// access of the team's people to their sandbox.
 	// +optional
 	Access SandboxAccess `json:"access,omitempty"`
+
+	// runtimeClasses say under which container runtime data of a class is handled; the cluster's default where a class
+	// is not named.
+	// +optional
+	// +listType=map
+	// +listMapKey=class
+	// +kubebuilder:validation:MaxItems=4
+	RuntimeClasses []ClassRuntime `json:"runtimeClasses,omitempty"`
 }
 
 // RegistryScheme is how a registry is spoken to.
@@ -217,6 +225,11 @@ type LifetimePolicy struct {
 	// +optional
 	// +kubebuilder:default="2160h"
 	Max metav1.Duration `json:"max,omitempty"`
+
+	// warnBefore is how long before its end a sandbox warns.
+	// +optional
+	// +kubebuilder:default="72h"
+	WarnBefore metav1.Duration `json:"warnBefore,omitempty"`
 }
 
 // SandboxLimits bound resources.
@@ -225,6 +238,66 @@ type SandboxLimits struct {
 	// +optional
 	// +kubebuilder:default={cpu: "2", memory: "4Gi"}
 	PerPrototype Resources `json:"perPrototype,omitempty"`
+
+	// perClass replaces perPrototype for prototypes whose strictest declared data is of a class.
+	// +optional
+	// +listType=map
+	// +listMapKey=class
+	// +kubebuilder:validation:MaxItems=4
+	PerClass []ClassLimits `json:"perClass,omitempty"`
+
+	// prototypesPerTeam is how many sandboxes a team may have at once; the next one waits in a queue.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	PrototypesPerTeam int32 `json:"prototypesPerTeam,omitempty"`
+
+	// perTeam is what all sandboxes of a team may ask for together; no bound where it is absent. The next one that
+	// does not fit waits in a queue.
+	// +optional
+	PerTeam *TeamResources `json:"perTeam,omitempty"`
+}
+
+// ClassLimits are the limits of sandboxes with data of a class.
+type ClassLimits struct {
+	// class of the strictest data that the prototype declares.
+	// +required
+	Class DataClass `json:"class"`
+
+	// perPrototype is the quota of one sandbox.
+	// +required
+	PerPrototype Resources `json:"perPrototype"`
+}
+
+// TeamResources bound what a team's sandboxes ask for together.
+type TeamResources struct {
+	// cpu as a quantity, such as 8.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",message="cpu must be a quantity above zero, such as 8"
+	CPU string `json:"cpu"`
+
+	// memory as a quantity, such as 16Gi.
+	// +required
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:XValidation:rule="isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))",message="memory must be a quantity above zero, such as 16Gi"
+	Memory string `json:"memory"`
+}
+
+// ClassRuntime names the container runtime for data of a class.
+type ClassRuntime struct {
+	// class of the strictest data that the prototype declares.
+	// +required
+	Class DataClass `json:"class"`
+
+	// runtimeClass that its pods must run under, in sandbox and production. Where the cluster does not have it, the
+	// prototype does not start.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	RuntimeClass string `json:"runtimeClass"`
 }
 
 // SandboxAccess is what the team's people may do in their sandbox besides reading logs and events.
@@ -232,6 +305,43 @@ type SandboxAccess struct {
 	// portForward lets them open a port to the prototype.
 	// +optional
 	PortForward bool `json:"portForward,omitempty"`
+
+	// gateway through which pilots reach a sandbox, behind the organisation's own sign-in. Absent: no pilots.
+	// +optional
+	Gateway *PilotGateway `json:"gateway,omitempty"`
+}
+
+// PilotGateway is a Gateway (gateway.networking.k8s.io) that IT runs.
+type PilotGateway struct {
+	// name of the Gateway.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// namespace of the Gateway.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Namespace string `json:"namespace"`
+
+	// sectionName is the listener that has the sign-in in front of it; all listeners where it is absent.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	SectionName string `json:"sectionName,omitempty"`
+
+	// domain under which every sandbox gets a host name of its own, such as pilots.example.org.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=189
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Domain string `json:"domain"`
+
+	// from are the gateway's pods, which the sandbox's network lets in.
+	// +required
+	From PodSource `json:"from"`
 }
 
 // Catalogue is what prototypes may reach, by name.

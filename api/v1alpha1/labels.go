@@ -44,6 +44,8 @@ const (
 	LabelReview = "affineur.dev/review"
 	// LabelGate is the gate that a run or a report belongs to.
 	LabelGate = "affineur.dev/gate"
+	// LabelPortForward is "true" on a sandbox namespace where the policy lets the team forward a port.
+	LabelPortForward = "affineur.dev/port-forward"
 	// LabelOrphaned is "true" on a production namespace whose prototype is gone; it keeps serving.
 	LabelOrphaned = "affineur.dev/orphaned"
 )
@@ -75,6 +77,9 @@ const (
 	// AnnotationPromotion on a production namespace is the rest of that memory: since when, what served before,
 	// what was rolled back and why.
 	AnnotationPromotion = "affineur.dev/promotion"
+	// AnnotationPilots on a sandbox's HTTPRoute are the groups of people that the organisation's sign-in lets through,
+	// one a line.
+	AnnotationPilots = "affineur.dev/pilots"
 	// AnnotationInputs is the digest of what a measuring run was made under.
 	AnnotationInputs = "affineur.dev/inputs"
 )

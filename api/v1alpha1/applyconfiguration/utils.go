@@ -32,6 +32,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CatalogueApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CIDRDestination"):
 		return &apiv1alpha1.CIDRDestinationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClassLimits"):
+		return &apiv1alpha1.ClassLimitsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ClassRuntime"):
+		return &apiv1alpha1.ClassRuntimeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConfigMapKey"):
 		return &apiv1alpha1.ConfigMapKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Container"):
@@ -48,6 +52,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DemandApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Destination"):
 		return &apiv1alpha1.DestinationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EmergencyStop"):
+		return &apiv1alpha1.EmergencyStopApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EmergencyStopSpec"):
+		return &apiv1alpha1.EmergencyStopSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EmergencyStopStatus"):
+		return &apiv1alpha1.EmergencyStopStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Endpoint"):
 		return &apiv1alpha1.EndpointApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EnvVar"):
@@ -90,10 +100,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IntegrationCheckApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IntegrationUse"):
 		return &apiv1alpha1.IntegrationUseApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IsolationPath"):
+		return &apiv1alpha1.IsolationPathApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IsolationStatus"):
 		return &apiv1alpha1.IsolationStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LifetimePolicy"):
 		return &apiv1alpha1.LifetimePolicyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Lift"):
+		return &apiv1alpha1.LiftApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LocalName"):
 		return &apiv1alpha1.LocalNameApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MayCarry"):
@@ -110,6 +124,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ObjectIdentityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Outcome"):
 		return &apiv1alpha1.OutcomeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PilotGateway"):
+		return &apiv1alpha1.PilotGatewayApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Pilots"):
+		return &apiv1alpha1.PilotsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodDestination"):
 		return &apiv1alpha1.PodDestinationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodSource"):
@@ -120,6 +138,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProductionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PromotionStatus"):
 		return &apiv1alpha1.PromotionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("QueuePosition"):
+		return &apiv1alpha1.QueuePositionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Registry"):
 		return &apiv1alpha1.RegistryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Rejection"):
@@ -154,10 +174,16 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScratchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretMount"):
 		return &apiv1alpha1.SecretMountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("StopRemaining"):
+		return &apiv1alpha1.StopRemainingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("StopScope"):
+		return &apiv1alpha1.StopScopeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Summary"):
 		return &apiv1alpha1.SummaryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Team"):
 		return &apiv1alpha1.TeamApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TeamResources"):
+		return &apiv1alpha1.TeamResourcesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Tier"):
 		return &apiv1alpha1.TierApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WaitingOn"):

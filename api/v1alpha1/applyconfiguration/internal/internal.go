@@ -182,6 +182,24 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+- name: com.github.affineur.affineur.api.v1alpha1.ClassLimits
+  map:
+    fields:
+    - name: class
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.DataClass
+    - name: perPrototype
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Resources
+- name: com.github.affineur.affineur.api.v1alpha1.ClassRuntime
+  map:
+    fields:
+    - name: class
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.DataClass
+    - name: runtimeClass
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.ConfigMapKey
   map:
     fields:
@@ -330,6 +348,75 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.affineur.affineur.api.v1alpha1.PodDestination
 - name: com.github.affineur.affineur.api.v1alpha1.Direction
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.EmergencyStop
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.EmergencyStopSpec
+    - name: status
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.EmergencyStopStatus
+      default:
+        observedGeneration: -1
+- name: com.github.affineur.affineur.api.v1alpha1.EmergencyStopSpec
+  map:
+    fields:
+    - name: action
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.StopAction
+    - name: by
+      type:
+        scalar: string
+    - name: lifted
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Lift
+    - name: reason
+      type:
+        scalar: string
+    - name: scope
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.StopScope
+- name: com.github.affineur.affineur.api.v1alpha1.EmergencyStopStatus
+  map:
+    fields:
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: done
+      type:
+        scalar: numeric
+    - name: inScope
+      type:
+        scalar: numeric
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: remaining
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.StopRemaining
+          elementRelationship: associative
+          keys:
+          - namespace
+    - name: summary
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Endpoint
   map:
     fields:
@@ -778,6 +865,27 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.IsolationPath
+  map:
+    fields:
+    - name: direction
+      type:
+        scalar: string
+    - name: found
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: network
+      type:
+        scalar: string
+    - name: want
+      type:
+        scalar: string
+    - name: why
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.IsolationStatus
   map:
     fields:
@@ -790,6 +898,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: message
       type:
         scalar: string
+    - name: node
+      type:
+        scalar: string
+    - name: paths
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.IsolationPath
+          elementRelationship: associative
+          keys:
+          - name
     - name: report
       type:
         scalar: string
@@ -807,6 +926,19 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 2160h
+    - name: warnBefore
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 72h
+- name: com.github.affineur.affineur.api.v1alpha1.Lift
+  map:
+    fields:
+    - name: by
+      type:
+        scalar: string
+    - name: reason
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.LocalName
   map:
     fields:
@@ -912,6 +1044,33 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Party
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.PilotGateway
+  map:
+    fields:
+    - name: domain
+      type:
+        scalar: string
+    - name: from
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.PodSource
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: sectionName
+      type:
+        scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.Pilots
+  map:
+    fields:
+    - name: groups
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.affineur.affineur.api.v1alpha1.PodDestination
   map:
     fields:
@@ -999,6 +1158,15 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.PromotionStep
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.QueuePosition
+  map:
+    fields:
+    - name: length
+      type:
+        scalar: numeric
+    - name: position
+      type:
+        scalar: numeric
 - name: com.github.affineur.affineur.api.v1alpha1.Registry
   map:
     fields:
@@ -1106,18 +1274,36 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.affineur.affineur.api.v1alpha1.SandboxAccess
   map:
     fields:
+    - name: gateway
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.PilotGateway
     - name: portForward
       type:
         scalar: boolean
 - name: com.github.affineur.affineur.api.v1alpha1.SandboxLimits
   map:
     fields:
+    - name: perClass
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.ClassLimits
+          elementRelationship: associative
+          keys:
+          - class
     - name: perPrototype
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.Resources
       default:
         cpu: "2"
         memory: 4Gi
+    - name: perTeam
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.TeamResources
+    - name: prototypesPerTeam
+      type:
+        scalar: numeric
+      default: 10
 - name: com.github.affineur.affineur.api.v1alpha1.SandboxPolicy
   map:
     fields:
@@ -1134,6 +1320,7 @@ var schemaYAML = typed.YAMLObject(`types:
       default:
         default: 336h
         max: 2160h
+        warnBefore: 72h
     - name: limits
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.SandboxLimits
@@ -1149,10 +1336,24 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - prefix
+    - name: runtimeClasses
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.ClassRuntime
+          elementRelationship: associative
+          keys:
+          - class
 - name: com.github.affineur.affineur.api.v1alpha1.SandboxStatus
   map:
     fields:
     - name: expiresAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: heldFor
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: heldSince
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: isolation
@@ -1161,6 +1362,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: namespace
       type:
         scalar: string
+    - name: pilotURL
+      type:
+        scalar: string
+    - name: queue
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.QueuePosition
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: url
       type:
         scalar: string
@@ -1170,6 +1380,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: lifetime
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: pilots
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Pilots
 - name: com.github.affineur.affineur.api.v1alpha1.ScalabilityGate
   map:
     fields:
@@ -1208,6 +1421,47 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: com.github.affineur.affineur.api.v1alpha1.StopAction
+  scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.StopAll
+  map:
+    elementType:
+      scalar: untyped
+      list:
+        elementType:
+          namedType: __untyped_atomic_
+        elementRelationship: atomic
+      map:
+        elementType:
+          namedType: __untyped_deduced_
+        elementRelationship: separable
+- name: com.github.affineur.affineur.api.v1alpha1.StopRemaining
+  map:
+    fields:
+    - name: message
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.StopScope
+  map:
+    fields:
+    - name: all
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.StopAll
+    - name: digest
+      type:
+        scalar: string
+    - name: gateway
+      type:
+        scalar: string
+    - name: integration
+      type:
+        scalar: string
+    - name: team
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Summary
   map:
     fields:
@@ -1256,6 +1510,15 @@ var schemaYAML = typed.YAMLObject(`types:
             scalar: string
           elementRelationship: associative
     - name: name
+      type:
+        scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.TeamResources
+  map:
+    fields:
+    - name: cpu
+      type:
+        scalar: string
+    - name: memory
       type:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Tier

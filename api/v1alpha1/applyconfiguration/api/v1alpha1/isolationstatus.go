@@ -19,6 +19,10 @@ type IsolationStatusApplyConfiguration struct {
 	Message *string `json:"message,omitempty"`
 	// measuredAt is when.
 	MeasuredAt *v1.Time `json:"measuredAt,omitempty"`
+	// node on which it was measured; on another node the measurement says nothing.
+	Node *string `json:"node,omitempty"`
+	// paths are the table that the verdict sums up.
+	Paths []IsolationPathApplyConfiguration `json:"paths,omitempty"`
 	// report names the measurement in the records namespace.
 	Report *string `json:"report,omitempty"`
 	// inputsDigest binds the measurement to the network policies and targets that it was made under.
@@ -52,6 +56,27 @@ func (b *IsolationStatusApplyConfiguration) WithMessage(value string) *Isolation
 // If called multiple times, the MeasuredAt field is set to the value of the last call.
 func (b *IsolationStatusApplyConfiguration) WithMeasuredAt(value v1.Time) *IsolationStatusApplyConfiguration {
 	b.MeasuredAt = &value
+	return b
+}
+
+// WithNode sets the Node field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Node field is set to the value of the last call.
+func (b *IsolationStatusApplyConfiguration) WithNode(value string) *IsolationStatusApplyConfiguration {
+	b.Node = &value
+	return b
+}
+
+// WithPaths adds the given value to the Paths field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Paths field.
+func (b *IsolationStatusApplyConfiguration) WithPaths(values ...*IsolationPathApplyConfiguration) *IsolationStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPaths")
+		}
+		b.Paths = append(b.Paths, *values[i])
+	}
 	return b
 }
 

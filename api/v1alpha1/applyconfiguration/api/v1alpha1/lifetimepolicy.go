@@ -17,6 +17,8 @@ type LifetimePolicyApplyConfiguration struct {
 	Default *v1.Duration `json:"default,omitempty"`
 	// max that a prototype may ask for.
 	Max *v1.Duration `json:"max,omitempty"`
+	// warnBefore is how long before its end a sandbox warns.
+	WarnBefore *v1.Duration `json:"warnBefore,omitempty"`
 }
 
 // LifetimePolicyApplyConfiguration constructs a declarative configuration of the LifetimePolicy type for use with
@@ -38,5 +40,13 @@ func (b *LifetimePolicyApplyConfiguration) WithDefault(value v1.Duration) *Lifet
 // If called multiple times, the Max field is set to the value of the last call.
 func (b *LifetimePolicyApplyConfiguration) WithMax(value v1.Duration) *LifetimePolicyApplyConfiguration {
 	b.Max = &value
+	return b
+}
+
+// WithWarnBefore sets the WarnBefore field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WarnBefore field is set to the value of the last call.
+func (b *LifetimePolicyApplyConfiguration) WithWarnBefore(value v1.Duration) *LifetimePolicyApplyConfiguration {
+	b.WarnBefore = &value
 	return b
 }

@@ -11,6 +11,8 @@ package v1alpha1
 type SandboxAccessApplyConfiguration struct {
 	// portForward lets them open a port to the prototype.
 	PortForward *bool `json:"portForward,omitempty"`
+	// gateway through which pilots reach a sandbox, behind the organisation's own sign-in. Absent: no pilots.
+	Gateway *PilotGatewayApplyConfiguration `json:"gateway,omitempty"`
 }
 
 // SandboxAccessApplyConfiguration constructs a declarative configuration of the SandboxAccess type for use with
@@ -24,5 +26,13 @@ func SandboxAccess() *SandboxAccessApplyConfiguration {
 // If called multiple times, the PortForward field is set to the value of the last call.
 func (b *SandboxAccessApplyConfiguration) WithPortForward(value bool) *SandboxAccessApplyConfiguration {
 	b.PortForward = &value
+	return b
+}
+
+// WithGateway sets the Gateway field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Gateway field is set to the value of the last call.
+func (b *SandboxAccessApplyConfiguration) WithGateway(value *PilotGatewayApplyConfiguration) *SandboxAccessApplyConfiguration {
+	b.Gateway = value
 	return b
 }

@@ -11,6 +11,13 @@ package v1alpha1
 type SandboxLimitsApplyConfiguration struct {
 	// perPrototype is the quota of one sandbox.
 	PerPrototype *ResourcesApplyConfiguration `json:"perPrototype,omitempty"`
+	// perClass replaces perPrototype for prototypes whose strictest declared data is of a class.
+	PerClass []ClassLimitsApplyConfiguration `json:"perClass,omitempty"`
+	// prototypesPerTeam is how many sandboxes a team may have at once; the next one waits in a queue.
+	PrototypesPerTeam *int32 `json:"prototypesPerTeam,omitempty"`
+	// perTeam is what all sandboxes of a team may ask for together; no bound where it is absent. The next one that
+	// does not fit waits in a queue.
+	PerTeam *TeamResourcesApplyConfiguration `json:"perTeam,omitempty"`
 }
 
 // SandboxLimitsApplyConfiguration constructs a declarative configuration of the SandboxLimits type for use with
@@ -24,5 +31,34 @@ func SandboxLimits() *SandboxLimitsApplyConfiguration {
 // If called multiple times, the PerPrototype field is set to the value of the last call.
 func (b *SandboxLimitsApplyConfiguration) WithPerPrototype(value *ResourcesApplyConfiguration) *SandboxLimitsApplyConfiguration {
 	b.PerPrototype = value
+	return b
+}
+
+// WithPerClass adds the given value to the PerClass field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the PerClass field.
+func (b *SandboxLimitsApplyConfiguration) WithPerClass(values ...*ClassLimitsApplyConfiguration) *SandboxLimitsApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPerClass")
+		}
+		b.PerClass = append(b.PerClass, *values[i])
+	}
+	return b
+}
+
+// WithPrototypesPerTeam sets the PrototypesPerTeam field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PrototypesPerTeam field is set to the value of the last call.
+func (b *SandboxLimitsApplyConfiguration) WithPrototypesPerTeam(value int32) *SandboxLimitsApplyConfiguration {
+	b.PrototypesPerTeam = &value
+	return b
+}
+
+// WithPerTeam sets the PerTeam field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PerTeam field is set to the value of the last call.
+func (b *SandboxLimitsApplyConfiguration) WithPerTeam(value *TeamResourcesApplyConfiguration) *SandboxLimitsApplyConfiguration {
+	b.PerTeam = value
 	return b
 }

@@ -19,6 +19,9 @@ type SandboxPolicyApplyConfiguration struct {
 	DNS *string `json:"dns,omitempty"`
 	// access of the team's people to their sandbox.
 	Access *SandboxAccessApplyConfiguration `json:"access,omitempty"`
+	// runtimeClasses say under which container runtime data of a class is handled; the cluster's default where a class
+	// is not named.
+	RuntimeClasses []ClassRuntimeApplyConfiguration `json:"runtimeClasses,omitempty"`
 }
 
 // SandboxPolicyApplyConfiguration constructs a declarative configuration of the SandboxPolicy type for use with
@@ -69,5 +72,18 @@ func (b *SandboxPolicyApplyConfiguration) WithDNS(value string) *SandboxPolicyAp
 // If called multiple times, the Access field is set to the value of the last call.
 func (b *SandboxPolicyApplyConfiguration) WithAccess(value *SandboxAccessApplyConfiguration) *SandboxPolicyApplyConfiguration {
 	b.Access = value
+	return b
+}
+
+// WithRuntimeClasses adds the given value to the RuntimeClasses field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the RuntimeClasses field.
+func (b *SandboxPolicyApplyConfiguration) WithRuntimeClasses(values ...*ClassRuntimeApplyConfiguration) *SandboxPolicyApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithRuntimeClasses")
+		}
+		b.RuntimeClasses = append(b.RuntimeClasses, *values[i])
+	}
 	return b
 }

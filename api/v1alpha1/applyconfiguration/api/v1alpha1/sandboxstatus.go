@@ -17,8 +17,18 @@ type SandboxStatusApplyConfiguration struct {
 	Namespace *string `json:"namespace,omitempty"`
 	// url of the prototype inside the cluster.
 	URL *string `json:"url,omitempty"`
-	// expiresAt is the end of the sandbox's life.
+	// pilotURL is where the pilots try it, through the organisation's gateway and sign-in.
+	PilotURL *string `json:"pilotURL,omitempty"`
+	// startedAt is when the sandbox's life began: when there was a workload for the first time.
+	StartedAt *v1.Time `json:"startedAt,omitempty"`
+	// expiresAt is the end of the sandbox's life. It moves on with the clock while a review waits for IT.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
+	// heldFor is for how long the sandbox's clock stood still in all, up to heldSince: reviews waited for IT.
+	HeldFor *v1.Duration `json:"heldFor,omitempty"`
+	// heldSince is when the clock was stopped, absent while it runs.
+	HeldSince *v1.Time `json:"heldSince,omitempty"`
+	// queue is the place in the team's queue, absent where the team has room.
+	Queue *QueuePositionApplyConfiguration `json:"queue,omitempty"`
 	// isolation is the newest measurement.
 	Isolation *IsolationStatusApplyConfiguration `json:"isolation,omitempty"`
 }
@@ -45,11 +55,51 @@ func (b *SandboxStatusApplyConfiguration) WithURL(value string) *SandboxStatusAp
 	return b
 }
 
+// WithPilotURL sets the PilotURL field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PilotURL field is set to the value of the last call.
+func (b *SandboxStatusApplyConfiguration) WithPilotURL(value string) *SandboxStatusApplyConfiguration {
+	b.PilotURL = &value
+	return b
+}
+
+// WithStartedAt sets the StartedAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StartedAt field is set to the value of the last call.
+func (b *SandboxStatusApplyConfiguration) WithStartedAt(value v1.Time) *SandboxStatusApplyConfiguration {
+	b.StartedAt = &value
+	return b
+}
+
 // WithExpiresAt sets the ExpiresAt field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ExpiresAt field is set to the value of the last call.
 func (b *SandboxStatusApplyConfiguration) WithExpiresAt(value v1.Time) *SandboxStatusApplyConfiguration {
 	b.ExpiresAt = &value
+	return b
+}
+
+// WithHeldFor sets the HeldFor field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HeldFor field is set to the value of the last call.
+func (b *SandboxStatusApplyConfiguration) WithHeldFor(value v1.Duration) *SandboxStatusApplyConfiguration {
+	b.HeldFor = &value
+	return b
+}
+
+// WithHeldSince sets the HeldSince field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the HeldSince field is set to the value of the last call.
+func (b *SandboxStatusApplyConfiguration) WithHeldSince(value v1.Time) *SandboxStatusApplyConfiguration {
+	b.HeldSince = &value
+	return b
+}
+
+// WithQueue sets the Queue field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Queue field is set to the value of the last call.
+func (b *SandboxStatusApplyConfiguration) WithQueue(value *QueuePositionApplyConfiguration) *SandboxStatusApplyConfiguration {
+	b.Queue = value
 	return b
 }
 

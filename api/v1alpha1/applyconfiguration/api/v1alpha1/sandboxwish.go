@@ -13,8 +13,11 @@ import (
 //
 // SandboxWish is what the team asks of its sandbox, within the policy's bounds.
 type SandboxWishApplyConfiguration struct {
-	// lifetime from creation, within the policy's maximum; the policy's default where nothing is said.
+	// lifetime from the sandbox's start (status.sandbox.startedAt), within the policy's maximum; the policy's default
+	// where nothing is said. Raising it extends the sandbox, also after its end.
 	Lifetime *v1.Duration `json:"lifetime,omitempty"`
+	// pilots may try the prototype in its sandbox through the organisation's gateway, where the policy names one.
+	Pilots *PilotsApplyConfiguration `json:"pilots,omitempty"`
 }
 
 // SandboxWishApplyConfiguration constructs a declarative configuration of the SandboxWish type for use with
@@ -28,5 +31,13 @@ func SandboxWish() *SandboxWishApplyConfiguration {
 // If called multiple times, the Lifetime field is set to the value of the last call.
 func (b *SandboxWishApplyConfiguration) WithLifetime(value v1.Duration) *SandboxWishApplyConfiguration {
 	b.Lifetime = &value
+	return b
+}
+
+// WithPilots sets the Pilots field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Pilots field is set to the value of the last call.
+func (b *SandboxWishApplyConfiguration) WithPilots(value *PilotsApplyConfiguration) *SandboxWishApplyConfiguration {
+	b.Pilots = value
 	return b
 }
