@@ -51,11 +51,12 @@ func startServer(t *testing.T) *server {
 	}
 	environment := &envtest.Environment{BinaryAssetsDirectory: absolute, ErrorIfCRDPathMissing: true,
 		CRDDirectoryPaths: []string{filepath.Join(root, "config", "crd")}, ControlPlaneStartTimeout: time.Minute}
+	// Also where the start failed halfway: a server that runs on would never end.
+	t.Cleanup(func() { _ = environment.Stop() })
 	config, err := environment.Start()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = environment.Stop() })
 	scheme, err := newScheme()
 	if err != nil {
 		t.Fatal(err)

@@ -80,7 +80,7 @@ func startServer(t *testing.T) (client.Client, *requestLog) {
 	environment := &envtest.Environment{CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd")}, ErrorIfCRDPathMissing: true}
 	config, err := environment.Start()
 	if err != nil {
-		t.Fatal(err)
+		t.Fatal(errors.Join(err, environment.Stop()))
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

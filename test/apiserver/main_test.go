@@ -69,10 +69,11 @@ func run(m *testing.M) (code int, err error) {
 		ErrorIfCRDPathMissing:    true,
 		ControlPlaneStartTimeout: time.Minute,
 	}
+	// Also where the start failed halfway: a server that runs on would never end.
+	defer func() { err = errors.Join(err, environment.Stop()) }()
 	if config, err = environment.Start(); err != nil {
 		return 0, fmt.Errorf("start the API server from %s: %w", assets, err)
 	}
-	defer func() { err = errors.Join(err, environment.Stop()) }()
 	// Tests fire many small requests; the client must not be what slows them.
 	config.QPS, config.Burst = 500, 500
 	if admin, err = client.New(config, client.Options{Scheme: scheme}); err != nil {

@@ -64,10 +64,11 @@ func run(m *testing.M) (code int, err error) {
 		BinaryAssetsDirectory: assets, ControlPlaneStartTimeout: time.Minute,
 		CRDDirectoryPaths: []string{filepath.Join(root, "config", "crd")}, ErrorIfCRDPathMissing: true,
 	}
+	// Also where the start failed halfway: a server that runs on would never end.
+	defer func() { err = errors.Join(err, environment.Stop()) }()
 	if config, err = environment.Start(); err != nil {
 		return 0, fmt.Errorf("start the API server from %s (make envtest builds it): %w", assets, err)
 	}
-	defer func() { err = errors.Join(err, environment.Stop()) }()
 	config.QPS, config.Burst = 500, 500
 	if admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return 0, err
