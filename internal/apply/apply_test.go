@@ -16,6 +16,7 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/utils/ptr"
@@ -255,6 +256,8 @@ func secret(value string) *corev1.Secret {
 // after a while, because no watch tells.
 func TestSecretsAreLookedAtSparingly(t *testing.T) {
 	s, w := newServer(t)
+	now := time.Unix(1e9, 0)
+	w.Now = func() time.Time { return now }
 	s.ensure(w, secret("one"), Created)
 	changed := secret("forged")
 	s.must(s.Update(t.Context(), changed))
@@ -264,9 +267,7 @@ func TestSecretsAreLookedAtSparingly(t *testing.T) {
 	s.ensure(w, secret("two"), Updated)
 
 	s.must(s.Update(t.Context(), secret("forged")))
-	for at := range w.looked {
-		w.looked[at] = time.Now().Add(-secretsFresh)
-	}
+	now = now.Add(secretsFresh)
 	s.ensure(w, secret("two"), Updated)
 	var live corev1.Secret
 	s.must(s.Get(t.Context(), client.ObjectKeyFromObject(changed), &live))
@@ -281,6 +282,29 @@ func TestRemovedSecretIsMadeAgain(t *testing.T) {
 	s.ensure(w, secret("one"), Created)
 	s.must(w.Remove(t.Context(), secret("one")))
 	s.ensure(w, secret("one"), Created)
+}
+
+// What was written into a namespace is gone with it, also where another took its name unseen.
+func TestSecretsAreMadeAgainInANewNamespace(t *testing.T) {
+	for name, seen := range map[string]Outcome{"made by the writer": Created, "made by a write whose answer was lost": Unchanged} {
+		s, w := newServer(t)
+		made := func(uid types.UID) *corev1.Namespace {
+			out := managed(ours)
+			out.UID = uid
+			return out
+		}
+		s.ensure(w, made("first"), Created)
+		s.ensure(w, secret("one"), Created)
+		s.must(s.Delete(t.Context(), secret("one")))
+		s.must(s.Delete(t.Context(), managed(ours)))
+		if seen == Unchanged {
+			s.must(s.Create(t.Context(), made("second")))
+		}
+		s.ensure(w, made("second"), seen)
+		if got, err := w.Ensure(t.Context(), secret("one")); err != nil || got != Created {
+			t.Errorf("%s: the Secret is %s, %v", name, got, err)
+		}
+	}
 }
 
 // An update whose answer is an error may have been made: nothing is known of the object until it is looked at.

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 
@@ -67,10 +69,14 @@ type Writer struct {
 	Live   client.Reader
 	// FanOut bounds how many objects are written at once; 8 where it is 0, and in order where it is 1.
 	FanOut int
+	// Now tells the time; time.Now where it is nil.
+	Now func() time.Time
 
 	mutex   sync.Mutex
 	written map[key]memory
 	looked  map[key]time.Time
+	// namespaces by name: what is remembered of the objects in one is over when another takes its name.
+	namespaces map[string]types.UID
 }
 
 type key struct {
@@ -131,6 +137,7 @@ func (w *Writer) create(ctx context.Context, kind schema.GroupVersionKind, wante
 	if err != nil {
 		return "", err
 	}
+	w.meet(made)
 	return Created, w.remember(kind, wanted, made)
 }
 
@@ -147,6 +154,7 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 	if !Ours(live, wanted) {
 		return "", &ConflictError{Kind: kind.Kind, Namespace: wanted.GetNamespace(), Name: wanted.GetName()}
 	}
+	w.meet(live)
 	same, err := w.remembered(kind, wanted, live)
 	if err != nil || same {
 		return Unchanged, err
@@ -213,7 +221,32 @@ func (w *Writer) fresh(kind schema.GroupVersionKind, wanted client.Object) bool 
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
-	return w.written[at].wanted == want && time.Since(w.looked[at]) < secretsFresh
+	return w.written[at].wanted == want && w.now().Sub(w.looked[at]) < secretsFresh
+}
+
+func (w *Writer) now() time.Time {
+	if w.Now != nil {
+		return w.Now()
+	}
+	return time.Now()
+}
+
+// meet forgets what is remembered of a namespace where the one that is seen has taken its name: nothing of what was
+// written into the one before is there.
+func (w *Writer) meet(object client.Object) {
+	if _, is := object.(*corev1.Namespace); !is {
+		return
+	}
+	w.mutex.Lock()
+	known := w.namespaces[object.GetName()]
+	if w.namespaces == nil {
+		w.namespaces = map[string]types.UID{}
+	}
+	w.namespaces[object.GetName()] = object.GetUID()
+	w.mutex.Unlock()
+	if known != object.GetUID() {
+		w.Forget(object.GetName())
+	}
 }
 
 // Forget drops what is remembered of a namespace that is gone.
@@ -242,7 +275,7 @@ func (w *Writer) remember(kind schema.GroupVersionKind, wanted, live client.Obje
 		w.written, w.looked = map[key]memory{}, map[key]time.Time{}
 	}
 	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
-	w.written[at], w.looked[at] = state, time.Now()
+	w.written[at], w.looked[at] = state, w.now()
 	return nil
 }
 
@@ -256,7 +289,7 @@ func (w *Writer) remembered(kind schema.GroupVersionKind, wanted, live client.Ob
 	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
 	last, known := w.written[at]
 	if known && last == state {
-		w.looked[at] = time.Now()
+		w.looked[at] = w.now()
 		return true, nil
 	}
 	return false, nil

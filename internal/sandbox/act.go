@@ -32,11 +32,15 @@ type actor struct {
 // errWaiting ends a pass that has to wait; what for is in the outcome.
 var errWaiting = errors.New("waiting")
 
-// act carries out the actions in order. The first that has to wait, or fails, ends the pass: every action can be
-// repeated, so the next pass goes on from there.
+// act carries out the actions in order. The first that has to wait, or fails, ends the pass, but for what makes the
+// cluster safer: every action can be repeated, so the next pass goes on from there.
 func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) Outcome {
 	var out Outcome
+	ended := false
 	for _, action := range p.Actions {
+		if ended && !action.safer() {
+			continue
+		}
 		err := a.carryOut(ctx, action, s, p, seen, &out)
 		switch {
 		case err == nil:
@@ -44,12 +48,15 @@ func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) 
 		case errors.Is(err, errWaiting):
 		case errors.As(err, &out.Conflict):
 		default:
-			out.Err = err
+			out.Err = errors.Join(out.Err, err)
 		}
-		return out
+		ended = true
 	}
 	return out
 }
+
+// safer tells whether an action is carried out whatever came of those before it.
+func (a Action) safer() bool { return a == StopWorkload || a == CloseNetwork }
 
 func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan, seen *remembered, out *Outcome) error {
 	switch action {

@@ -33,7 +33,7 @@ func (s Snapshot) block(now time.Time) Plan {
 		if verdict := plan.verdict(s); verdict != nil && verdict.Verdict == verdictNotEnforced {
 			plan.State = Unenforced
 			if s.running() {
-				plan.do(StopWorkload)
+				plan.first(StopWorkload)
 			}
 		}
 	}
@@ -47,10 +47,10 @@ func (s Snapshot) shut(plan *Plan) {
 	if s.running() {
 		plan.do(StopWorkload)
 	}
+	plan.do(CloseNetwork)
 	if s.measuring() {
 		plan.do(RemoveRuns)
 	}
-	plan.do(CloseNetwork)
 }
 
 // unbounded tells whether a problem leaves it unknown, or forbidden, what the workload may reach.

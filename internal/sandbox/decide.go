@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,6 +132,9 @@ func (p Plan) String() string {
 }
 
 func (p *Plan) do(actions ...Action) { p.Actions = append(p.Actions, actions...) }
+
+// first puts an action before all others: nothing that fails may keep a workload running that must not.
+func (p *Plan) first(action Action) { p.Actions = slices.Insert(p.Actions, 0, action) }
 
 // wakeBy moves the waking time forward to the given one, if that is earlier.
 func (p *Plan) wakeBy(at time.Time) {
@@ -338,7 +342,7 @@ func (s Snapshot) work(plan *Plan, measuring bool, now time.Time) {
 	case verdict != nil && verdict.Verdict == verdictNotEnforced:
 		plan.State = Unenforced
 		if s.running() {
-			plan.do(StopWorkload)
+			plan.first(StopWorkload)
 		}
 	case s.isolated(verdict, now):
 		plan.State = Starting

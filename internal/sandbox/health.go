@@ -136,9 +136,7 @@ func crashed(ended *corev1.ContainerStateTerminated) health {
 	if ended.Reason == "OOMKilled" {
 		message += " because it used more memory than spec.workload.container.resources.memory gives"
 	}
-	if last := evidence.Clean(ended.Message, 200); last != "" {
-		message += ", saying: " + last
-	}
+	// What the program said last stays in its log: conditions and events are read by many.
 	return health{
 		Reason: v1alpha1.ReasonCrashLooping, Owner: v1alpha1.OwnerBusiness,
 		Message: message + ". It must keep running and serve HTTP; its log is in the sandbox.",

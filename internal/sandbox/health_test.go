@@ -72,7 +72,7 @@ func TestHealth(t *testing.T) {
 		}}, reason: v1alpha1.ReasonStartingWorkload},
 		"no deployment":            {change: []func(*Snapshot){func(s *Snapshot) { s.Deployment = nil }}, reason: v1alpha1.ReasonStartingWorkload},
 		"creating":                 {change: []func(*Snapshot){pods(pod(corev1.ContainerStatus{State: waiting("ContainerCreating")}))}, reason: v1alpha1.ReasonStartingWorkload},
-		"crashed":                  {change: []func(*Snapshot){pods(pod(corev1.ContainerStatus{State: ended(3, "no\x07 model\n file")}))}, reason: v1alpha1.ReasonCrashLooping, owner: v1alpha1.OwnerBusiness, says: "exit code 3, saying: no model file."},
+		"crashed":                  {change: []func(*Snapshot){pods(pod(corev1.ContainerStatus{State: ended(3, "no\x07 model\n file")}))}, reason: v1alpha1.ReasonCrashLooping, owner: v1alpha1.OwnerBusiness, says: "exit code 3. It must"},
 		"waits to start again":     {change: []func(*Snapshot){pods(pod(corev1.ContainerStatus{State: waiting("CrashLoopBackOff"), LastTerminationState: ended(1, "")}))}, reason: v1alpha1.ReasonCrashLooping, owner: v1alpha1.OwnerBusiness, says: "exit code 1."},
 		"runs again, not ready":    {change: []func(*Snapshot){pods(pod(corev1.ContainerStatus{State: running(now), LastTerminationState: ended(1, "")}))}, reason: v1alpha1.ReasonCrashLooping, owner: v1alpha1.OwnerBusiness},
 		"an old pod crashes":       {change: []func(*Snapshot){pods(old)}, reason: v1alpha1.ReasonStartingWorkload},

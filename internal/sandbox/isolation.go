@@ -146,11 +146,15 @@ func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 	if s.Inside.State == run.Measured {
 		status.Report = s.reportName(assess.ReportIsolation)
 	}
-	switch result.State {
-	case gate.Passed:
+	last := s.measured()
+	switch {
+	case result.State == gate.Passed:
 		status.Verdict = verdictEnforced
-	case gate.Failed:
+	case result.State == gate.Failed:
 		status.Verdict = verdictNotEnforced
+	case last != nil && last.Verdict == verdictNotEnforced && last.InputsDigest == s.Inputs:
+		// What was shown to be open stays open until it is shown to be closed.
+		status.Verdict, status.Message = verdictNotEnforced, last.Message
 	}
 	return status
 }

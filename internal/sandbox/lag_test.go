@@ -139,6 +139,27 @@ func TestSecretsThatCouldNotBeWrittenAreMadeLater(t *testing.T) {
 	}
 }
 
+func TestSecretsComeBackWithTheNamespace(t *testing.T) {
+	policy := aPolicy()
+	policy.Spec.Sandbox.Registries[0].PullSecret = &v1alpha1.LocalName{Name: "pull"}
+	pull := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "pull"}, Data: map[string][]byte{corev1.DockerConfigJsonKey: []byte("{}")},
+	}
+	w := newWorld(t, aPrototype().obj(), policy, pull)
+	w.settle()
+	w.settle()
+	gone := &corev1.Secret{}
+	if !w.exists(gone, w.identity.Sandbox(), workload.PullSecret) {
+		t.Fatal("no pull secret")
+	}
+	w.must(w.client.Delete(t.Context(), gone))
+	w.must(w.client.Delete(t.Context(), namespace(w.identity.Sandbox(), nil)))
+	w.settle()
+	if !w.exists(&corev1.Secret{}, w.identity.Sandbox(), workload.PullSecret) {
+		t.Error("the namespace was made again without its pull secret")
+	}
+}
+
 func TestCredentialsThatThePolicyTakesBack(t *testing.T) {
 	policy := aPolicy()
 	policy.Spec.Sandbox.Registries[0].PullSecret = &v1alpha1.LocalName{Name: "pull"}

@@ -51,6 +51,8 @@ type remembered struct {
 	referencesKey string
 	references    References
 	written       bool
+	// namespace that they were written into: another one of the same name holds none of them.
+	namespace types.UID
 	// removed are the nonces of runs that were deleted; the cache may still show them.
 	removed []string
 	// stale are the versions of the prototype before our last writes, which the cache may still show until fresh.
@@ -68,6 +70,18 @@ func (m *memory) of(key types.NamespacedName, uid types.UID) *remembered {
 		m.known[key] = &remembered{uid: uid}
 	}
 	return m.known[key]
+}
+
+// meet the sandbox's namespace as it is now; nil where there is none.
+func (r *remembered) meet(namespace *corev1.Namespace) {
+	switch {
+	case namespace == nil:
+		r.namespace, r.written = "", false
+	case r.namespace != "" && r.namespace != namespace.UID:
+		r.namespace, r.written = namespace.UID, false
+	default:
+		r.namespace = namespace.UID
+	}
 }
 
 func (m *memory) drop(key types.NamespacedName) {
@@ -157,6 +171,7 @@ func (o *observer) references(ctx context.Context, s *Snapshot, seen *remembered
 	if err != nil {
 		return err
 	}
+	seen.meet(s.Namespace)
 	usable := seen.referencesKey == key && now.Before(seen.references.Until) && !anew
 	if usable && (seen.written || len(s.Problems)+len(seen.references.Problems) > 0) {
 		s.References = seen.references

@@ -156,6 +156,25 @@ func TestClusterThatIgnoresNetworkPolicy(t *testing.T) {
 	})
 }
 
+// What must not run is stopped also where nothing can be kept about it.
+func TestStoppedWhileTheRecordsAreFull(t *testing.T) {
+	w := runs(t, aPrototype())
+	w.advance(time.Hour)
+	w.settle()
+	w.runs.result = map[string]run.Result{w.identity.Run("isolation", suffixControl): {State: run.Running, Why: controlAtWork}}
+	w.settle()
+	w.advance(20 * time.Second)
+	w.ends(false)
+	w.full = true
+	if _, err := w.reconcile(); err == nil {
+		t.Error("it is not told that the reports can't be kept")
+	}
+	if replicas := w.deployment().Spec.Replicas; *replicas != 0 {
+		t.Errorf("%d replicas in a sandbox that is none", *replicas)
+	}
+	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)
+}
+
 // transcript of what was planned, without times and repetitions.
 func (w *world) transcript() []string {
 	var out []string

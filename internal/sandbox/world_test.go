@@ -3,6 +3,8 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,10 +14,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -53,6 +57,8 @@ type world struct {
 	// plans of every pass, and writes as verb and kind.
 	plans  []string
 	writes []string
+	// full records take no report.
+	full bool
 	*Reconciler
 }
 
@@ -140,6 +146,12 @@ func (w *world) counting() interceptor.Funcs {
 			}
 			if at := object.GetCreationTimestamp(); at.IsZero() {
 				object.SetCreationTimestamp(metav1.NewTime(w.clock.Now()))
+			}
+			if object.GetUID() == "" {
+				object.SetUID(types.UID(fmt.Sprintf("uid-%d", len(w.writes))))
+			}
+			if _, report := object.(*corev1.ConfigMap); report && w.full {
+				return apierrors.NewForbidden(corev1.Resource("configmaps"), object.GetName(), errors.New("exceeded quota"))
 			}
 			return c.Create(ctx, object, options...)
 		},
