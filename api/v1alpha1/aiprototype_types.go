@@ -473,7 +473,8 @@ type SandboxWish struct {
 	Pilots *Pilots `json:"pilots,omitempty"`
 }
 
-// Pilots are the people who try a prototype before it is hardened.
+// Pilots are the people who try a prototype before it is hardened. They come through the organisation's gateway, whose
+// sign-in checks that they are in one of the groups.
 type Pilots struct {
 	// groups of people, as the organisation's sign-in in front of the gateway knows them.
 	// +required
@@ -492,8 +493,8 @@ type AIPrototypeStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, DataAnswered, Expiring,
-	// ReviewOpen, InProduction.
+	// conditions are Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, DataAnswered, OpenToPilots,
+	// Expiring, ReviewOpen, InProduction.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

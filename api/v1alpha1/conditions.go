@@ -19,6 +19,9 @@ const (
 	ConditionSandboxReady = "SandboxReady"
 	// ConditionDataAnswered True means that the policy was asked which data may go where; the message is its answer.
 	ConditionDataAnswered = "DataAnswered"
+	// ConditionOpenToPilots True means that the pilots whom the team named can reach the prototype through the
+	// organisation's gateway; it is absent where none are named.
+	ConditionOpenToPilots = "OpenToPilots"
 	// ConditionExpiring True means that the sandbox's end is near; it is absent before.
 	ConditionExpiring = "Expiring"
 	// ConditionReviewOpen True means that a review of the current revision is open.
@@ -111,6 +114,14 @@ const (
 	ReasonReferenceMissing = "ReferenceMissing"
 	// ReasonSecretNotGranted means that the team did not grant the operator a Secret that the prototype names.
 	ReasonSecretNotGranted = "SecretNotGranted"
+	// ReasonNoSandboxTarget means that an integration has no test instance, so that it can't be tried in a sandbox.
+	ReasonNoSandboxTarget = "NoSandboxTarget"
+	// ReasonDemandMissing means that the prototype does not say what production must carry.
+	ReasonDemandMissing = "DemandMissing"
+	// ReasonSampleMissing means that the demand does not show what one request looks like.
+	ReasonSampleMissing = "SampleMissing"
+	// ReasonDataUndeclared means that the prototype names no data, which then counts as the strictest there is.
+	ReasonDataUndeclared = "DataUndeclared"
 	// ReasonCredentialMissing means that IT's Secret for a catalogue entry is not there.
 	ReasonCredentialMissing = "CredentialMissing"
 	// ReasonNamespaceConflict means that a namespace of the sandbox's name exists and is not ours.
@@ -151,6 +162,12 @@ const (
 	ReasonNoPilotGateway = "NoPilotGateway"
 	// ReasonGatewayAPIMissing means that the cluster does not have the Gateway API.
 	ReasonGatewayAPIMissing = "GatewayAPIMissing"
+	// ReasonPilotsAdmitted means that the gateway took the pilots' route.
+	ReasonPilotsAdmitted = "PilotsAdmitted"
+	// ReasonRouteRefused means that the gateway does not take the pilots' route, or can't reach what is behind it.
+	ReasonRouteRefused = "RouteRefused"
+	// ReasonGatewaySilent means that no gateway has said anything about the pilots' route.
+	ReasonGatewaySilent = "GatewaySilent"
 	// ReasonEmergencyStop means that an EmergencyStop keeps it from running, or cuts off something that it uses.
 	ReasonEmergencyStop = "EmergencyStop"
 	// ReasonDriftRepaired means that something in the sandbox was not as the operator made it, and was put back.

@@ -330,13 +330,14 @@ type PilotGateway struct {
 	// sectionName is the listener that has the sign-in in front of it; all listeners where it is absent.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
 	SectionName string `json:"sectionName,omitempty"`
 
 	// domain under which every sandbox gets a host name of its own, such as pilots.example.org.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=189
-	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*$`
 	Domain string `json:"domain"`
 
 	// from are the gateway's pods, which the sandbox's network lets in.
@@ -398,12 +399,14 @@ type PodDestination struct {
 
 // CIDRDestination is a range of addresses.
 type CIDRDestination struct {
-	// range in CIDR notation, at least /24 (IPv4) or /64 (IPv6) narrow. Loopback, link-local, carrier-grade NAT,
-	// multicast and unique-local ranges are refused.
+	// range in CIDR notation, at least /24 (IPv4) or /64 (IPv6) narrow. What touches a special-use range is refused:
+	// loopback, link-local, carrier-grade NAT, multicast, unique-local, the metadata services of clouds, and IPv6 that
+	// stands for IPv4. A range that holds addresses of the cluster itself makes the policy unusable.
 	// +required
 	// +kubebuilder:validation:MaxLength=43
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && (cidr(self).ip().family() == 4 ? cidr(self).prefixLength() >= 24 : cidr(self).prefixLength() >= 64)",message="range must be a CIDR of at least /24 (IPv4) or /64 (IPv6)"
-	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['127.0.0.0/8', '169.254.0.0/16', '100.64.0.0/10', '224.0.0.0/4', '0.0.0.0/8', '240.0.0.0/4', '::1/128', 'fe80::/10', 'fc00::/7', 'ff00::/8'].exists(r, cidr(r).containsCIDR(cidr(self)))",message="special-use ranges (loopback, link-local, carrier-grade NAT, multicast, unique-local) can't be allowed"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || !['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '100.64.0.0/10', '192.0.0.0/24', '168.63.129.16/32', '224.0.0.0/3', '::/96', '64:ff9b::/32', '100::/64', '2001::/32', '2002::/16', 'fc00::/7', 'fe80::/9', 'ff00::/8'].exists(r, cidr(r).containsCIDR(cidr(self)) || cidr(self).containsCIDR(cidr(r)))",message="special-use ranges (loopback, link-local, carrier-grade NAT, multicast, unique-local, metadata services, IPv6 that stands for IPv4) can't be allowed"
+	// +kubebuilder:validation:XValidation:rule="!isCIDR(self) || cidr(self) == cidr(self).masked()",message="range must begin at its first address, such as 203.0.113.0/24"
 	Range string `json:"range"`
 
 	// port at those addresses.

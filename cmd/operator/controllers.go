@@ -66,9 +66,13 @@ func addPolicy(_ context.Context, manager ctrl.Manager, _ options, _ parts) erro
 }
 
 func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) error {
+	routes, err := sandbox.NewRoutes(manager, ours())
+	if err != nil {
+		return err
+	}
 	return (&sandbox.Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer,
-		Resolver: registry.Resolver{Live: manager.GetAPIReader()}, Maker: p.maker, Collector: p.collector,
+		Resolver: registry.Resolver{Live: manager.GetAPIReader()}, Maker: p.maker, Collector: p.collector, Routes: routes,
 		Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
 		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, MeasureEvery: o.remeasure},
 	}).SetupWithManager(ctx, manager)

@@ -72,9 +72,14 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	})
 }
 
+// ours selects what the operator made.
+func ours() labels.Selector {
+	return labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
+}
+
 // cacheOptions keep foreign objects out of the caches, and what nobody reads out of those that are in.
 func cacheOptions() cache.Options {
-	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})}
+	ours := cache.ByObject{Label: ours()}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{

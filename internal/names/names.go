@@ -34,6 +34,12 @@ func (i Identity) Production() string { return i.namespace(v1alpha1.ProductionPr
 // Rehearsal is the name of the namespace in which a review's integrations are tried.
 func (i Identity) Rehearsal() string { return i.namespace(v1alpha1.RehearsalPrefix) }
 
+// Host is the name under which pilots find the prototype below a domain. It carries the UID's hash, so that nobody can
+// have taken it before, and its first label is never too long for DNS.
+func (i Identity) Host(domain string) string {
+	return cut(i.Name, maxLabel-1-len(i.Hash())) + "-" + i.Hash() + "." + domain
+}
+
 // Hash is the first 8 hexadecimal digits of the SHA-256 of the UID.
 func (i Identity) Hash() string {
 	sum := sha256.Sum256([]byte(i.UID))

@@ -59,3 +59,16 @@ func TestFromLabels(t *testing.T) {
 		t.Error("an object without an identity counts as ours")
 	}
 }
+
+func TestHostIsOnesOwnAndFitsDNS(t *testing.T) {
+	long := Identity{Namespace: "membership", Name: strings.Repeat("a", 63), UID: "u-1"}
+	label, domain, _ := strings.Cut(long.Host("pilots.example.org"), ".")
+	if len(label) != 63 || domain != "pilots.example.org" || !strings.HasSuffix(label, "-"+long.Hash()) {
+		t.Errorf("%q has %d characters", label, len(label))
+	}
+	again := long
+	again.UID = "u-2"
+	if again.Host("d") == long.Host("d") {
+		t.Error("a prototype made anew has the host of the one before")
+	}
+}

@@ -27,6 +27,7 @@ import (
 type actor struct {
 	client client.Client
 	writer *apply.Writer
+	routes *Routes
 }
 
 // errWaiting ends a pass that has to wait; what for is in the outcome.
@@ -78,6 +79,10 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.stopWorkload(ctx, s)
 	case CloseNetwork:
 		return a.closeNetwork(ctx, s)
+	case OpenToPilots:
+		return a.openToPilots(ctx, s, out)
+	case CloseToPilots:
+		return a.closeToPilots(ctx, s)
 	case OpenReview, RestoreReview:
 		return a.openReview(ctx, s, p, action, out)
 	case TearDownSandbox:

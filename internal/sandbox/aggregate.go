@@ -87,6 +87,7 @@ func (s Snapshot) sandboxStatus(p Plan) *v1alpha1.SandboxStatus {
 	if s.Deployment != nil {
 		status.URL = workload.URL(s.Identity.Sandbox())
 	}
+	status.PilotURL = s.pilotURL(p)
 	return status
 }
 
@@ -119,7 +120,7 @@ func (s Snapshot) gaps(p Plan, now time.Time) []v1alpha1.Gap {
 			out = append(out, gap)
 		}
 	}
-	for _, problem := range s.problems(p) {
+	for _, problem := range s.problems(p, now) {
 		add(gapOf(problem))
 	}
 	for _, gate := range s.judgements(now) {
@@ -148,13 +149,16 @@ func (s Snapshot) judgements(now time.Time) []v1alpha1.GateStatus {
 }
 
 // problems are all that is known, also those that stand in nobody's way yet.
-func (s Snapshot) problems(p Plan) []policy.Problem {
+func (s Snapshot) problems(p Plan, now time.Time) []policy.Problem {
 	all := slices.Clone(s.Problems)
 	if s.Image.Problem != nil && s.Image.Resolved != "" {
 		all = append(all, *s.Image.Problem)
 	}
 	if p.ReviewProblem != nil {
 		all = append(all, *p.ReviewProblem)
+	}
+	if problem := s.pilotProblem(p, now); problem != nil {
+		all = append(all, *problem)
 	}
 	return all
 }
@@ -184,7 +188,7 @@ func (s Snapshot) waitingOn(answer verdict, p Plan, now time.Time) []v1alpha1.Wa
 			out = append(out, turn)
 		}
 	}
-	for _, problem := range s.problems(p) {
+	for _, problem := range s.problems(p, now) {
 		if !s.passing(problem) {
 			add(s.turn(partyOf(problem.Owner), clean(problem.Message+" "+problem.Hint), now))
 		}

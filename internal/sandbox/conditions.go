@@ -38,6 +38,11 @@ func (s Snapshot) conditions(answer verdict, p Plan, o Outcome, now time.Time) [
 		s.reviewCondition(p, o, set)
 		s.productionCondition(set)
 	}
+	if s.pilots() != nil {
+		s.pilotCondition(p, now, set)
+	} else {
+		apimeta.RemoveStatusCondition(&conditions, v1alpha1.ConditionOpenToPilots)
+	}
 	if len(s.Answers) > 0 {
 		set(v1alpha1.ConditionDataAnswered, metav1.ConditionTrue, v1alpha1.ReasonAnswered, clean(strings.Join(s.Answers, " ")))
 	} else if s.Policy != nil && !s.Unread {

@@ -33,6 +33,7 @@ type Reconciler struct {
 	Resolver  Resolver
 	Maker     credentials.Maker
 	Collector Collector
+	Routes    *Routes
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 	Settings  Settings
@@ -64,7 +65,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		plan.wakeBy(now.Add(again))
 	}
 	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String())
-	outcome := (&actor{client: r.Client, writer: r.Writer}).act(ctx, snapshot, plan, seen)
+	outcome := (&actor{client: r.Client, writer: r.Writer, routes: r.Routes}).act(ctx, snapshot, plan, seen)
 	seen.learn(plan, outcome)
 	wrote, err := r.report(ctx, *snapshot, plan, outcome, now)
 	seen.wrote(version, snapshot.Prototype.ResourceVersion, wrote, now)
@@ -73,7 +74,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 
 func (r *Reconciler) observer() *observer {
 	return &observer{
-		cache: r.Client, live: r.Live, resolver: r.Resolver, maker: r.Maker, collector: r.Collector,
+		cache: r.Client, live: r.Live, resolver: r.Resolver, maker: r.Maker, collector: r.Collector, routes: r.Routes,
 		settings: r.Settings, memory: &r.memory,
 	}
 }

@@ -76,6 +76,9 @@ const (
 	StopWorkload Action = "StopWorkload"
 	// CloseNetwork leaves no network policy that opens anything.
 	CloseNetwork Action = "CloseNetwork"
+	// OpenToPilots makes or updates the route through which pilots come; CloseToPilots takes it away.
+	OpenToPilots  Action = "OpenToPilots"
+	CloseToPilots Action = "CloseToPilots"
 	// OpenReview writes a record and then its view.
 	OpenReview Action = "OpenReview"
 	// RestoreReview makes the view of a record anew.
@@ -171,6 +174,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 		return s.away(Expired, now)
 	}
 	plan := s.live(now)
+	s.admit(&plan, now)
 	if action, rec := s.review(plan.verdict(s), now); action != "" {
 		plan.do(action)
 		plan.Record = rec

@@ -51,14 +51,19 @@ func (s Snapshot) furniture() []client.Object {
 	return objects
 }
 
-// policies are the sandbox's network policies: the workload's, and the one opening that probes have on top.
+// policies are the sandbox's network policies: the workload's, the one for pilots, and the one opening
+// that probes have on top.
 func (s Snapshot) policies() []*networkingv1.NetworkPolicy {
 	opening := s.probe(suffixInside)
 	opening.Name = probePolicy
 	port := func(protocol corev1.Protocol) networkingv1.NetworkPolicyPort {
 		return networkingv1.NetworkPolicyPort{Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(v1alpha1.CanaryAllowedPort))}
 	}
-	return append(workload.NetworkPolicies(s.surroundings(), s.container().Port),
+	policies := workload.NetworkPolicies(s.surroundings(), s.container().Port)
+	if s.inviting() {
+		policies = append(policies, workload.AllowPilots(s.surroundings(), *s.gateway(), s.container().Port))
+	}
+	return append(policies,
 		opening.AllowRun(v1alpha1.GatesNamespace, map[string]string{v1alpha1.LabelComponent: workload.ComponentCanary},
 			port(corev1.ProtocolTCP), port(corev1.ProtocolUDP)))
 }

@@ -46,6 +46,7 @@ type observer struct {
 	resolver  Resolver
 	maker     credentials.Maker
 	collector Collector
+	routes    *Routes
 	settings  Settings
 	memory    *memory
 }
@@ -69,6 +70,9 @@ func (o *observer) observe(ctx context.Context, key types.NamespacedName, now ti
 		if err := read(ctx, s); err != nil {
 			return nil, err
 		}
+	}
+	if err := o.route(ctx, s, now); err != nil {
+		return nil, err
 	}
 	if err := o.runs(ctx, s, seen); err != nil {
 		return nil, err

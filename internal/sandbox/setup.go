@@ -67,11 +67,16 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	} {
 		b = b.Watches(kind, owner, here())
 	}
-	return b.Watches(&corev1.ResourceQuota{}, owner, here(quotaChanged())).
+	built, err := b.Watches(&corev1.ResourceQuota{}, owner, here(quotaChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](errorLeast, errorMost),
-		}).Complete(r)
+		}).Build(r)
+	if err != nil {
+		return err
+	}
+	r.Routes.watchedBy(built)
+	return nil
 }
 
 // owner maps an object of ours to its prototype.

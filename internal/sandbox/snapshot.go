@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/credentials"
@@ -61,6 +62,9 @@ type Snapshot struct {
 	Pods        []corev1.Pod
 	// Present are the RoleBindings and NetworkPolicies in the sandbox.
 	Present []client.Object
+	// RoutesServed is true where the cluster has HTTPRoutes; Route is the pilots', nil where absent.
+	RoutesServed bool
+	Route        *gatewayv1.HTTPRoute
 
 	// Inputs is the digest of what a measurement would be made under; empty where it can't be made.
 	Inputs          string

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
@@ -59,6 +61,9 @@ type world struct {
 	writes []string
 	// full records take no report.
 	full bool
+	// gatewayAPI tells whether the cluster has HTTPRoutes; it was asked, and watches began, so many times.
+	gatewayAPI       bool
+	asked, beginning int
 	*Reconciler
 }
 
@@ -77,7 +82,14 @@ func (r *registryStub) Resolve(_ context.Context, image string, _ v1alpha1.Regis
 // runsStub gives results to the Jobs that exist.
 type runsStub struct {
 	client client.Client
+	mutex  sync.Mutex
 	result map[string]run.Result
+}
+
+func (r *runsStub) set(results map[string]run.Result) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.result = results
 }
 
 func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ evidence.Kind) (run.Result, error) {
@@ -85,7 +97,9 @@ func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ eviden
 	if err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &job); err != nil {
 		return run.Result{State: run.Absent}, client.IgnoreNotFound(err)
 	}
+	r.mutex.Lock()
 	result, ok := r.result[name]
+	r.mutex.Unlock()
 	if !ok {
 		result = run.Result{State: run.Running, Why: "Pending"}
 	}
@@ -101,10 +115,19 @@ func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ eviden
 	return result, nil
 }
 
+// routes of a cluster that may have the Gateway API.
+func (w *world) routes() *Routes {
+	return &Routes{
+		Writer: &apply.Writer{Client: w.client, Live: w.client},
+		Served: func() (bool, error) { w.asked++; return w.gatewayAPI, nil },
+		watch:  func() error { w.beginning++; return nil },
+	}
+}
+
 func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			t.Fatal(err)
 		}
@@ -120,13 +143,13 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	}
 	objects = append(objects, namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canaryService(), guards(t, guard.State{InPlace: true, LastGood: birth}))
 	w.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.AIPrototype{}, &v1alpha1.HardeningReview{}, &v1alpha1.HardeningPolicy{}).
+		WithStatusSubresource(&v1alpha1.AIPrototype{}, &v1alpha1.HardeningReview{}, &v1alpha1.HardeningPolicy{}, &gatewayv1.HTTPRoute{}).
 		WithIndex(&v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview).
 		WithInterceptorFuncs(w.counting()).Build()
 	w.runs = &runsStub{client: w.client, result: map[string]run.Result{}}
 	w.Reconciler = &Reconciler{
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client}, Resolver: w.registry,
-		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Recorder: w.events, Clock: w.clock,
+		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Routes: w.routes(), Recorder: w.events, Clock: w.clock,
 		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
 	}
 	w.identity = names.Of(w.prototype())

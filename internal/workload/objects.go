@@ -39,7 +39,7 @@ func Namespace(s Surroundings, portForward bool) *corev1.Namespace {
 		labels["pod-security.kubernetes.io/"+mode+"-version"] = podSecurityVersion
 	}
 	if portForward {
-		labels["affineur.dev/port-forward"] = "true"
+		labels[v1alpha1.LabelPortForward] = "true"
 	}
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace, Labels: labels}}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 )
@@ -58,14 +60,18 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme} {
 		if err := add(scheme); err != nil {
 			return 0, err
 		}
 	}
+	gateway, err := gatewayCRDs()
+	if err != nil {
+		return 0, err
+	}
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory:    assets,
-		CRDDirectoryPaths:        []string{filepath.Join(root, "config", "crd")},
+		CRDDirectoryPaths:        []string{filepath.Join(root, "config", "crd"), filepath.Join(gateway, "gateway.networking.k8s.io_httproutes.yaml"), filepath.Join(gateway, "gateway.networking.k8s.io_referencegrants.yaml")},
 		ErrorIfCRDPathMissing:    true,
 		ControlPlaneStartTimeout: time.Minute,
 	}
@@ -110,6 +116,12 @@ func assets() (string, error) {
 		}
 	}
 	return filepath.Abs(folder)
+}
+
+// gatewayCRDs are the Gateway API's of the module that the operator is built with.
+func gatewayCRDs() (string, error) {
+	folder, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	return filepath.Join(strings.TrimSpace(string(folder)), "config", "crd", "standard"), err
 }
 
 // install does what a platform team does: namespaces, roles, guards, in the order of an installation manifest.

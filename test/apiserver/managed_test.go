@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 )
@@ -58,7 +59,10 @@ func contents(namespace string) map[string]client.Object {
 		"an EndpointSlice":        &discoveryv1.EndpointSlice{ObjectMeta: meta, AddressType: discoveryv1.AddressTypeIPv4},
 		"an Ingress": &networkingv1.Ingress{ObjectMeta: meta, Spec: networkingv1.IngressSpec{DefaultBackend: &networkingv1.IngressBackend{
 			Service: &networkingv1.IngressServiceBackend{Name: "x", Port: networkingv1.ServiceBackendPort{Number: 80}}}}},
-		"a NetworkPolicy":           &networkingv1.NetworkPolicy{ObjectMeta: meta, Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{{}}}},
+		"a NetworkPolicy": &networkingv1.NetworkPolicy{ObjectMeta: meta, Spec: networkingv1.NetworkPolicySpec{Egress: []networkingv1.NetworkPolicyEgressRule{{}}}},
+		"an HTTPRoute":    &gatewayv1.HTTPRoute{ObjectMeta: meta},
+		"a ReferenceGrant": &gatewayv1.ReferenceGrant{ObjectMeta: meta, Spec: gatewayv1.ReferenceGrantSpec{
+			From: []gatewayv1.ReferenceGrantFrom{{Group: gatewayv1.GroupName, Kind: "HTTPRoute", Namespace: team}}, To: []gatewayv1.ReferenceGrantTo{{Kind: "Service"}}}},
 		"a Role":                    &rbacv1.Role{ObjectMeta: meta},
 		"a RoleBinding":             granted("view", namespace, "intruders"),
 		"a Secret":                  &corev1.Secret{ObjectMeta: meta},
@@ -113,7 +117,7 @@ func TestTheOperatorWritesInManagedNamespaces(t *testing.T) {
 		&corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "advisor"}},
 		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "advisor"}},
 		&policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "advisor"}},
-		contents(sandbox)["a Job"], contents(sandbox)["a HorizontalPodAutoscaler"],
+		contents(sandbox)["a Job"], contents(sandbox)["a HorizontalPodAutoscaler"], contents(sandbox)["an HTTPRoute"],
 		granted("affineur-team", sandbox, teamMembership), granted("affineur-team-portforward", sandbox, teamMembership),
 		deployment(production, "advisor"), configMap(v1alpha1.GatesNamespace, "canary"),
 	} {
@@ -269,7 +273,7 @@ func TestNobodyGetsIn(t *testing.T) {
 func TestPortForwardWhereThePolicyAllowsIt(t *testing.T) {
 	op := as(operator)
 	for _, namespace := range []*corev1.Namespace{managed("affx-forward", v1alpha1.PurposeSandbox), managed("affp-forward", v1alpha1.PurposeProduction)} {
-		namespace.Labels["affineur.dev/port-forward"] = "true"
+		namespace.Labels[v1alpha1.LabelPortForward] = "true"
 		must(t, op.Create(t.Context(), namespace))
 	}
 	forward := func(namespace string) error {

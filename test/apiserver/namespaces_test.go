@@ -60,7 +60,7 @@ func TestManagedNamespacesKeepTheirLabels(t *testing.T) {
 	edits := map[string]func(map[string]string){
 		"ours removed":        func(l map[string]string) { delete(l, v1alpha1.LabelManagedBy) },
 		"Pod Security":        func(l map[string]string) { l["pod-security.kubernetes.io/enforce"] = "privileged" },
-		"ports opened":        func(l map[string]string) { l["affineur.dev/port-forward"] = "true" },
+		"ports opened":        func(l map[string]string) { l[v1alpha1.LabelPortForward] = "true" },
 		"another purpose":     func(l map[string]string) { l[v1alpha1.LabelPurpose] = v1alpha1.PurposeSandbox + "x" },
 		"a label of no harm":  func(l map[string]string) { l["their"] = "own" },
 		"all of them removed": func(l map[string]string) { clear(l) },

@@ -72,10 +72,12 @@ func TestTheOperatorIsConfined(t *testing.T) {
 			b.Subjects[0] = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "affineur"}
 			return b
 		}),
-		"a sandbox without our label":     merged(namespace(sandbox, nil), `{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`),
-		"the team's rights in production": create(func() client.Object { return granted("affineur-team", production, teamMembership) }),
-		"the team's rights for all":       create(func() client.Object { return granted("affineur-team", sandbox, "system:authenticated") }),
-		"a namespace elsewhere":           create(func() client.Object { return namespace("thief", nil) }),
+		"a way into production":               create(func() client.Object { return contents(production)["an HTTPRoute"] }),
+		"a way into a sandbox from elsewhere": create(func() client.Object { return contents(sandbox)["a ReferenceGrant"] }),
+		"a sandbox without our label":         merged(namespace(sandbox, nil), `{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`),
+		"the team's rights in production":     create(func() client.Object { return granted("affineur-team", production, teamMembership) }),
+		"the team's rights for all":           create(func() client.Object { return granted("affineur-team", sandbox, "system:authenticated") }),
+		"a namespace elsewhere":               create(func() client.Object { return namespace("thief", nil) }),
 		"a namespace without isolation": create(func() client.Object {
 			return namespace("affx-thief", map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, "pod-security.kubernetes.io/enforce": "privileged"})
 		}),
@@ -138,7 +140,7 @@ func TestTheOperatorDoesItsWork(t *testing.T) {
 		return op.Create(t.Context(), &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: made.Name, Name: "key"}})
 	})
 	must(t, op.Create(t.Context(), service(made.Name, "served")))
-	made.Labels["affineur.dev/port-forward"] = "true"
+	made.Labels[v1alpha1.LabelPortForward] = "true"
 	must(t, op.Update(t.Context(), made))
 	must(t, op.Delete(t.Context(), made))
 

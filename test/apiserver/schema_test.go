@@ -243,6 +243,10 @@ spec:
   production: {replicas: {min: 2, max: 20}, ingress: {from: [{pods: {namespace: callers, podLabels: {app: caller}}}]}}
 `
 
+func pilotGateway(domain string) string {
+	return "{name: people, namespace: gateways, sectionName: signed-in, domain: " + domain + ", from: {namespace: gateways, podLabels: {app: gateway}}}"
+}
+
 func TestPolicySchema(t *testing.T) {
 	to := "spec.catalogue.integrations.0.production.to"
 	trySchema(t, goodPolicy, admin, []schemaCase{
@@ -263,6 +267,23 @@ func TestPolicySchema(t *testing.T) {
 		{"carrier-grade NAT", to + ".cidr.range", "100.64.1.0/24", "special-use ranges"},
 		{"unique-local", to + ".cidr.range", "fd00::/64", "special-use ranges"},
 		{"a mapped address", to + ".cidr.range", `"::ffff:169.254.169.254/128"`, "range must be a CIDR"},
+		{"a mapped range", to + ".cidr.range", `"::ffff:169.254.0.0/112"`, "range must be a CIDR"},
+		{"around a loopback", to + ".cidr.range", `"::/64"`, "special-use ranges"},
+		{"around a metadata service", to + ".cidr.range", "168.63.129.0/24", "special-use ranges"},
+		{"around another", to + ".cidr.range", "192.0.0.0/24", "special-use ranges"},
+		{"behind a translator", to + ".cidr.range", "64:ff9b::a9fe:a9fe/128", "special-use ranges"},
+		{"in a 6to4 address", to + ".cidr.range", "2002:a9fe:a9fe::/64", "special-use ranges"},
+		{"in an IPv4-compatible address", to + ".cidr.range", `"::a9fe:a9fe/128"`, "special-use ranges"},
+		{"link-local over IPv6", to + ".cidr.range", "fe80::/64", "special-use ranges"},
+		{"a metadata service over IPv6", to + ".cidr.range", "fd00:ec2::254/128", "special-use ranges"},
+		{"broadcast", to + ".cidr.range", "255.255.255.255/32", "special-use ranges"},
+		{"from the middle", to + ".cidr.range", "203.0.113.7/24", "must begin at its first address"},
+		{"a narrow one", to + ".cidr.range", "203.0.113.7/32", ""},
+		{"a narrow one over IPv6", to + ".cidr.range", "2001:db8::7/128", ""},
+		{"a gateway for pilots", "spec.sandbox.access.gateway", pilotGateway("pilots.example.org"), ""},
+		{"a domain with an empty label", "spec.sandbox.access.gateway", pilotGateway("pilots..org"), "should match"},
+		{"a domain with a label too long", "spec.sandbox.access.gateway", pilotGateway(strings.Repeat("a", 64) + ".org"), "should match"},
+		{"a gateway without pods", "spec.sandbox.access.gateway", "{name: people, namespace: gateways, domain: example.org}", "from: Required value"},
 		{"no range", to + ".cidr.range", "everywhere", "range must be a CIDR"},
 		{"two destinations", to, "{cidr: {range: 203.0.113.0/24, port: 443}, pods: {namespace: a, podLabels: {a: b}, port: 1}}", "must have at most 1 item"},
 		{"no way to check", "spec.catalogue.integrations.0.check", "{}", "should have at least 1 properties"},

@@ -23,6 +23,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
@@ -38,6 +39,8 @@ type World struct {
 	Seed uint64
 	// Network tells whether the cluster enforces NetworkPolicy.
 	Network bool
+	// Gateway tells whether the cluster has the Gateway API.
+	Gateway bool
 	// Broken integrations do not answer.
 	Broken map[string]bool
 	// Images are what programs are like, by image digest. What is not named is well.
@@ -104,7 +107,7 @@ func New(t *testing.T, seed uint64) *World {
 
 func scheme() *runtime.Scheme {
 	s := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, gatewayv1.Install, v1alpha1.AddToScheme} {
 		if err := add(s); err != nil {
 			panic(err)
 		}

@@ -7,7 +7,8 @@ package v1alpha1
 // PilotsApplyConfiguration represents a declarative configuration of the Pilots type for use
 // with apply.
 //
-// Pilots are the people who try a prototype before it is hardened.
+// Pilots are the people who try a prototype before it is hardened. They come through the organisation's gateway, whose
+// sign-in checks that they are in one of the groups.
 type PilotsApplyConfiguration struct {
 	// groups of people, as the organisation's sign-in in front of the gateway knows them.
 	Groups []string `json:"groups,omitempty"`
