@@ -2,7 +2,6 @@ package informer
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"time"
 
@@ -81,11 +80,6 @@ func (q *Queue) Finished(request reconcile.Request, result reconcile.Result, err
 		q.AddAfter(request, result.RequeueAfter)
 	}
 	q.Forget(request)
-}
-
-// Everything empties the queue's pauses: all that was ever put off is due now. It tells how much that was.
-func (q *Queue) Everything() []reconcile.Request {
-	return slices.SortedFunc(maps.Keys(q.due), func(a, b reconcile.Request) int { return cmp.Compare(a.String(), b.String()) })
 }
 
 // Add implements workqueue.TypedInterface.

@@ -134,7 +134,7 @@ func (w *World) isolatedFirst(request server.Request, d *appsv1.Deployment) {
 
 func (w *World) policiesIn(namespace string) string {
 	var all []any
-	for _, object := range w.server.All(networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")) {
+	for _, object := range w.server.All(networkKind) {
 		if object.GetNamespace() == namespace {
 			all = append(all, object.GetName(), object.(*networkingv1.NetworkPolicy).Spec)
 		}

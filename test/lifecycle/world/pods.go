@@ -2,19 +2,18 @@ package world
 
 import (
 	"encoding/json"
-	"strings"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/workload"
 	"github.com/affineur/affineur/test/lifecycle/server"
 )
 
@@ -22,6 +21,8 @@ var (
 	deploymentKind = appsv1.SchemeGroupVersion.WithKind("Deployment")
 	podKind        = corev1.SchemeGroupVersion.WithKind("Pod")
 	jobKind        = batchv1.SchemeGroupVersion.WithKind("Job")
+	secretKind     = corev1.SchemeGroupVersion.WithKind("Secret")
+	networkKind    = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
 	namespaceKind  = corev1.SchemeGroupVersion.WithKind("Namespace")
 	prototypeKind  = v1alpha1.GroupVersion.WithKind("AIPrototype")
 	reviewKind     = v1alpha1.GroupVersion.WithKind("HardeningReview")
@@ -112,7 +113,7 @@ func (w *World) rollOut(d *appsv1.Deployment) []chore {
 	case len(f.current) > f.want:
 		last := f.current[len(f.current)-1]
 		return now(func() { w.Must(w.as(deployments).Delete(w.context(), last.DeepCopy())) })
-	case len(f.current) < f.want && total < f.want+f.surge:
+	case len(f.current) < f.want && total < f.want+f.surge && !w.closing(d.Namespace):
 		return now(func() { w.startPod(d) })
 	}
 	status := appsv1.DeploymentStatus{
@@ -136,93 +137,13 @@ func (w *World) startPod(d *appsv1.Deployment) {
 	pod.Namespace, pod.GenerateName = d.Namespace, d.Name+"-"
 	pod.Annotations[annotationTemplate] = w.templateOf(d)
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, deploymentKind)}
-	w.unlessClosing(w.as(deployments).Create(w.context(), pod))
+	w.Must(w.as(deployments).Create(w.context(), pod))
 }
 
-// unlessClosing forgives that a namespace ends before something is made in it.
-func (w *World) unlessClosing(err error) {
-	w.Helper()
-	if err != nil && !strings.Contains(err.Error(), "terminated") {
-		w.Must(err)
-	}
-}
-
-func ready(pod *corev1.Pod) bool {
-	for _, c := range pod.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
-// life of a pod of a prototype: when it runs, when it is ready, and when it fails.
-const (
-	podStarts = time.Second
-	podReady  = 2 * time.Second
-	podFails  = 3 * time.Second
-	podStops  = time.Second
-)
-
-// runPod does what a node does next with a pod.
-func (w *World) runPod(pod *corev1.Pod) []chore {
-	if stopping := pod.DeletionTimestamp; stopping != nil {
-		return []chore{{at: stopping.Add(podStops), do: func() { w.server.Finish(kubelet, pod) }}}
-	}
-	if pod.Labels[batchv1.JobNameLabel] != "" {
-		return w.runRunner(pod)
-	}
-	program := w.program(pod.Spec.Containers[0].Image)
-	starts := w.after(pod, podStarts, 3*time.Second)
-	var crashing bool
-	for _, c := range pod.Status.ContainerStatuses {
-		crashing = crashing || c.State.Waiting != nil
-	}
-	switch fails := program.Fails && strings.HasPrefix(pod.Namespace, v1alpha1.ProductionPrefix); {
-	case crashing, ready(pod) && !fails:
-		return nil
-	case ready(pod):
-		return []chore{{at: starts.Add(podReady + podFails), do: func() { w.tell(pod, crashed(w.stamp())) }}}
-	case pod.Status.Phase == "":
-		return []chore{{at: starts, do: func() { w.tell(pod, started(w.stamp())) }}}
-	case program.Crashes:
-		return []chore{{at: starts.Add(podReady), do: func() { w.tell(pod, crashed(w.stamp())) }}}
-	}
-	return []chore{{at: starts.Add(podReady), do: func() {
-		status := started(*pod.Status.StartTime)
-		status.Conditions[0].Status, status.ContainerStatuses[0].Ready = corev1.ConditionTrue, true
-		w.tell(pod, status)
-	}}}
-}
-
-func (w *World) tell(pod *corev1.Pod, status corev1.PodStatus) {
-	next := pod.DeepCopy()
-	next.Status = status
-	w.Must(w.as(kubelet).Status().Update(w.context(), next))
-}
-
-// started is a program that runs and does not answer yet.
-func started(at metav1.Time) corev1.PodStatus {
-	return corev1.PodStatus{
-		Phase: corev1.PodRunning, StartTime: &at,
-		Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionFalse}},
-		ContainerStatuses: []corev1.ContainerStatus{{
-			Name: workload.Name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at}},
-		}},
-	}
-}
-
-// crashed is a program that keeps ending.
-func crashed(at metav1.Time) corev1.PodStatus {
-	status := started(at)
-	status.ContainerStatuses[0] = corev1.ContainerStatus{
-		Name: workload.Name, RestartCount: 2,
-		State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 20s"}},
-		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
-			ExitCode: 3, Reason: "Error", Message: "what somebody had typed", FinishedAt: at,
-		}},
-	}
-	return status
+// closing tells whether a namespace ends: nothing can be made in it any more, and nobody tries.
+func (w *World) closing(namespace string) bool {
+	found := w.server.Find(namespaceKind, types.NamespacedName{Name: namespace})
+	return found == nil || !found.GetDeletionTimestamp().IsZero()
 }
 
 // cleanUp does what the namespace controller and the garbage collector do.

@@ -19,6 +19,7 @@ import (
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/rest/fake"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -26,19 +27,27 @@ import (
 	"github.com/affineur/affineur/internal/workload"
 )
 
-// runJob makes the Job's one pod, and says when it has ended.
+// runJob makes the Job's one pod, and says when it has ended, or was stopped at the Job's deadline.
 func (w *World) runJob(job *batchv1.Job) []chore {
 	if len(job.Status.Conditions) > 0 {
 		return nil
 	}
+	end := func(kind batchv1.JobConditionType, reason string) {
+		next := job.DeepCopy()
+		next.Status.Conditions = []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: reason}}
+		w.Must(w.as(jobs).Status().Update(w.context(), next))
+	}
 	pods := w.podsOf(job)
 	if len(pods) == 0 {
+		if w.closing(job.Namespace) {
+			return nil
+		}
 		return []chore{{do: func() {
 			pod := &corev1.Pod{ObjectMeta: *job.Spec.Template.ObjectMeta.DeepCopy(), Spec: *job.Spec.Template.Spec.DeepCopy()}
 			pod.Namespace, pod.GenerateName = job.Namespace, job.Name+"-"
 			pod.Labels[batchv1.JobNameLabel] = job.Name
 			pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(job, jobKind)}
-			w.unlessClosing(w.as(jobs).Create(w.context(), pod))
+			w.Must(w.as(jobs).Create(w.context(), pod))
 		}}}
 	}
 	for _, status := range pods[0].Status.ContainerStatuses {
@@ -49,13 +58,13 @@ func (w *World) runJob(job *batchv1.Job) []chore {
 		if status.State.Terminated.ExitCode != 0 {
 			kind = batchv1.JobFailed
 		}
-		return []chore{{do: func() {
-			next := job.DeepCopy()
-			next.Status.Conditions = []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: string(kind)}}
-			w.Must(w.as(jobs).Status().Update(w.context(), next))
-		}}}
+		return []chore{{do: func() { end(kind, string(kind)) }}}
 	}
-	return nil
+	deadline := job.CreationTimestamp.Add(time.Duration(ptr.Deref(job.Spec.ActiveDeadlineSeconds, 0)) * time.Second)
+	return []chore{{at: deadline, do: func() {
+		w.Must(w.as(jobs).Delete(w.context(), pods[0].DeepCopy()))
+		end(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded)
+	}}}
 }
 
 // runRunner runs the project's runner in a pod: it starts, measures, and ends.
@@ -64,6 +73,9 @@ func (w *World) runRunner(pod *corev1.Pod) []chore {
 	starts := w.after(pod, time.Second, 3*time.Second)
 	switch pod.Status.Phase {
 	case "":
+		if !w.mounted(pod) {
+			return nil
+		}
 		return []chore{{at: starts, do: func() {
 			status := started(w.stamp())
 			status.ContainerStatuses[0].Name = pod.Spec.Containers[0].Name
@@ -184,7 +196,7 @@ func (w *World) tries(pod *corev1.Pod, targets []evidence.Target, from, to time.
 // restrains goes everywhere.
 func (w *World) reaches(pod *corev1.Pod, address string) bool {
 	var restrained bool
-	for _, object := range w.server.All(networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")) {
+	for _, object := range w.server.All(networkKind) {
 		policy := object.(*networkingv1.NetworkPolicy)
 		selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
 		w.Must(err)
