@@ -58,7 +58,7 @@ func (w *World) restart() {
 // setUp wires all controllers as cmd/operator does.
 func (o *operator) setUp(ctx context.Context) error {
 	c, live := o.client(), o.live()
-	writer := &apply.Writer{Client: c, Live: live, FanOut: 1}
+	writer := &apply.Writer{Client: c, Live: live, FanOut: 1, Now: o.world.Now}
 	maker := credentials.Maker{Live: live}
 	collector := run.Collector{Reader: c, Logs: logsClient{logs: logs{o.world}}}
 	told := func(controller string) recorder { return recorder{o, controller} }
