@@ -578,12 +578,12 @@ type ResolvedImage struct {
 	At metav1.Time `json:"at"`
 }
 
-// SandboxStatus tells where the prototype runs.
+// SandboxStatus tells where the prototype runs, and of the sandbox's life also while there is none.
 type SandboxStatus struct {
-	// namespace of the sandbox.
-	// +required
+	// namespace of the sandbox, absent while there is none.
+	// +optional
 	// +kubebuilder:validation:MaxLength=63
-	Namespace string `json:"namespace"`
+	Namespace string `json:"namespace,omitempty"`
 
 	// url of the prototype inside the cluster.
 	// +optional
@@ -595,11 +595,13 @@ type SandboxStatus struct {
 	// +kubebuilder:validation:MaxLength=512
 	PilotURL string `json:"pilotURL,omitempty"`
 
-	// startedAt is when the sandbox's life began: when there was a workload for the first time.
+	// startedAt is when the sandbox's life began: when it was made for the first time, for the first workload that
+	// could be tried. It never changes.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
 
-	// expiresAt is the end of the sandbox's life. It moves on with the clock while a review waits for IT.
+	// expiresAt is the end of the sandbox's life. It is absent while the clock stands still, because the end moves on
+	// with it then.
 	// +optional
 	ExpiresAt *metav1.Time `json:"expiresAt,omitempty"`
 
@@ -611,6 +613,10 @@ type SandboxStatus struct {
 	// +optional
 	HeldSince *metav1.Time `json:"heldSince,omitempty"`
 
+	// room is what the sandbox holds of the team's room, absent while it holds none.
+	// +optional
+	Room *RoomStatus `json:"room,omitempty"`
+
 	// queue is the place in the team's queue, absent where the team has room.
 	// +optional
 	Queue *QueuePosition `json:"queue,omitempty"`
@@ -618,6 +624,23 @@ type SandboxStatus struct {
 	// isolation is the newest measurement.
 	// +optional
 	Isolation *IsolationStatus `json:"isolation,omitempty"`
+}
+
+// RoomStatus is a place among the team's sandboxes, and what its workload may ask for there.
+type RoomStatus struct {
+	// since when it is held. Where a team holds more than it may, those who came last make room.
+	// +required
+	Since metav1.Time `json:"since"`
+
+	// cpu that the workload asks for.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	CPU string `json:"cpu"`
+
+	// memory that the workload asks for.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Memory string `json:"memory"`
 }
 
 // QueuePosition is a place among the team's prototypes that wait for room.

@@ -36,10 +36,22 @@ func Check(spec v1alpha1.HardeningPolicySpec) *Problem {
 const leastCPU, leastMemory = "200m", "128Mi"
 
 func checkRoom(spec v1alpha1.HardeningPolicySpec) *Problem {
-	limits := spec.Sandbox.Limits.PerPrototype
+	limits := spec.Sandbox.Limits
+	if problem := enough("spec.sandbox.limits.perPrototype", limits.PerPrototype); problem != nil {
+		return problem
+	}
+	for i, of := range limits.PerClass {
+		if problem := enough(fmt.Sprintf("spec.sandbox.limits.perClass[%d].perPrototype", i), of.PerPrototype); problem != nil {
+			return problem
+		}
+	}
+	return nil
+}
+
+func enough(field string, limits v1alpha1.Resources) *Problem {
 	cpu, memory := quantityOf(limits.CPU), quantityOf(limits.Memory)
 	if cpu.Cmp(quantityOf(leastCPU)) < 0 || memory.Cmp(quantityOf(leastMemory)) < 0 {
-		return broken(v1alpha1.ReasonPolicyInvalid, "spec.sandbox.limits.perPrototype",
+		return broken(v1alpha1.ReasonPolicyInvalid, field,
 			"a sandbox needs at least cpu "+leastCPU+" and memory "+leastMemory+" for the probe of its isolation")
 	}
 	return nil
@@ -49,6 +61,9 @@ func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {
 	life := spec.Sandbox.Lifetime
 	if life.Default.Duration <= 0 || life.Max.Duration < life.Default.Duration {
 		return broken(v1alpha1.ReasonPolicyInvalid, "spec.sandbox.lifetime", "default must be above zero and not above max")
+	}
+	if life.WarnBefore.Duration < 0 {
+		return broken(v1alpha1.ReasonPolicyInvalid, "spec.sandbox.lifetime.warnBefore", "must not be below zero")
 	}
 	for i, tier := range spec.Tiers {
 		if tier.Soak.Duration < 0 || tier.Due.Duration <= 0 {

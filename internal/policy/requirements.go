@@ -23,6 +23,7 @@ type Requirements struct {
 	Registry     v1alpha1.Registry         `json:"registry"`
 	DNS          string                    `json:"dns"`
 	Limits       v1alpha1.Resources        `json:"limits"`
+	RuntimeClass string                    `json:"runtimeClass,omitempty"`
 	ModelGateway *v1alpha1.ModelGateway    `json:"modelGateway,omitempty"`
 	Integrations []v1alpha1.Integration    `json:"integrations,omitempty"`
 	Production   v1alpha1.ProductionPolicy `json:"production"`

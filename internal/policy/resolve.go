@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/labels"
@@ -15,10 +16,7 @@ import (
 // Resolve freezes what the policy asks of the prototype. All problems come back at once; while there is one, the
 // requirements are not complete and must not be used.
 func Resolve(p *v1alpha1.HardeningPolicy, namespace labels.Set, spec v1alpha1.AIPrototypeSpec) (Requirements, []Problem) {
-	r := Requirements{
-		Schema: RequirementsSchema, DNS: p.Spec.Sandbox.DNS,
-		Limits: p.Spec.Sandbox.Limits.PerPrototype, Production: p.Spec.Production,
-	}
+	r := Requirements{Schema: RequirementsSchema, DNS: p.Spec.Sandbox.DNS, Production: p.Spec.Production}
 	var problems []Problem
 	add := func(found ...Problem) { problems = append(problems, found...) }
 
@@ -27,6 +25,7 @@ func Resolve(p *v1alpha1.HardeningPolicy, namespace labels.Set, spec v1alpha1.AI
 	r.Team = team
 	data, found := dataOf(p, spec)
 	add(found...)
+	r.Limits, r.RuntimeClass = limitsOf(p, data), runtimeOf(p, data)
 	r.ModelGateway, found = gatewayOf(p, spec, data)
 	add(found...)
 	r.Integrations, found = integrationsOf(p, spec, data)
@@ -34,7 +33,8 @@ func Resolve(p *v1alpha1.HardeningPolicy, namespace labels.Set, spec v1alpha1.AI
 	if spec.Workload != nil && spec.Workload.Container != nil {
 		r.Registry, found = registryOf(p, spec.Workload.Container.Image)
 		add(found...)
-		add(withinLimits(r.Limits, spec.Workload.Container.Resources)...)
+		add(withinLimits(r.Limits, spec.Workload.Container.Resources, data)...)
+		add(withinTeam(p, spec.Workload.Container.Resources)...)
 	}
 	add(withinLifetime(p, spec)...)
 	r.freezeTier(p, tierOf(p, subject.FactsOf(spec), data))
@@ -292,23 +292,6 @@ func registryOf(p *v1alpha1.HardeningPolicy, image string) (v1alpha1.Registry, [
 	}}
 }
 
-// withinLimits compares what a replica asks with the sandbox's quota.
-func withinLimits(limits, asked v1alpha1.Resources) []Problem {
-	var problems []Problem
-	over := func(field, ask, limit string) {
-		if asked, most := quantityOf(ask), quantityOf(limit); asked.Cmp(most) > 0 {
-			problems = append(problems, Problem{
-				Reason: v1alpha1.ReasonLimitExceeded, Field: "spec.workload.container.resources." + field, Owner: v1alpha1.OwnerBusiness,
-				Message: fmt.Sprintf("%s %s is more than a sandbox may have: %s.", field, ask, limit),
-				Hint:    "Ask for less, or ask IT to raise the limit.",
-			})
-		}
-	}
-	over("cpu", asked.CPU, limits.CPU)
-	over("memory", asked.Memory, limits.Memory)
-	return problems
-}
-
 // quantityOf reads what the schema admitted.
 func quantityOf(s string) resource.Quantity {
 	q, err := resource.ParseQuantity(s)
@@ -318,6 +301,8 @@ func quantityOf(s string) resource.Quantity {
 	return q
 }
 
+// withinLifetime refuses a wish beyond the policy's maximum, and says what is allowed: a wish that is cut in silence
+// surprises on the day of the end.
 func withinLifetime(p *v1alpha1.HardeningPolicy, spec v1alpha1.AIPrototypeSpec) []Problem {
 	longest := p.Spec.Sandbox.Lifetime.Max.Duration
 	if spec.Sandbox == nil || spec.Sandbox.Lifetime == nil || spec.Sandbox.Lifetime.Duration <= longest {
@@ -325,7 +310,19 @@ func withinLifetime(p *v1alpha1.HardeningPolicy, spec v1alpha1.AIPrototypeSpec) 
 	}
 	return []Problem{{
 		Reason: v1alpha1.ReasonLimitExceeded, Field: "spec.sandbox.lifetime", Owner: v1alpha1.OwnerBusiness,
-		Message: fmt.Sprintf("A sandbox lives %s at most.", longest),
-		Hint:    "Ask for a shorter lifetime.",
+		Message: fmt.Sprintf("spec.sandbox.lifetime asks for %s; a sandbox lives %s at most.", Span(spec.Sandbox.Lifetime.Duration), Span(longest)),
+		Hint:    fmt.Sprintf("Ask for %s or less, or ask IT to raise sandbox.lifetime.max of policy %s.", Span(longest), p.Name),
 	}}
+}
+
+// Span is a duration in the words of a manifest: 336h, not 336h0m0s.
+func Span(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

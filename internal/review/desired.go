@@ -71,7 +71,7 @@ func (s Snapshot) run(kind evidence.Kind) workload.Run {
 		r.CPU, r.Memory = "500m", "256Mi"
 	case evidence.KindIntegration:
 		r.Namespace, r.Component, r.Gate = s.Record.Prototype.Rehearsal(), workload.ComponentIntegration, assess.ReportIntegration
-		r.ServiceAccount = workload.Name
+		r.ServiceAccount, r.RuntimeClass = workload.Name, s.Record.Requirements.RuntimeClass
 		r.CPU, r.Memory = "100m", "64Mi"
 		r.Secrets = s.mounts()
 	}

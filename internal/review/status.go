@@ -309,8 +309,8 @@ func (v view) oneMore() string {
 
 func (v view) promotionTurns() []turn {
 	promotion := v.s.Review.Status.Promotion
-	if promotion != nil && promotion.Reason == v1alpha1.ReasonGuardsNotInPlace {
-		return []turn{{party: v1alpha1.PartyIT, message: cmp.Or(promotion.Message, "The admission policies have to be put in place.")}}
+	if promotion != nil && slices.Contains([]string{v1alpha1.ReasonGuardsNotInPlace, v1alpha1.ReasonRuntimeClassMissing}, promotion.Reason) {
+		return []turn{{party: v1alpha1.PartyIT, message: cmp.Or(promotion.Message, "IT has to put in place what the promotion waits for: "+promotion.Reason+".")}}
 	}
 	return []turn{{party: v1alpha1.PartyOperator, message: "It is being promoted."}}
 }

@@ -45,7 +45,8 @@ func binding(s Surroundings, name, role string, subjects []rbacv1.Subject) *rbac
 	}
 }
 
-// Quota admits the given number of replicas and one runner, and nothing that leads out of the cluster.
+// Quota admits the given number of replicas and one runner, nothing that leads out of the cluster, and of everything
+// else as much as a prototype needs: neither pods nor objects can be piled up.
 func Quota(s Surroundings, container subject.Container, replicas int64) *corev1.ResourceQuota {
 	hard := corev1.ResourceList{
 		corev1.ResourcePods:                   *resource.NewQuantity(replicas+2, resource.DecimalSI),
@@ -55,6 +56,14 @@ func Quota(s Surroundings, container subject.Container, replicas int64) *corev1.
 		corev1.ResourcePersistentVolumeClaims: resource.MustParse("0"),
 		corev1.ResourceSecrets:                resource.MustParse("40"),
 		corev1.ResourceConfigMaps:             resource.MustParse("20"),
+		"count/deployments.apps":              resource.MustParse("1"),
+		"count/jobs.batch":                    resource.MustParse("4"),
+		// A Deployment keeps the last three revisions beside the one that comes and the one that goes.
+		"count/replicasets.apps":              resource.MustParse("12"),
+		"count/statefulsets.apps":             resource.MustParse("0"),
+		"count/daemonsets.apps":               resource.MustParse("0"),
+		"count/cronjobs.batch":                resource.MustParse("0"),
+		corev1.ResourceReplicationControllers: resource.MustParse("0"),
 	}
 	runner := RunnerQuota()
 	room := func(quantity string, name, request, limit corev1.ResourceName) {

@@ -30,6 +30,7 @@ func PodTemplate(s subject.Subject, at Surroundings) corev1.PodTemplateSpec {
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: at.Identity.Labels(ComponentPrototype), Annotations: annotations},
 		Spec: corev1.PodSpec{
+			RuntimeClassName:              runtimeClass(at.Requirements.RuntimeClass),
 			ServiceAccountName:            Name,
 			AutomountServiceAccountToken:  ptr.To(false),
 			EnableServiceLinks:            ptr.To(false),
@@ -51,6 +52,14 @@ func PodTemplate(s subject.Subject, at Surroundings) corev1.PodTemplateSpec {
 			}},
 		},
 	}
+}
+
+// runtimeClass is nil for the cluster's default.
+func runtimeClass(name string) *string {
+	if name == "" {
+		return nil
+	}
+	return &name
 }
 
 // PodSecurity is the restricted level for a pod.

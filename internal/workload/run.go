@@ -29,6 +29,9 @@ type Run struct {
 	Order evidence.RunSpec
 	// Secrets to mount, by the absolute directory in which the runner finds them.
 	Secrets map[string]string
+	// RuntimeClass of what is measured, where the run stands in for it: the same network path. Empty for the cluster's
+	// default.
+	RuntimeClass string
 	// ServiceAccount without rights, in the run's namespace.
 	ServiceAccount string
 	// DeadlineSeconds after which the run counts as failed.
@@ -53,7 +56,8 @@ func (r Run) Job() (*batchv1.Job, error) {
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: annotations},
 				Spec: corev1.PodSpec{
-					RestartPolicy: corev1.RestartPolicyNever, ServiceAccountName: r.ServiceAccount,
+					RuntimeClassName: runtimeClass(r.RuntimeClass),
+					RestartPolicy:    corev1.RestartPolicyNever, ServiceAccountName: r.ServiceAccount,
 					AutomountServiceAccountToken: ptr.To(false), EnableServiceLinks: ptr.To(false),
 					TerminationGracePeriodSeconds: ptr.To[int64](2),
 					SecurityContext:               PodSecurity(), Volumes: volumes,

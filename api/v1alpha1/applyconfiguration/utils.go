@@ -156,6 +156,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ReviewReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Role"):
 		return &apiv1alpha1.RoleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RoomStatus"):
+		return &apiv1alpha1.RoomStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SampleRequest"):
 		return &apiv1alpha1.SampleRequestApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SandboxAccess"):

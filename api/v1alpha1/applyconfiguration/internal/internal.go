@@ -1257,6 +1257,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.RoomStatus
+  map:
+    fields:
+    - name: cpu
+      type:
+        scalar: string
+    - name: memory
+      type:
+        scalar: string
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.affineur.affineur.api.v1alpha1.SampleRequest
   map:
     fields:
@@ -1368,6 +1380,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: queue
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.QueuePosition
+    - name: room
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.RoomStatus
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

@@ -11,22 +11,26 @@ import (
 // SandboxStatusApplyConfiguration represents a declarative configuration of the SandboxStatus type for use
 // with apply.
 //
-// SandboxStatus tells where the prototype runs.
+// SandboxStatus tells where the prototype runs, and of the sandbox's life also while there is none.
 type SandboxStatusApplyConfiguration struct {
-	// namespace of the sandbox.
+	// namespace of the sandbox, absent while there is none.
 	Namespace *string `json:"namespace,omitempty"`
 	// url of the prototype inside the cluster.
 	URL *string `json:"url,omitempty"`
 	// pilotURL is where the pilots try it, through the organisation's gateway and sign-in.
 	PilotURL *string `json:"pilotURL,omitempty"`
-	// startedAt is when the sandbox's life began: when there was a workload for the first time.
+	// startedAt is when the sandbox's life began: when it was made for the first time, for the first workload that
+	// could be tried. It never changes.
 	StartedAt *v1.Time `json:"startedAt,omitempty"`
-	// expiresAt is the end of the sandbox's life. It moves on with the clock while a review waits for IT.
+	// expiresAt is the end of the sandbox's life. It is absent while the clock stands still, because the end moves on
+	// with it then.
 	ExpiresAt *v1.Time `json:"expiresAt,omitempty"`
 	// heldFor is for how long the sandbox's clock stood still in all, up to heldSince: reviews waited for IT.
 	HeldFor *v1.Duration `json:"heldFor,omitempty"`
 	// heldSince is when the clock was stopped, absent while it runs.
 	HeldSince *v1.Time `json:"heldSince,omitempty"`
+	// room is what the sandbox holds of the team's room, absent while it holds none.
+	Room *RoomStatusApplyConfiguration `json:"room,omitempty"`
 	// queue is the place in the team's queue, absent where the team has room.
 	Queue *QueuePositionApplyConfiguration `json:"queue,omitempty"`
 	// isolation is the newest measurement.
@@ -92,6 +96,14 @@ func (b *SandboxStatusApplyConfiguration) WithHeldFor(value v1.Duration) *Sandbo
 // If called multiple times, the HeldSince field is set to the value of the last call.
 func (b *SandboxStatusApplyConfiguration) WithHeldSince(value v1.Time) *SandboxStatusApplyConfiguration {
 	b.HeldSince = &value
+	return b
+}
+
+// WithRoom sets the Room field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Room field is set to the value of the last call.
+func (b *SandboxStatusApplyConfiguration) WithRoom(value *RoomStatusApplyConfiguration) *SandboxStatusApplyConfiguration {
+	b.Room = value
 	return b
 }
 
