@@ -74,6 +74,7 @@ func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) e
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer,
 		Resolver: registry.Resolver{Live: manager.GetAPIReader()}, Maker: p.maker, Collector: p.collector, Routes: routes,
 		Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
+		Witness:  sandbox.ServerClock{Client: manager.GetClient()},
 		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, MeasureEvery: o.remeasure},
 	}).SetupWithManager(ctx, manager)
 }

@@ -108,7 +108,7 @@ func (w *Writer) EnsureAll(ctx context.Context, wanted ...client.Object) ([]Outc
 }
 
 // Ensure makes the cluster's object equal to the wanted one in everything but its status. The wanted object
-// carries the ownership labels of names.Identity. A *ConflictError says that a foreign object is in the way.
+// carries the ownership labels of names.Identity; if it is created now, it gets the time at which it was. A *ConflictError says that a foreign object is in the way.
 func (w *Writer) Ensure(ctx context.Context, wanted client.Object) (Outcome, error) {
 	kind, err := apiutil.GVKForObject(wanted, w.Client.Scheme())
 	if err != nil {
@@ -138,7 +138,9 @@ func (w *Writer) create(ctx context.Context, kind schema.GroupVersionKind, wante
 		return "", err
 	}
 	w.meet(made)
-	return Created, w.remember(kind, wanted, made)
+	err = w.remember(kind, wanted, made)
+	wanted.SetCreationTimestamp(made.GetCreationTimestamp())
+	return Created, err
 }
 
 // squatted looks past the cache: either the cache lags behind our own creation, or somebody else was first.

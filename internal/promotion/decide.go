@@ -257,6 +257,9 @@ func (s Snapshot) permit() *Blocker {
 		return &Blocker{v1alpha1.ReasonNotApproved, c.Gates.Why}
 	case !c.Approvals.OK:
 		return &Blocker{v1alpha1.ReasonNotApproved, c.Approvals.Why}
+	case c.RuntimeMissing != "":
+		missing := policy.RuntimeMissing(c.RuntimeMissing)
+		return &Blocker{missing.Reason, missing.Message + " " + missing.Hint}
 	case s.credentials(c.Record.Name()) == nil:
 		return &Blocker{v1alpha1.ReasonCredentialMissing, "The credentials for production were not read yet."}
 	case len(s.Credentials.Problems) > 0:

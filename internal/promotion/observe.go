@@ -13,6 +13,8 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -269,7 +271,21 @@ func (o *observer) assess(ctx context.Context, c *Candidate) error {
 	c.Guards = Check{OK: state.InPlace, Why: evidence.Clean("Nothing is promoted until the admission policies are in place. "+state.Message, maxMessage)}
 	c.Gates = o.gates(*c.Record, reports, o.now())
 	c.Approvals = approvals(*c.Record, c.Review, decisions, state)
-	return nil
+	return o.runtime(ctx, c)
+}
+
+// runtime looks whether the cluster has what the record's pods must run under.
+func (o *observer) runtime(ctx context.Context, c *Candidate) error {
+	name := c.Record.Requirements.RuntimeClass
+	if name == "" {
+		return nil
+	}
+	err := o.client.Get(ctx, client.ObjectKey{Name: name}, &nodev1.RuntimeClass{})
+	if apierrors.IsNotFound(err) {
+		c.RuntimeMissing = name
+		return nil
+	}
+	return err
 }
 
 // reports of the prototype that can be verified.

@@ -8,6 +8,7 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -48,8 +49,9 @@ func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 		build.Watches(kind, mapped(func(object client.Object) []string { return []string{object.GetNamespace()} }))
 	}
 	build.Watches(&corev1.Namespace{}, mapped(func(object client.Object) []string { return []string{object.GetName()} }))
-	// Guards that are in place again free whatever waited for them.
+	// Guards that are in place again, or a container runtime that was installed, free whatever waited for them.
 	build.Watches(&v1alpha1.HardeningPolicy{}, handler.EnqueueRequestsFromMapFunc(c.waiting), builder.WithPredicates(guardsTurned()))
+	build.Watches(&nodev1.RuntimeClass{}, handler.EnqueueRequestsFromMapFunc(c.waiting))
 	return build.WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).Complete(c)
 }
 
@@ -80,7 +82,7 @@ func requests(productions ...string) []reconcile.Request {
 	return out
 }
 
-// waiting are the production namespaces of reviews that say that they wait for the guards.
+// waiting are the production namespaces of reviews that say that they wait for the guards, or for what the cluster lacks.
 func (c *Controller) waiting(ctx context.Context, _ client.Object) []reconcile.Request {
 	var list v1alpha1.HardeningReviewList
 	if err := c.client.List(ctx, &list); err != nil {

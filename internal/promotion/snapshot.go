@@ -58,6 +58,8 @@ type Candidate struct {
 	Hinted bool
 	// Guards says whether the admission policies were measured just now.
 	Guards Check
+	// RuntimeMissing names the RuntimeClass that it needs and the cluster does not have.
+	RuntimeMissing string
 	// Gates and Approvals are computed from reports and decisions.
 	Gates, Approvals Check
 }

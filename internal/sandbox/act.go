@@ -121,9 +121,11 @@ func (a *actor) finalizer(ctx context.Context, s *Snapshot, action Action, out *
 // a moment ago may not be known to every API server yet; that is waited for, not reported.
 func (a *actor) prepare(ctx context.Context, s *Snapshot, seen *remembered, out *Outcome) error {
 	at := s.surroundings()
-	if _, err := a.writer.Ensure(ctx, workload.Namespace(at, s.portForward())); err != nil {
+	namespace := workload.Namespace(at, s.portForward())
+	if _, err := a.writer.Ensure(ctx, namespace); err != nil {
 		return err
 	}
+	out.Made = namespace.CreationTimestamp.Time
 	granted, err := a.writer.Ensure(ctx, workload.OperatorBinding(at))
 	if err != nil {
 		return err

@@ -63,27 +63,33 @@ func (s Snapshot) reviewReference(o Outcome) *v1alpha1.ReviewReference {
 	return &v1alpha1.ReviewReference{Name: newest.Name, Outcome: newest.Status.Outcome}
 }
 
-func (s Snapshot) sandboxStatus(p Plan) *v1alpha1.SandboxStatus {
+// sandboxStatus tells of the sandbox, and of its life and its room also while there is none.
+func (s Snapshot) sandboxStatus(p Plan, now time.Time) *v1alpha1.SandboxStatus {
+	if p.State == Deleting || p.State == Retiring {
+		return s.Prototype.Status.Sandbox
+	}
+	life := s.life(now)
+	if life.Started.IsZero() && p.Place.queue == nil {
+		return nil
+	}
+	status := &v1alpha1.SandboxStatus{Queue: p.Place.queue, Room: s.roomStatus(p, now)}
+	if s.exists() {
+		status.Namespace = s.Identity.Sandbox()
+	}
+	life.show(status)
 	switch p.State {
 	case NeedStated, Retired:
-		return nil
-	case Deleting, Retiring:
-		return s.Prototype.Status.Sandbox
-	case Holding, Blocked, Conflict, Suspended:
+		status.ExpiresAt = nil
+		return status
+	case Expired:
+		return status
+	case Holding, Blocked, Conflict, Suspended, Queued:
 		// Nothing was made yet, or all of it was taken away.
 		if !s.exists() {
-			return nil
+			return status
 		}
 	}
-	status := &v1alpha1.SandboxStatus{Namespace: s.Identity.Sandbox()}
-	if expiry := s.expiresAt(); expiry != nil {
-		end := seconds(*expiry)
-		status.ExpiresAt = &end
-	}
-	if p.State == Expired {
-		return status
-	}
-	status.Isolation = p.verdict(s)
+	status.Namespace, status.Isolation = s.Identity.Sandbox(), p.verdict(s)
 	if s.Deployment != nil {
 		status.URL = workload.URL(s.Identity.Sandbox())
 	}
@@ -192,6 +198,14 @@ func (s Snapshot) waitingOn(answer verdict, p Plan, now time.Time) []v1alpha1.Wa
 		if !s.passing(problem) {
 			add(s.turn(partyOf(problem.Owner), clean(problem.Message+" "+problem.Hint), now))
 		}
+	}
+	if p.State == Queued {
+		for _, turn := range s.roomTurns(now) {
+			add(turn)
+		}
+	}
+	if s.doubted(now) {
+		add(s.turn(v1alpha1.PartyIT, doubtful, now))
 	}
 	if answer.stalled && len(out) == 0 {
 		add(s.turn(s.stalledParty(answer.reason, now), answer.message, now))

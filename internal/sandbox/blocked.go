@@ -5,6 +5,7 @@ import (
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -27,6 +28,13 @@ func (s Snapshot) block(now time.Time) Plan {
 		}
 	case s.Policy == nil || slices.ContainsFunc(s.Problems, unbounded):
 		s.shut(&plan)
+	case s.mishandled():
+		if s.running() {
+			plan.do(StopWorkload)
+		}
+		if s.measuring() {
+			plan.do(RemoveRuns)
+		}
 	default:
 		plan.do(PrepareSandbox)
 		s.isolate(&plan, now)
@@ -51,6 +59,14 @@ func (s Snapshot) shut(plan *Plan) {
 	if s.measuring() {
 		plan.do(RemoveRuns)
 	}
+}
+
+// mishandled tells whether what was started runs under another runtime than its data must be handled under, and the
+// cluster lacks that one.
+func (s Snapshot) mishandled() bool {
+	lacking := func(p policy.Problem) bool { return p.Reason == v1alpha1.ReasonRuntimeClassMissing }
+	return slices.ContainsFunc(s.Problems, lacking) &&
+		ptr.Deref(s.Deployment.Spec.Template.Spec.RuntimeClassName, "") != s.Requirements.RuntimeClass
 }
 
 // unbounded tells whether a problem leaves it unknown, or forbidden, what the workload may reach.

@@ -43,6 +43,11 @@ func (s Snapshot) conditions(answer verdict, p Plan, o Outcome, now time.Time) [
 	} else {
 		apimeta.RemoveStatusCondition(&conditions, v1alpha1.ConditionOpenToPilots)
 	}
+	if c := s.expiring(p, now); c != nil {
+		set(v1alpha1.ConditionExpiring, c.Status, c.Reason, c.Message)
+	} else {
+		apimeta.RemoveStatusCondition(&conditions, v1alpha1.ConditionExpiring)
+	}
 	if len(s.Answers) > 0 {
 		set(v1alpha1.ConditionDataAnswered, metav1.ConditionTrue, v1alpha1.ReasonAnswered, clean(strings.Join(s.Answers, " ")))
 	} else if s.Policy != nil && !s.Unread {

@@ -36,7 +36,9 @@ type Reconciler struct {
 	Routes    *Routes
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
-	Settings  Settings
+	// Witness is asked before the clock decides about a sandbox's life.
+	Witness  Witness
+	Settings Settings
 
 	memory memory
 }
@@ -75,7 +77,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (r *Reconciler) observer() *observer {
 	return &observer{
 		cache: r.Client, live: r.Live, resolver: r.Resolver, maker: r.Maker, collector: r.Collector, routes: r.Routes,
-		settings: r.Settings, memory: &r.memory,
+		clock: r.Witness, settings: r.Settings, memory: &r.memory,
 	}
 }
 

@@ -32,6 +32,8 @@ const (
 	Expired State = "Expired"
 	// Suspended: the team stopped the workload.
 	Suspended State = "Suspended"
+	// Queued: the team has no room for it at present.
+	Queued State = "Queued"
 	// Holding: the policy was edited and has not been read; nothing moves for a moment.
 	Holding State = "Holding"
 	// Blocked: a problem keeps this spec from running. What ran before goes on only while the policy says what it may
@@ -107,6 +109,8 @@ type Plan struct {
 	Record *record.Record
 	// ReviewProblem keeps a ripe subject from its review.
 	ReviewProblem *policy.Problem
+	// Place in the team's room.
+	Place place
 	// Shut is true where the workload is stopped and its network closed, because nothing says what it may reach.
 	Shut bool
 	// Handled is true where nothing that was asked for by annotation is left to do.
@@ -153,14 +157,14 @@ func (p *Plan) wakeBy(at time.Time) {
 //	no workload ─▶ NeedStated
 //	past its end ─▶ Expired
 //	suspended ─▶ Suspended
-//	policy edited, not read ─▶ Holding      a problem ─▶ Blocked      foreign namespace ─▶ Conflict
+//	policy edited, not read ─▶ Holding      a problem ─▶ Blocked      no room in the team ─▶ Queued
+//	foreign namespace ─▶ Conflict
 //	Blocked ─(no policy, no team, or it takes reach back)─▶ stopped and closed, otherwise what ran goes on
 //	else: Clearing ─▶ Measuring ─▶ Starting ─▶ Running ─(target Production)─▶ review opened
 //	                      │  ▲                    │
 //	                      ▼  │ retried            ▼ measured again, not enforced
 //	            Unmeasured, Unenforced ◀──────────┘ scaled to zero
 func Decide(s Snapshot, now time.Time) Plan {
-	expiry := s.expiresAt()
 	switch {
 	case s.deleting():
 		return s.leave(now)
@@ -170,8 +174,10 @@ func Decide(s Snapshot, now time.Time) Plan {
 		return Plan{State: Holding}
 	case s.container() == nil:
 		return s.away(NeedStated, now)
-	case expiry != nil && !now.Before(*expiry):
-		return s.away(Expired, now)
+	case s.lifeOver(now):
+		plan := s.away(Expired, now)
+		s.await(&plan, now)
+		return plan
 	}
 	plan := s.live(now)
 	s.admit(&plan, now)
@@ -179,9 +185,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 		plan.do(action)
 		plan.Record = rec
 	}
-	if expiry != nil {
-		plan.wakeBy(*expiry)
-	}
+	s.await(&plan, now)
 	return plan
 }
 
@@ -245,6 +249,11 @@ func (s Snapshot) live(now time.Time) Plan {
 		return Plan{State: Holding}
 	case len(s.Problems) > 0 || s.Subject == nil:
 		return s.block(now)
+	}
+	if place := s.place(); place.queue != nil {
+		return s.queue(place)
+	}
+	switch {
 	case s.Namespace != nil && !s.ours(s.Namespace):
 		return Plan{State: Conflict, Wake: now.Add(time.Minute)}
 	case s.Namespace != nil && !s.Namespace.DeletionTimestamp.IsZero():
@@ -348,6 +357,9 @@ func (s Snapshot) work(plan *Plan, measuring bool, now time.Time) {
 		if s.running() {
 			plan.first(StopWorkload)
 		}
+	case s.isolated(verdict, now) && !s.hasRoom():
+		// Room is claimed with this pass's status, and the workload starts once everybody can see that.
+		plan.State = Starting
 	case s.isolated(verdict, now):
 		plan.State = Starting
 		plan.do(RunWorkload)

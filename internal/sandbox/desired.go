@@ -133,9 +133,11 @@ func (s Snapshot) probe(suffix string) workload.Run {
 		Identity: s.Identity, Namespace: s.Identity.Sandbox(), Name: s.Identity.Run(assess.ReportIsolation, suffix),
 		Component: workload.ComponentProbe, Gate: assess.ReportIsolation, Image: s.Settings.RunnerImage,
 		ServiceAccount: workload.Name, DeadlineSeconds: 180, CPU: "100m", Memory: "64Mi",
+		RuntimeClass: s.Requirements.RuntimeClass,
 	}
 	if suffix == suffixControl {
 		r.Namespace, r.Gate, r.ServiceAccount = v1alpha1.GatesNamespace, assess.ReportIsolationControl, v1alpha1.RunnerAccount
+		r.RuntimeClass = ""
 	}
 	return r
 }

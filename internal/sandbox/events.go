@@ -19,7 +19,7 @@ type transition struct {
 // announced are the conditions whose transitions are told, the summary first.
 var announced = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionNetworkIsolated, v1alpha1.ConditionOpenToPilots, v1alpha1.ConditionReviewOpen,
-	v1alpha1.ConditionInProduction,
+	v1alpha1.ConditionInProduction, v1alpha1.ConditionExpiring,
 }
 
 // transitions between two states, at most one for a reason: what Ready says in the words of another condition is said
@@ -32,7 +32,7 @@ func transitions(before, after []metav1.Condition) []transition {
 		if is == nil || was != nil && was.Status == is.Status && was.Reason == is.Reason {
 			continue
 		}
-		if was == nil && kind != v1alpha1.ConditionReady && is.Status != metav1.ConditionTrue && !obstructed(is) {
+		if was == nil && kind != v1alpha1.ConditionReady && kind != v1alpha1.ConditionExpiring && is.Status != metav1.ConditionTrue && !obstructed(is) {
 			continue
 		}
 		if slices.ContainsFunc(out, func(t transition) bool { return t.reason == is.Reason }) {
@@ -42,7 +42,8 @@ func transitions(before, after []metav1.Condition) []transition {
 			continue
 		}
 		t := transition{condition: kind, kind: corev1.EventTypeNormal, reason: is.Reason, note: evidence.Clean(is.Message, 1000)}
-		if kind == v1alpha1.ConditionReady && stalled || kind == v1alpha1.ConditionNetworkIsolated && is.Status == metav1.ConditionFalse || obstructed(is) {
+		if kind == v1alpha1.ConditionReady && stalled || kind == v1alpha1.ConditionNetworkIsolated && is.Status == metav1.ConditionFalse ||
+			kind == v1alpha1.ConditionExpiring || obstructed(is) {
 			t.kind = corev1.EventTypeWarning
 		}
 		out = append(out, t)

@@ -38,11 +38,13 @@ const (
 type inputs struct {
 	Policies []networkingv1.NetworkPolicySpec `json:"policies"`
 	Targets  []evidence.Target                `json:"targets"`
+	// RuntimeClass, because another runtime may have another network.
+	RuntimeClass string `json:"runtimeClass,omitempty"`
 }
 
-// inputsDigest is the SHA-256 of the rendered network policies and the targets.
-func inputsDigest(policies []*networkingv1.NetworkPolicy, targets []evidence.Target) (string, error) {
-	in := inputs{Targets: targets}
+// inputsDigest is the SHA-256 of the rendered network policies, the targets and the runtime.
+func inputsDigest(policies []*networkingv1.NetworkPolicy, targets []evidence.Target, runtimeClass string) (string, error) {
+	in := inputs{Targets: targets, RuntimeClass: runtimeClass}
 	for _, p := range policies {
 		in.Policies = append(in.Policies, p.Spec)
 	}

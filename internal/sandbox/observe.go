@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -47,6 +48,7 @@ type observer struct {
 	maker     credentials.Maker
 	collector Collector
 	routes    *Routes
+	clock     Witness
 	settings  Settings
 	memory    *memory
 }
@@ -66,7 +68,7 @@ func (o *observer) observe(ctx context.Context, key types.NamespacedName, now ti
 	if err := o.namespaces(ctx, s); err != nil || s.deleting() {
 		return s, err
 	}
-	for _, read := range []func(context.Context, *Snapshot) error{o.reviews, o.sandbox, o.policy} {
+	for _, read := range []func(context.Context, *Snapshot) error{o.reviews, o.sandbox, o.policy, o.runtime, o.room} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
 		}
@@ -75,6 +77,9 @@ func (o *observer) observe(ctx context.Context, key types.NamespacedName, now ti
 		return nil, err
 	}
 	if err := o.runs(ctx, s, seen); err != nil {
+		return nil, err
+	}
+	if err := o.witness(ctx, s, now); err != nil {
 		return nil, err
 	}
 	if err := o.subject(ctx, s, seen, false, now); err != nil {
@@ -172,6 +177,40 @@ func (o *observer) policy(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
+// runtime looks whether the cluster has what the policy wants the prototype's data handled under.
+func (o *observer) runtime(ctx context.Context, s *Snapshot) error {
+	name := s.Requirements.RuntimeClass
+	if name == "" || s.container() == nil {
+		return nil
+	}
+	var class nodev1.RuntimeClass
+	err := o.cache.Get(ctx, client.ObjectKey{Name: name}, &class)
+	if apierrors.IsNotFound(err) {
+		s.Problems = append(s.Problems, policy.RuntimeMissing(name))
+		return nil
+	}
+	return err
+}
+
+// room reads what the team's other prototypes have of its room, in all of the team's namespaces. Whoever is kept from
+// running by something else takes part in no queue.
+func (o *observer) room(ctx context.Context, s *Snapshot) error {
+	if s.container() == nil || s.Prototype.Spec.Suspend || s.Prototype.Spec.Target == v1alpha1.TargetRetired || len(s.Problems) > 0 {
+		return nil
+	}
+	list, err := inTeam(ctx, o.cache, s.Requirements.Team.Name)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		if list[i].UID != s.Prototype.UID {
+			s.Team = append(s.Team, stakeOf(&list[i]))
+		}
+	}
+	s.Problems = append(s.Problems, s.cramped()...)
+	return nil
+}
+
 // read tells whether the policy's newest generation has a verdict.
 func read(p *v1alpha1.HardeningPolicy) bool {
 	ready := apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady)
@@ -211,7 +250,7 @@ func (o *observer) subject(ctx context.Context, s *Snapshot, seen *remembered, a
 	if broken && s.Deployment == nil || slices.ContainsFunc(s.Problems, unbounded) {
 		return nil
 	}
-	if expiry := s.expiresAt(); expiry != nil && !now.Before(*expiry) {
+	if s.lifeOver(now) {
 		return nil
 	}
 	if !broken {
@@ -238,7 +277,7 @@ func (s *Snapshot) measurable() error {
 		return nil
 	}
 	var err error
-	s.Inputs, err = inputsDigest(s.policies(), targets(s.References.Canary, s.Settings.APIServer, true))
+	s.Inputs, err = inputsDigest(s.policies(), targets(s.References.Canary, s.Settings.APIServer, true), s.Requirements.RuntimeClass)
 	return err
 }
 

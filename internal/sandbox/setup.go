@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -50,6 +52,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview); err != nil {
 		return err
 	}
+	if err := indexRoom(ctx, mgr.GetFieldIndexer()); err != nil {
+		return err
+	}
 	owner := handler.EnqueueRequestsFromMapFunc(owner)
 	// Predicates of one watch are given at once: a second option would replace the first.
 	here := func(also ...predicate.Predicate) builder.Predicates {
@@ -57,6 +62,8 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	}
 	b := ctrl.NewControllerManagedBy(mgr).Named("sandbox").
 		For(&v1alpha1.AIPrototype{}, builder.WithPredicates(wished())).
+		Watches(&v1alpha1.AIPrototype{}, handler.EnqueueRequestsFromMapFunc(r.rearranged), builder.WithPredicates(roomChanged())).
+		Watches(&nodev1.RuntimeClass{}, handler.EnqueueRequestsFromMapFunc(r.handled), builder.WithPredicates(cameOrWent())).
 		Watches(&v1alpha1.HardeningReview{}, handler.EnqueueRequestsFromMapFunc(reviewed), builder.WithPredicates(reported())).
 		Watches(&v1alpha1.HardeningPolicy{}, handler.EnqueueRequestsFromMapFunc(r.governed), builder.WithPredicates(usability())).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), builder.WithPredicates(labelled())).
@@ -120,12 +127,29 @@ func (r *Reconciler) governed(ctx context.Context, object client.Object) []recon
 	return out
 }
 
-// inNamespace maps a managed namespace to its prototype, and any other to the prototypes in it.
+// inNamespace maps a managed namespace to its prototype, and any other to the prototypes in it and to those that wait in
+// its team, which has one namespace more or less. An update is mapped twice, as it was and as it is.
 func (r *Reconciler) inNamespace(ctx context.Context, object client.Object) []reconcile.Request {
 	if requests := owner(ctx, object); len(requests) > 0 {
 		return requests
 	}
-	return r.prototypes(ctx, object.GetName())
+	return append(r.prototypes(ctx, object.GetName()), r.indexed(ctx, object.GetLabels()[v1alpha1.LabelTeam], roomWanted)...)
+}
+
+// handled are the prototypes under policies that name a RuntimeClass.
+func (r *Reconciler) handled(ctx context.Context, object client.Object) []reconcile.Request {
+	var policies v1alpha1.HardeningPolicyList
+	if err := r.Client.List(ctx, &policies); err != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range policies.Items {
+		names := func(c v1alpha1.ClassRuntime) bool { return c.RuntimeClass == object.GetName() }
+		if slices.ContainsFunc(policies.Items[i].Spec.Sandbox.RuntimeClasses, names) {
+			out = append(out, r.governed(ctx, &policies.Items[i])...)
+		}
+	}
+	return out
 }
 
 func (r *Reconciler) prototypes(ctx context.Context, namespace string) []reconcile.Request {
@@ -172,6 +196,11 @@ func usability() predicate.Predicate {
 		}
 		return before.GetGeneration() != after.GetGeneration() || ready(before) != ready(after)
 	})
+}
+
+// cameOrWent leaves out every other change.
+func cameOrWent() predicate.Predicate {
+	return changes(func(client.Object, client.Object) bool { return false })
 }
 
 func labelled() predicate.Predicate {

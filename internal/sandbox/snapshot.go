@@ -54,6 +54,8 @@ type Snapshot struct {
 	// ReviewDigest of the subject and the requirements, without any doubt about the authors.
 	ReviewDigest string
 
+	// Made is when the sandbox's namespace was made, if that was on this pass.
+	Made time.Time
 	// Namespace of the sandbox's name, and of production's, whoever made them; nil where absent.
 	Namespace, Production *corev1.Namespace
 	// TeamLeaving is true where the team's own namespace is going, or gone.
@@ -69,6 +71,12 @@ type Snapshot struct {
 	// Inputs is the digest of what a measurement would be made under; empty where it can't be made.
 	Inputs          string
 	Inside, Control Probe
+
+	// Team is what the other prototypes of the team have, and wait for, of its room.
+	Team []stake
+
+	// Witness is the time of a second clock; zero where nothing rests on it.
+	Witness time.Time
 
 	// Reviews of this prototype, oldest first.
 	Reviews []v1alpha1.HardeningReview
@@ -180,23 +188,6 @@ func (s Snapshot) measured() *v1alpha1.IsolationStatus {
 		return nil
 	}
 	return s.Prototype.Status.Sandbox.Isolation
-}
-
-// expiresAt is the end of the sandbox's life; nil where no policy ever said.
-func (s Snapshot) expiresAt() *time.Time {
-	if s.Policy == nil || s.Unread {
-		if status := s.Prototype.Status.Sandbox; status != nil && status.ExpiresAt != nil {
-			return &status.ExpiresAt.Time
-		}
-		return nil
-	}
-	life := s.Policy.Spec.Sandbox.Lifetime
-	length := life.Default.Duration
-	if wish := s.Prototype.Spec.Sandbox; wish != nil && wish.Lifetime != nil {
-		length = min(wish.Lifetime.Duration, life.Max.Duration)
-	}
-	end := s.Prototype.CreationTimestamp.Add(length)
-	return &end
 }
 
 // authors of the spec, as admission keeps them.

@@ -17,6 +17,8 @@ type Outcome struct {
 	Waiting string
 	// Conflict is a foreign object in the way.
 	Conflict *apply.ConflictError
+	// Made is when the sandbox's namespace was made, if it was made on this pass.
+	Made time.Time
 	// Prepared is true where the sandbox stands.
 	Prepared bool
 	// Rolled is true where the workload was written, so that what was seen of it is past.
@@ -53,13 +55,14 @@ func stuck(reason, message string) verdict {
 
 // Status is the whole status after a pass. It equals the one before where nothing changed that people read.
 func Status(s Snapshot, p Plan, o Outcome, now time.Time) v1alpha1.AIPrototypeStatus {
+	s.Made = o.Made
 	status := *s.Prototype.Status.DeepCopy()
 	status.ObservedGeneration = s.Prototype.Generation
 	if !s.deleting() {
 		// Reviews of a prototype that is going were not read, and production is not the sandbox's to speak of any more.
 		status.Production, status.Review = s.production(), s.reviewReference(o)
 	}
-	status.Sandbox = s.sandboxStatus(p)
+	status.Sandbox = s.sandboxStatus(p, now)
 	status.Image = s.imageStatus()
 	if s.SubjectDigest != "" {
 		status.SubjectDigest = s.SubjectDigest
@@ -101,6 +104,8 @@ func (s Snapshot) ready(p Plan, o Outcome, now time.Time) verdict {
 		return s.expired(o)
 	case Suspended:
 		return s.suspended()
+	case Queued:
+		return s.atCapacity(p)
 	case Holding, Blocked:
 		return s.blocked(p)
 	}
@@ -131,7 +136,7 @@ func (s Snapshot) expired(o Outcome) verdict {
 	if production := s.production(); production != nil {
 		return good(v1alpha1.ReasonInProduction, "The sandbox's life is over; production serves, let in by "+production.Review+".")
 	}
-	return stuck(v1alpha1.ReasonExpired, "The sandbox's life is over. The team raises spec.sandbox.lifetime within the policy's maximum, or deletes the prototype.")
+	return stuck(v1alpha1.ReasonExpired, clean("The sandbox's life is over; what is on record stays."+s.extension()+" Then it comes back, and is measured anew."))
 }
 
 func (s Snapshot) suspended() verdict {

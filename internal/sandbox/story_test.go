@@ -271,8 +271,8 @@ func TestProblemWhileMeasuringLeavesNoNamespace(t *testing.T) {
 	if w.exists(&corev1.Namespace{}, "", w.identity.Sandbox()) {
 		t.Error("a half-made namespace is left")
 	}
-	if shown := w.prototype().Status.Sandbox; shown != nil {
-		t.Errorf("a sandbox is shown that is gone: %+v", shown)
+	if shown := w.prototype().Status.Sandbox; shown.Namespace != "" || shown.Room != nil || shown.StartedAt == nil {
+		t.Errorf("a sandbox is shown that is gone, or its life is forgotten: %+v", shown)
 	}
 }
 

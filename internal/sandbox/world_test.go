@@ -53,6 +53,9 @@ type world struct {
 	clock    *clocktesting.FakePassiveClock
 	registry *registryStub
 	runs     *runsStub
+	// skew is by how much the API server's clock differs, and timed how often it was asked for the time.
+	skew     time.Duration
+	timed    int
 	events   *events.FakeRecorder
 	key      client.ObjectKey
 	identity names.Identity
@@ -145,11 +148,12 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.AIPrototype{}, &v1alpha1.HardeningReview{}, &v1alpha1.HardeningPolicy{}, &gatewayv1.HTTPRoute{}).
 		WithIndex(&v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview).
+		WithIndex(&corev1.Namespace{}, indexTeam, teamOf).WithIndex(&v1alpha1.AIPrototype{}, indexStake, stakesIn).
 		WithInterceptorFuncs(w.counting()).Build()
 	w.runs = &runsStub{client: w.client, result: map[string]run.Result{}}
 	w.Reconciler = &Reconciler{
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client}, Resolver: w.registry,
-		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Routes: w.routes(), Recorder: w.events, Clock: w.clock,
+		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Routes: w.routes(), Recorder: w.events, Clock: w.clock, Witness: w,
 		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
 	}
 	w.identity = names.Of(w.prototype())
@@ -168,7 +172,7 @@ func (w *world) counting() interceptor.Funcs {
 				w.t.Errorf("name %q: %s", object.GetName(), problems)
 			}
 			if at := object.GetCreationTimestamp(); at.IsZero() {
-				object.SetCreationTimestamp(metav1.NewTime(w.clock.Now()))
+				object.SetCreationTimestamp(metav1.NewTime(w.clock.Now().Add(w.skew)))
 			}
 			if object.GetUID() == "" {
 				object.SetUID(types.UID(fmt.Sprintf("uid-%d", len(w.writes))))
@@ -196,6 +200,12 @@ func (w *world) counting() interceptor.Funcs {
 			return c.SubResource(sub).Apply(ctx, object, options...)
 		},
 	}
+}
+
+// Now is the API server's time.
+func (w *world) Now(context.Context) (time.Time, error) {
+	w.timed++
+	return w.clock.Now().Add(w.skew).Truncate(time.Second), nil
 }
 
 func namespace(name string, labels map[string]string) *corev1.Namespace {
@@ -269,6 +279,38 @@ func (w *world) expect(kind string, status metav1.ConditionStatus, reason string
 	c := apimeta.FindStatusCondition(w.prototype().Status.Conditions, kind)
 	if c == nil || c.Status != status || c.Reason != reason {
 		w.t.Fatalf("condition %s is %+v, want %s %s", kind, c, status, reason)
+	}
+}
+
+func clientKey(name string) client.ObjectKey { return client.ObjectKey{Name: name} }
+
+// condition of the prototype, nil where it is absent.
+func (w *world) condition(kind string) *metav1.Condition {
+	w.t.Helper()
+	return apimeta.FindStatusCondition(w.prototype().Status.Conditions, kind)
+}
+
+// measured settles, and measures isolation if it is time for that.
+func (w *world) measured() {
+	w.t.Helper()
+	w.settle()
+	if w.exists(&batchv1.Job{}, v1alpha1.GatesNamespace, w.identity.Run("isolation", suffixControl)) {
+		w.measures(true)
+	}
+}
+
+// told are the events of a reason, so far.
+func (w *world) told(reason string) []string {
+	var out []string
+	for {
+		select {
+		case event := <-w.events.Events:
+			if strings.Contains(event, " "+reason+" ") {
+				out = append(out, event)
+			}
+		default:
+			return out
+		}
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/test/lifecycle/world"
 )
@@ -259,38 +257,6 @@ func TestSuspended(t *testing.T) {
 		w.Approve(2)
 		w.Settle()
 		inProduction(w, 2, "b")
-	})
-}
-
-func TestExpired(t *testing.T) {
-	play(t, func(w *world.World) {
-		lives := func(d time.Duration) func(*v1alpha1.AIPrototype) {
-			return func(p *v1alpha1.AIPrototype) {
-				p.Spec.Sandbox = &v1alpha1.SandboxWish{Lifetime: &metav1.Duration{Duration: d}}
-			}
-		}
-		tags(w)
-		prototype := world.NewPrototype(production, "1.4")
-		lives(time.Hour)(prototype)
-		w.Says("the team applies a prototype for an hour")
-		w.Creates(world.Lead, prototype)
-		w.Settle()
-		w.Is(ready, "True InReview")
-		w.Pass(time.Hour)
-		w.Is(ready, "False Expired")
-		w.Waits("Business, IT/security, IT/operations")
-		w.Expect(!w.There(w.Sandbox()), "the sandbox outlives its end")
-		w.Says("the team gives it three hours, and IT approves")
-		w.Edits(world.Lead, lives(3*time.Hour))
-		w.Settle()
-		w.Is(ready, "True InReview")
-		w.Approve(1)
-		w.Settle()
-		inProduction(w, 1, "a")
-		w.Says("the sandbox ends, and production goes on")
-		w.Pass(3 * time.Hour)
-		w.Is(ready, "True InProduction")
-		w.Expect(!w.There(w.Sandbox()) && w.Serving("a") == 2, "sandbox %v, production %d", w.There(w.Sandbox()), w.Serving("a"))
 	})
 }
 

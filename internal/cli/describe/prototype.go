@@ -1,6 +1,7 @@
 package describe
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -69,10 +70,19 @@ func sandbox(p *page, prototype *v1alpha1.AIPrototype, now time.Time) {
 		return
 	}
 	address := status.URL
-	if address == "" {
+	switch {
+	case address != "":
+	case status.Namespace != "":
 		address = "in namespace " + status.Namespace
+	case status.Queue != nil:
+		address = fmt.Sprintf("waits for room, place %d of %d in the team's queue", status.Queue.Position, status.Queue.Length)
+	default:
+		address = "none at present"
 	}
 	p.field("Sandbox", say("%s", address))
+	if status.HeldSince != nil {
+		p.more(say("its clock stands still while IT decides, since %s", at(now, *status.HeldSince)))
+	}
 	if status.ExpiresAt != nil {
 		verb := "ends "
 		if !status.ExpiresAt.After(now) {

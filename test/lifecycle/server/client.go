@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -91,8 +92,10 @@ func Fill(list client.ObjectList, objects []client.Object) error {
 }
 
 // Create implements client.Writer.
-func (c *Client) Create(_ context.Context, object client.Object, _ ...client.CreateOption) error {
-	return c.server.create(c.actor, object)
+func (c *Client) Create(_ context.Context, object client.Object, options ...client.CreateOption) error {
+	var o client.CreateOptions
+	o.ApplyOptions(options)
+	return c.server.create(c.actor, object, slices.Contains(o.DryRun, metav1.DryRunAll))
 }
 
 // Update implements client.Writer.

@@ -132,8 +132,8 @@ func (s *Server) conflict(kind schema.GroupVersionKind, name, why string) error 
 	return apierrors.NewConflict(schema.GroupResource{Group: kind.Group, Resource: plural(kind.Kind)}, name, fmt.Errorf("%s", why))
 }
 
-// create stores a new object and fills the given one with what the server made of it.
-func (s *Server) create(actor string, object client.Object) error {
+// create stores a new object, unless it is only tried, and fills the given one with what the server made of it.
+func (s *Server) create(actor string, object client.Object, dry bool) error {
 	kind, err := s.kindOf(object)
 	if err != nil {
 		return err
@@ -159,7 +159,11 @@ func (s *Server) create(actor string, object client.Object) error {
 	if err := s.admit(&request); err != nil {
 		return err
 	}
-	s.store(kind, request)
+	if dry {
+		s.made--
+	} else {
+		s.store(kind, request)
+	}
 	Assign(object, next)
 	return nil
 }

@@ -1,6 +1,7 @@
 package world
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -29,6 +30,26 @@ func (w *World) Condition(kind string) string {
 	w.Helper()
 	if p := w.Prototype(); p != nil {
 		return said(p.Status.Conditions, kind)
+	}
+	return ""
+}
+
+// Another prototype of the story's team; nil where it is gone.
+func (w *World) Another(name string) *v1alpha1.AIPrototype {
+	w.Helper()
+	return get(w, &v1alpha1.AIPrototype{}, Team, name)
+}
+
+// Place of a prototype in its team's room: "has room", "2 of 3" in the queue, or "" where it wants none.
+func (w *World) Place(name string) string {
+	w.Helper()
+	p := w.Another(name)
+	switch {
+	case p == nil || p.Status.Sandbox == nil:
+	case p.Status.Sandbox.Queue != nil:
+		return fmt.Sprintf("%d of %d", p.Status.Sandbox.Queue.Position, p.Status.Sandbox.Queue.Length)
+	case p.Status.Sandbox.Room != nil:
+		return "has room"
 	}
 	return ""
 }
@@ -118,6 +139,15 @@ func (w *World) Runs(namespace string) string {
 	}
 	_, digest, _ := strings.Cut(d.Spec.Template.Spec.Containers[0].Image, "@sha256:")
 	return digest[:1]
+}
+
+// RunsUnder is the RuntimeClass under which a namespace's workload runs; "" for the cluster's default, or nothing.
+func (w *World) RunsUnder(namespace string) string {
+	d, ok := w.server.Find(deploymentKind, types.NamespacedName{Namespace: namespace, Name: workload.Name}).(*appsv1.Deployment)
+	if !ok {
+		return ""
+	}
+	return ptr.Deref(d.Spec.Template.Spec.RuntimeClassName, "")
 }
 
 // Serving are the pods in production that answer with the given image.

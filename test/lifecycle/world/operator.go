@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -61,21 +62,22 @@ func (o *operator) setUp(ctx context.Context) error {
 	writer := &apply.Writer{Client: c, Live: live, FanOut: 1, Now: o.world.Now}
 	maker := credentials.Maker{Live: live}
 	collector := run.Collector{Reader: c, Logs: logsClient{logs: logs{o.world}}}
+	clock := operatorClock{o.world}
 	told := func(controller string) recorder { return recorder{o, controller} }
 	return errors.Join(
 		(&policy.Reconciler{Client: c, Live: live, Events: told("policy")}).SetupWithManager(o.manager),
 		(&sandbox.Reconciler{
 			Client: c, Live: live, Writer: writer, Resolver: registry{o.world}, Maker: maker, Collector: collector,
 			Routes:   &sandbox.Routes{Cache: o.manager.Seen(), Writer: writer, Served: func() (bool, error) { return o.world.Gateway, nil }},
-			Recorder: told("sandbox"), Clock: o.world,
+			Recorder: told("sandbox"), Clock: clock, Witness: sandbox.ServerClock{Client: c},
 			Settings: sandbox.Settings{RunnerImage: runnerImage, APIServer: apiServer, MeasureEvery: measureEvery},
 		}).SetupWithManager(ctx, o.manager),
 		(&review.Reconciler{
 			Client: c, Live: live, Writer: writer, Credentials: maker, Collector: collector, Events: told("review"),
-			Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer}, Now: o.world.Now,
+			Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer}, Now: clock.Now,
 		}).SetupWithManager(o.manager),
 		promotion.New(promotion.Config{
-			Client: c, Live: live, Credentials: maker, Guards: meter{o.world}, Recorder: told("promotion"), Now: o.world.Now,
+			Client: c, Live: live, Credentials: maker, Guards: meter{o.world}, Recorder: told("promotion"), Now: clock.Now,
 			Destination: &promotion.InCluster{Client: c, Live: live, Writer: writer},
 		}).SetupWithManager(ctx, o.manager),
 	)
@@ -88,7 +90,7 @@ func cached(object client.Object) bool {
 		return false
 	case *corev1.ConfigMap:
 		return object.GetNamespace() == v1alpha1.RecordsNamespace && object.GetName() == guard.ConfigMapName
-	case *corev1.Namespace, *v1alpha1.AIPrototype, *v1alpha1.HardeningReview, *v1alpha1.HardeningDecision, *v1alpha1.HardeningPolicy:
+	case *corev1.Namespace, *nodev1.RuntimeClass, *v1alpha1.AIPrototype, *v1alpha1.HardeningReview, *v1alpha1.HardeningDecision, *v1alpha1.HardeningPolicy:
 		return true
 	}
 	return object.GetLabels()[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy

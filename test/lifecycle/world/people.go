@@ -6,6 +6,7 @@ import (
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
+	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -136,6 +137,18 @@ func (w *World) EditsPolicy(change func(*v1alpha1.HardeningPolicy)) {
 func (w *World) DropsNamespace(name string) {
 	w.Helper()
 	w.Must(w.as(platform).Delete(w.context(), w.Namespace(name)))
+}
+
+// Installs a container runtime.
+func (w *World) Installs(runtime string) {
+	w.Helper()
+	w.Must(w.as(platform).Create(w.context(), &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: runtime}, Handler: runtime}))
+}
+
+// Uninstalls a container runtime.
+func (w *World) Uninstalls(runtime string) {
+	w.Helper()
+	w.Must(w.as(platform).Delete(w.context(), &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: runtime}}))
 }
 
 // Pushes another image under a tag of the story's repository.

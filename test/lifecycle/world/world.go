@@ -47,6 +47,8 @@ type World struct {
 	Images map[string]Program
 	// Tags of the registry, by repository and tag.
 	Tags map[string]string
+	// Skew is by how much the operator's clock differs from the API server's.
+	Skew time.Duration
 
 	rng    *rand.Rand
 	server *server.Server
@@ -118,8 +120,14 @@ func scheme() *runtime.Scheme {
 // Now is the world's time.
 func (w *World) Now() time.Time { return w.clock }
 
+// operatorClock is the clock of the node on which the operator runs.
+type operatorClock struct{ world *World }
+
+// Now implements clock.PassiveClock.
+func (c operatorClock) Now() time.Time { return c.world.clock.Add(c.world.Skew) }
+
 // Since implements clock.PassiveClock.
-func (w *World) Since(at time.Time) time.Duration { return w.clock.Sub(at) }
+func (c operatorClock) Since(at time.Time) time.Duration { return c.Now().Sub(at) }
 
 // Must ends the story on an error.
 func (w *World) Must(err error) {
