@@ -47,6 +47,8 @@ func (w *Writer) Teardown(ctx context.Context, name, prototypeUID string) (waiti
 	if left := len(pods.Items); left > 0 {
 		return fmt.Sprintf("%d pods in %s are stopping", left, name), nil
 	}
+	// It goes because it is not wanted: when it is wanted again, it was not lost.
+	w.Forget(name)
 	err = w.Client.Delete(ctx, &namespace, client.Preconditions{UID: &namespace.UID})
 	return "namespace " + name + " is being deleted", client.IgnoreNotFound(err)
 }
@@ -73,8 +75,9 @@ func (w *Writer) stop(ctx context.Context, namespace string) error {
 	return nil
 }
 
-// Remove deletes an object and lets what it made go with it. One that is gone already is no error.
-func (w *Writer) Remove(ctx context.Context, object client.Object, options ...client.DeleteOption) error {
+// Remove deletes an object and lets what it made go with it. One that is gone already is no error; one that took its
+// name meanwhile stays, and the answer is a conflict.
+func (w *Writer) Remove(ctx context.Context, object client.Object) error {
 	if !object.GetDeletionTimestamp().IsZero() {
 		return nil
 	}
@@ -84,6 +87,21 @@ func (w *Writer) Remove(ctx context.Context, object client.Object, options ...cl
 	}
 	// What was known of it must not pass for it when it is wanted again.
 	w.unlearn(kind, object)
-	options = append(options, client.PropagationPolicy(metav1.DeletePropagationBackground))
+	uid := object.GetUID()
+	options := []client.DeleteOption{client.PropagationPolicy(metav1.DeletePropagationBackground)}
+	if uid != "" {
+		options = append(options, client.Preconditions{UID: &uid})
+	}
 	return client.IgnoreNotFound(w.Client.Delete(ctx, object, options...))
+}
+
+// Put writes an object that was read and edited, and forgets what was known of it: the next Ensure makes it whole
+// again, and does not take the difference for somebody else's.
+func (w *Writer) Put(ctx context.Context, object client.Object) error {
+	kind, err := apiutil.GVKForObject(object, w.Client.Scheme())
+	if err != nil {
+		return err
+	}
+	w.unlearn(kind, object)
+	return w.Client.Update(ctx, object, client.FieldOwner(Owner))
 }

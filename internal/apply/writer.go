@@ -77,6 +77,8 @@ type Writer struct {
 	looked  map[key]time.Time
 	// namespaces by name: what is remembered of the objects in one is over when another takes its name.
 	namespaces map[string]types.UID
+	// drifts are what was put back, by namespace, until somebody tells it.
+	drifts map[string][]Drift
 }
 
 type key struct {
@@ -87,6 +89,7 @@ type key struct {
 // memory is what was wanted and what the server made of it.
 type memory struct {
 	wanted, live [sha256.Size]byte
+	uid          types.UID
 }
 
 // secretsFresh is how long a Secret that was written counts as unchanged without another look.
@@ -130,14 +133,19 @@ func (w *Writer) Ensure(ctx context.Context, wanted client.Object) (Outcome, err
 
 func (w *Writer) create(ctx context.Context, kind schema.GroupVersionKind, wanted client.Object) (Outcome, error) {
 	made := wanted.DeepCopyObject().(client.Object)
-	err := w.Client.Create(ctx, made)
+	err := w.Client.Create(ctx, made, client.FieldOwner(Owner))
 	if apierrors.IsAlreadyExists(err) {
 		return w.squatted(ctx, kind, wanted)
 	}
 	if err != nil {
 		return "", err
 	}
+	// Asked before what is remembered goes with a namespace that was replaced.
+	lost := w.wrote(kind, wanted)
 	w.meet(made)
+	if lost {
+		w.drifted(wanted, Drift{Kind: kind.Kind, Deleted: true})
+	}
 	err = w.remember(kind, wanted, made)
 	wanted.SetCreationTimestamp(made.GetCreationTimestamp())
 	return Created, err
@@ -153,13 +161,18 @@ func (w *Writer) squatted(ctx context.Context, kind schema.GroupVersionKind, wan
 }
 
 func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wanted, live client.Object) (Outcome, error) {
-	if !Ours(live, wanted) {
+	if !Ours(live, wanted) && !w.made(kind, live) {
 		return "", &ConflictError{Kind: kind.Kind, Namespace: wanted.GetNamespace(), Name: wanted.GetName()}
 	}
 	w.meet(live)
 	same, err := w.remembered(kind, wanted, live)
 	if err != nil || same {
 		return Unchanged, err
+	}
+	drifted, by := w.wrote(kind, wanted), ""
+	if drifted {
+		// Asked before the object is written again.
+		by = w.author(ctx, live)
 	}
 	next := wanted.DeepCopyObject().(client.Object)
 	next.SetResourceVersion(live.GetResourceVersion())
@@ -168,7 +181,7 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 	next.SetLabels(merged(live.GetLabels(), wanted.GetLabels()))
 	next.SetAnnotations(merged(live.GetAnnotations(), wanted.GetAnnotations()))
 	next.SetFinalizers(live.GetFinalizers())
-	if err := w.Client.Update(ctx, next); err != nil {
+	if err := w.Client.Update(ctx, next, client.FieldOwner(Owner)); err != nil {
 		// It may have been made all the same: an answer can get lost.
 		w.unlearn(kind, wanted)
 		return "", err
@@ -179,6 +192,9 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 	if next.GetResourceVersion() == live.GetResourceVersion() {
 		return Unchanged, nil
 	}
+	if drifted {
+		w.drifted(wanted, Drift{Kind: kind.Kind, By: by})
+	}
 	return Updated, nil
 }
 
@@ -186,7 +202,7 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 // stays as it is.
 func (w *Writer) CreateOnce(ctx context.Context, wanted client.Object) (Outcome, error) {
 	made := wanted.DeepCopyObject().(client.Object)
-	err := w.Client.Create(ctx, made)
+	err := w.Client.Create(ctx, made, client.FieldOwner(Owner))
 	if !apierrors.IsAlreadyExists(err) {
 		return Created, err
 	}
@@ -251,12 +267,16 @@ func (w *Writer) meet(object client.Object) {
 	}
 }
 
-// Forget drops what is remembered of a namespace that is gone.
+// Forget drops what is remembered of a namespace that is gone, or going because it is not wanted any more.
 func (w *Writer) Forget(namespace string) {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	maps.DeleteFunc(w.looked, func(k key, _ time.Time) bool { return k.namespace == namespace })
-	maps.DeleteFunc(w.written, func(k key, _ memory) bool { return k.namespace == namespace })
+	in := func(k key) bool {
+		return k.namespace == namespace || k.namespace == "" && k.name == namespace && k.kind.Kind == "Namespace"
+	}
+	maps.DeleteFunc(w.looked, func(k key, _ time.Time) bool { return in(k) })
+	maps.DeleteFunc(w.written, func(k key, _ memory) bool { return in(k) })
+	delete(w.drifts, namespace)
 }
 
 // unlearn forgets what is known of an object.
@@ -290,7 +310,7 @@ func (w *Writer) remembered(kind schema.GroupVersionKind, wanted, live client.Ob
 	defer w.mutex.Unlock()
 	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
 	last, known := w.written[at]
-	if known && last == state {
+	if known && last.wanted == state.wanted && last.live == state.live {
 		w.looked[at] = w.now()
 		return true, nil
 	}
@@ -303,7 +323,7 @@ func memoryOf(wanted, live client.Object) (memory, error) {
 		return memory{}, err
 	}
 	have, err := content(live, wanted)
-	return memory{wanted: want, live: have}, err
+	return memory{wanted: want, live: have, uid: live.GetUID()}, err
 }
 
 // content digests everything of an object but its status and the metadata that is the server's or others': of

@@ -142,8 +142,7 @@ func (c *InCluster) delete(ctx context.Context, at client.ObjectKey, object clie
 	if labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy || labels[v1alpha1.LabelPrototypeUID] != prototypeUID {
 		return nil
 	}
-	uid := object.GetUID()
-	return c.Writer.Remove(ctx, object, client.Preconditions{UID: &uid})
+	return c.Writer.Remove(ctx, object)
 }
 
 // Teardown implements Destination.

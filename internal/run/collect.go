@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -46,6 +47,8 @@ type Result struct {
 	Opened *evidence.Opened
 	// Nonce that the evidence carries.
 	Nonce string
+	// UID of the Job, so that no other one is deleted in its place.
+	UID types.UID
 }
 
 // Collector reads Jobs and pods from the cache, and logs from the API server.
@@ -67,7 +70,7 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 	case job.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy:
 		return Result{State: Lost, Why: "a foreign Job of the run's name"}, nil
 	}
-	result := Result{StartedAt: job.CreationTimestamp.Time, Nonce: job.Annotations[v1alpha1.AnnotationNonce]}
+	result := Result{UID: job.UID, StartedAt: job.CreationTimestamp.Time, Nonce: job.Annotations[v1alpha1.AnnotationNonce]}
 	pod, err := c.pod(ctx, &job)
 	if err != nil {
 		return result, err

@@ -200,7 +200,7 @@ func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) e
 			continue
 		}
 		r := s.probe(suffix)
-		if err := a.writer.Remove(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}}); err != nil {
+		if err := a.writer.Remove(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name, UID: probe.UID}}); err != nil {
 			return err
 		}
 		seen.removed = append(seen.removed, probe.Nonce)
@@ -231,7 +231,7 @@ func (a *actor) runWorkload(ctx context.Context, s *Snapshot, out *Outcome) erro
 func (a *actor) stopWorkload(ctx context.Context, s *Snapshot) error {
 	stopped := s.Deployment.DeepCopy()
 	stopped.Spec.Replicas = ptr.To[int32](0)
-	return client.IgnoreNotFound(a.client.Update(ctx, stopped))
+	return client.IgnoreNotFound(a.writer.Put(ctx, stopped))
 }
 
 // closeNetwork makes sure that everything is denied before it takes away what allows something: without any policy a

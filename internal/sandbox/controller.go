@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/tools/events"
@@ -18,6 +19,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/evidence"
 )
 
 // FieldOwner of an AIPrototype's status.
@@ -69,6 +71,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String())
 	outcome := (&actor{client: r.Client, writer: r.Writer, routes: r.Routes}).act(ctx, snapshot, plan, seen)
 	seen.learn(plan, outcome)
+	r.tellDrift(snapshot)
 	wrote, err := r.report(ctx, *snapshot, plan, outcome, now)
 	seen.wrote(version, snapshot.Prototype.ResourceVersion, wrote, now)
 	return result(plan, outcome, err, now)
@@ -101,6 +104,17 @@ func (r *Reconciler) report(ctx context.Context, s Snapshot, p Plan, o Outcome, 
 		r.Recorder.Eventf(next, nil, t.kind, t.reason, t.condition, "%s", t.note)
 	}
 	return true, nil
+}
+
+// tellDrift tells what was not as the operator had left it, and was put back on this pass.
+func (r *Reconciler) tellDrift(s *Snapshot) {
+	for _, drift := range r.Writer.Drifts(s.Identity.Sandbox()) {
+		note := drift.String()
+		if drift.Kind != "Namespace" {
+			note += ", in namespace " + s.Identity.Sandbox()
+		}
+		r.Recorder.Eventf(s.Prototype, nil, corev1.EventTypeWarning, v1alpha1.ReasonDriftRepaired, "Repair", "%s", evidence.Clean(note, 1000))
+	}
 }
 
 // result tells retrying from waiting: an error comes again with a growing pause, a wait at a known time.

@@ -181,6 +181,11 @@ func Decide(s Snapshot, now time.Time) Plan {
 	}
 	plan := s.live(now)
 	s.admit(&plan, now)
+	// Lost in a restore, or taken off while the guards were: without it, nothing would hold the prototype until its
+	// sandbox is gone.
+	if s.exists() && !hasFinalizer(s.Prototype) && !slices.Contains(plan.Actions, AddFinalizer) {
+		plan.Actions = append([]Action{AddFinalizer}, plan.Actions...)
+	}
 	if action, rec := s.review(plan.verdict(s), now); action != "" {
 		plan.do(action)
 		plan.Record = rec
@@ -201,12 +206,16 @@ func (p Plan) verdict(s Snapshot) *v1alpha1.IsolationStatus {
 }
 
 func (s Snapshot) leave(now time.Time) Plan {
-	plan := Plan{State: Deleting, Handled: true, Wake: now.Add(teardownPoll)}
-	if hasFinalizer(s.Prototype) {
+	plan := Plan{State: Deleting, Handled: true}
+	held := hasFinalizer(s.Prototype)
+	// A finalizer of somebody else's may hold the prototype for ever, but not what runs: that goes also where ours was
+	// lost.
+	if held || s.exists() {
 		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal)
-		if !s.outliving() {
-			plan.do(RemoveFinalizer)
-		}
+		plan.Wake = now.Add(teardownPoll)
+	}
+	if held && !s.outliving() {
+		plan.do(RemoveFinalizer)
 	}
 	return plan
 }

@@ -63,6 +63,23 @@ func TestSandboxOfAnEarlierPrototypeOfTheName(t *testing.T) {
 	}
 }
 
+// Where only a run is left in the gates' namespace, it goes as well.
+func TestRunOfAPrototypeThatIsGone(t *testing.T) {
+	w := newWorld(t, aPrototype().obj(), aPolicy())
+	w.settle()
+	w.outrun()
+	var sandbox corev1.Namespace
+	w.must(w.client.Get(t.Context(), client.ObjectKey{Name: w.identity.Sandbox()}, &sandbox))
+	w.must(w.client.Delete(t.Context(), &sandbox))
+	if !w.exists(&batchv1.Job{}, v1alpha1.GatesNamespace, w.identity.Run("isolation", suffixControl)) {
+		t.Fatal("there is no control to be left")
+	}
+	w.settle()
+	if w.exists(&batchv1.Job{}, v1alpha1.GatesNamespace, w.identity.Run("isolation", suffixControl)) {
+		t.Error("the control is left")
+	}
+}
+
 // A cache that does not show the prototype yet is no reason to take its sandbox down.
 func TestSandboxOfAPrototypeThatOnlyTheCacheMisses(t *testing.T) {
 	w := runs(t, aPrototype())

@@ -172,10 +172,11 @@ func changes(matters func(before, after client.Object) bool) predicate.Predicate
 	}}
 }
 
-// wished leaves out our own status.
+// wished leaves out our own status. A finalizer that is taken off does not change the generation.
 func wished() predicate.Predicate {
 	return changes(func(before, after client.Object) bool {
-		return before.GetGeneration() != after.GetGeneration() || !equality.Semantic.DeepEqual(before.GetAnnotations(), after.GetAnnotations())
+		return before.GetGeneration() != after.GetGeneration() || !equality.Semantic.DeepEqual(before.GetAnnotations(), after.GetAnnotations()) ||
+			!slices.Equal(before.GetFinalizers(), after.GetFinalizers())
 	})
 }
 
