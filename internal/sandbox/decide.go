@@ -328,19 +328,24 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) bool {
 }
 
 // conclude judges two runs that have ended, and takes them away only when their verdict is told: killed in between, the
-// next pass judges them again, and does not go on by the verdict before.
+// next pass judges them again, and does not go on by the verdict before. What said nothing makes room for another try,
+// whether or not it can be kept.
 func (s Snapshot) conclude(plan *Plan, now time.Time) {
 	if s.told() {
 		// Keeping the reports may have failed when the verdict was told.
+		if s.measured().Verdict == verdictInconclusive {
+			plan.do(RemoveRuns, KeepReports)
+			return
+		}
 		plan.do(KeepReports, RemoveRuns)
 		return
 	}
 	plan.Isolation = s.judged(now)
-	plan.do(KeepReports)
 	if plan.Isolation.Report == "" {
-		plan.do(RemoveRuns)
+		plan.do(RemoveRuns, KeepReports)
 		return
 	}
+	plan.do(KeepReports)
 	plan.wakeBy(now.Add(time.Second))
 }
 

@@ -35,6 +35,9 @@ const (
 // admit is what authorization and the admission policies do, as far as a story depends on it: config/admission and
 // config/rbac are what really does it.
 func (w *World) admit(request *server.Request) error {
+	if namespace := request.Object().GetNamespace(); request.Verb == server.Create && w.Full[namespace] {
+		return refused("exceeded quota in namespace " + namespace)
+	}
 	if request.Actor == operatorName {
 		if err := w.mayWrite(request); err != nil {
 			return err

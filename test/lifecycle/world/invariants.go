@@ -8,14 +8,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/assess"
-	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/test/lifecycle/server"
@@ -23,10 +20,10 @@ import (
 
 // truth is what the world knows, whatever the operator believes.
 type truth struct {
-	// proven are the sets of network policies under which a sandbox was seen to be isolated, by its namespace.
-	proven map[string]map[string]bool
-	// began is the set of network policies under which a run began.
-	began map[types.UID]string
+	networks networks
+	trials   trials
+	writers  map[types.UID]map[string]bool
+	made     map[string]made
 	// admitted are the records that were let into production, refused those that were taken back.
 	admitted, refused map[string]bool
 	// served are production namespaces in which something has soaked.
@@ -39,9 +36,8 @@ type truth struct {
 
 func newTruth() truth {
 	return truth{
-		proven: map[string]map[string]bool{}, began: map[types.UID]string{},
-		admitted: map[string]bool{}, refused: map[string]bool{}, served: map[string]bool{},
-		hurt: map[string]bool{},
+		networks: newNetworks(), trials: trials{}, writers: map[types.UID]map[string]bool{}, made: map[string]made{},
+		admitted: map[string]bool{}, refused: map[string]bool{}, served: map[string]bool{}, hurt: map[string]bool{},
 	}
 }
 
@@ -74,7 +70,12 @@ func (w *World) look(request server.Request) {
 		w.remember(o)
 	case *v1alpha1.HardeningReview:
 		w.speaksOfItsRecord(request, o)
+	case *appsv1.ControllerRevision:
+		w.truth.recordMade(w, request, o)
+	case *v1alpha1.AIPrototype:
+		w.truth.written(request, o)
 	}
+	w.networkChanged(request)
 	w.honest(request)
 	w.serves()
 }
@@ -116,52 +117,6 @@ func (w *World) recordsStay(request server.Request) {
 	if request.Verb != server.Create && request.Object().GetLabels()[v1alpha1.LabelPrototypeUID] != "" {
 		w.broken("%s made a %s of %s %s in the records", request.Actor, request.Verb, request.Kind, request.Object().GetName())
 	}
-}
-
-// isolatedFirst: a workload is started or changed in a sandbox only under network policies under which isolation was
-// measured to be enforced.
-func (w *World) isolatedFirst(request server.Request, d *appsv1.Deployment) {
-	replicas := func(d *appsv1.Deployment) int32 { return ptr.Deref(d.Spec.Replicas, 1) }
-	before, known := request.Before.(*appsv1.Deployment)
-	if request.Verb == server.Status || replicas(d) == 0 ||
-		known && replicas(before) > 0 && equality.Semantic.DeepEqual(before.Spec.Template, d.Spec.Template) {
-		return
-	}
-	if !w.truth.proven[d.Namespace][w.policiesIn(d.Namespace)] {
-		w.broken("the workload was started in %s although isolation was not measured under its present network policies", d.Namespace)
-	}
-}
-
-func (w *World) policiesIn(namespace string) string {
-	var all []any
-	for _, object := range w.server.All(networkKind) {
-		if object.GetNamespace() == namespace {
-			all = append(all, object.GetName(), object.(*networkingv1.NetworkPolicy).Spec)
-		}
-	}
-	raw, err := json.Marshal(all)
-	w.Must(err)
-	return string(raw)
-}
-
-// runStarts remembers what a run measures.
-func (t truth) runStarts(w *World, pod *corev1.Pod) { t.began[pod.UID] = w.policiesIn(pod.Namespace) }
-
-// runEnds remembers what a run in a sandbox found, if nothing changed under it.
-func (t truth) runEnds(w *World, pod *corev1.Pod, found []evidence.TargetResult) {
-	policies := w.policiesIn(pod.Namespace)
-	if !strings.HasPrefix(pod.Namespace, v1alpha1.SandboxPrefix) || t.began[pod.UID] != policies {
-		return
-	}
-	enforced := true
-	for _, result := range found {
-		allowed := result.Name == assess.TargetAllowedTCP || result.Name == assess.TargetAllowedUDP
-		enforced = enforced && result.Reached == allowed
-	}
-	if t.proven[pod.Namespace] == nil {
-		t.proven[pod.Namespace] = map[string]bool{}
-	}
-	t.proven[pod.Namespace][policies] = enforced
 }
 
 // onlyDigests: no pod in production comes from a tag.

@@ -2,6 +2,7 @@ package world
 
 import (
 	"encoding/json"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -26,6 +27,7 @@ var (
 	namespaceKind  = corev1.SchemeGroupVersion.WithKind("Namespace")
 	prototypeKind  = v1alpha1.GroupVersion.WithKind("AIPrototype")
 	reviewKind     = v1alpha1.GroupVersion.WithKind("HardeningReview")
+	policyKind     = v1alpha1.GroupVersion.WithKind("HardeningPolicy")
 	decisionKind   = v1alpha1.GroupVersion.WithKind("HardeningDecision")
 )
 
@@ -44,7 +46,7 @@ func (w *World) chores() []chore {
 	for _, object := range w.server.All(podKind) {
 		out = append(out, w.runPod(object.(*corev1.Pod))...)
 	}
-	return append(out, w.cleanUp()...)
+	return slices.Concat(out, w.cleanUp(), w.watchGuards())
 }
 
 // podsOf an owner, without those that are stopping.

@@ -2,18 +2,24 @@ package world
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
-	"github.com/affineur/affineur/internal/guard"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/subject"
+	"github.com/affineur/affineur/test/lifecycle/server"
 )
 
 // onlyWhatPassed: a Deployment in production runs what its record says and nothing else; its record was intended
@@ -46,55 +52,54 @@ func (w *World) onlyWhatPassed(d *appsv1.Deployment) {
 	w.truth.admitted[name] = true
 }
 
-// whyNot says why a record must not come into production now, or "". It believes no status, and counts by itself.
+// proofLasts is how long a proof of isolation counts, and no longer.
+const proofLasts = 24 * time.Hour
+
+// whyNot says why a record must not come into production now, or "". It believes no status and no verdict: what
+// counts is what the world knows of the sandbox's network, of its integrations and of the program.
 func (w *World) whyNot(rec record.Record) string {
-	if !w.guards.inPlace {
+	at := w.truth.made[rec.Name()]
+	proof := w.truth.networks.measured[rec.Prototype.Sandbox()][at.policies]
+	switch {
+	case !w.guards.inPlace:
 		return "the guards are not in place"
+	case !proof.enforced:
+		return "isolation is not proven under the network policies that it was reviewed under"
+	case w.clock.After(proof.at.Add(proofLasts)):
+		return fmt.Sprintf("isolation was proven %s ago", w.clock.Sub(proof.at))
+	case slices.ContainsFunc(rec.Subject.Container.Env, func(e subject.Env) bool { return strings.HasSuffix(e.Name, "PASSWORD") }):
+		return "a password is in its environment"
 	}
-	var reports []record.Report
-	for _, object := range w.server.All(corev1.SchemeGroupVersion.WithKind("ConfigMap")) {
-		if object.GetNamespace() != v1alpha1.RecordsNamespace || object.GetLabels()[v1alpha1.LabelPrototypeUID] != rec.Prototype.UID {
-			continue
-		}
-		report, err := record.ReadReport(object.(*corev1.ConfigMap))
-		if err != nil {
-			return err.Error()
-		}
-		reports = append(reports, report)
-	}
-	for _, gate := range []string{assess.ReportLoad, assess.ReportIntegration} {
-		if !slices.ContainsFunc(reports, func(r record.Report) bool { return r.Gate == gate && r.Inputs == rec.ReviewDigest }) {
-			return "there is no report of gate " + gate + " for its review digest"
+	for _, kind := range []evidence.Kind{evidence.KindLoad, evidence.KindIntegration} {
+		if why := w.truth.trials.whyNot(kind, rec.ReviewDigest, at.at); why != "" {
+			return why
 		}
 	}
-	verdicts := assess.Gates(rec, reports, w.clock)
-	if !assess.Passed(rec, verdicts) || len(verdicts) != 3 {
-		return fmt.Sprintf("the gates say %v", verdicts)
-	}
-	if w.program(rec.Subject.Container.Image).Slow {
-		return "the program is too slow"
-	}
-	return w.unapproved(rec)
+	return w.unapproved(rec, at)
 }
 
 // unapproved counts approvals: by people of the role, distinct, neither authors nor of the owning team, on exactly this
-// review, while the guards were in place; and no rejection among them.
-func (w *World) unapproved(rec record.Record) string {
+// review, while the guards were in place; one more than are asked where the authors are in doubt; and no rejection among
+// them.
+func (w *World) unapproved(rec record.Record, at made) string {
 	name := types.NamespacedName{Namespace: rec.Prototype.Namespace, Name: rec.Prototype.Review(rec.Ordinal)}
 	review := w.server.Find(reviewKind, name)
 	if review == nil {
 		return "its review is gone"
 	}
 	said := map[string]v1alpha1.HardeningDecisionSpec{}
-	for _, object := range w.server.All(decisionKind) {
+	decisions := slices.Clone(w.server.All(decisionKind))
+	slices.SortStableFunc(decisions, func(a, b client.Object) int { return a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time) })
+	for _, object := range decisions {
 		decision := object.(*v1alpha1.HardeningDecision)
-		if decision.Spec.Review.UID == string(review.GetUID()) && decision.Spec.ReviewDigest == rec.ReviewDigest && w.mayDecide(rec, decision) {
+		if decision.Spec.Review.UID == string(review.GetUID()) && decision.Spec.ReviewDigest == rec.ReviewDigest && w.mayDecide(rec, at, decision) {
 			if decision.Spec.Verdict == v1alpha1.VerdictReject {
 				return "it was rejected by " + decision.Spec.By
 			}
 			said[decision.Spec.By] = decision.Spec
 		}
 	}
+	spare := 0
 	for _, asked := range rec.Requirements.Approvals {
 		var people int
 		for _, spec := range said {
@@ -105,20 +110,102 @@ func (w *World) unapproved(rec record.Record) string {
 		if people < int(asked.Quorum) {
 			return fmt.Sprintf("%d of %d people approved as %s", people, asked.Quorum, asked.Role)
 		}
+		spare += people - int(asked.Quorum)
+	}
+	if at.doubtful && spare == 0 {
+		return "its authors are in doubt, and nobody approved beyond those who are asked"
 	}
 	return ""
 }
 
-func (w *World) mayDecide(rec record.Record, decision *v1alpha1.HardeningDecision) bool {
+func (w *World) mayDecide(rec record.Record, at made, decision *v1alpha1.HardeningDecision) bool {
 	spec := decision.Spec
 	in := func(groups []string) bool {
 		return slices.ContainsFunc(spec.Groups, func(g string) bool { return slices.Contains(groups, g) })
 	}
-	guarded := !slices.ContainsFunc(w.guards.gaps, func(g guard.Gap) bool {
-		at := decision.CreationTimestamp.Time
-		return at.After(g.From) && (g.To.IsZero() || at.Before(g.To))
-	})
 	role := slices.IndexFunc(rec.Requirements.Approvals, func(a policy.Approval) bool { return a.Role == spec.Role })
-	return guarded && role >= 0 && in(rec.Requirements.Approvals[role].Groups) && !in(rec.Requirements.Team.Groups) &&
-		!slices.Contains(append(rec.Authors, rec.RequestedBy), spec.By) && !strings.HasPrefix(spec.By, "system:")
+	return !w.guards.wereLost(decision.CreationTimestamp.Time, decision.CreationTimestamp.Time) &&
+		role >= 0 && in(rec.Requirements.Approvals[role].Groups) && !in(rec.Requirements.Team.Groups) &&
+		!at.authors[spec.By] && isPerson(spec.By)
+}
+
+// isPerson tells a person's name from a component's.
+func isPerson(name string) bool { return !strings.HasPrefix(name, "system:") }
+
+// made is what was the case when a record was made.
+type made struct {
+	at time.Time
+	// policies are the network policies of the sandbox.
+	policies string
+	// authors are all who had written the prototype; doubtful is true where there may be others.
+	authors  map[string]bool
+	doubtful bool
+}
+
+// recordMade remembers under what a record was made.
+func (t truth) recordMade(w *World, request server.Request, object *appsv1.ControllerRevision) {
+	rec, err := record.Read(object)
+	if request.Verb != server.Create || err != nil {
+		return
+	}
+	m := made{at: w.clock, policies: w.policiesIn(rec.Prototype.Sandbox()), authors: maps.Clone(t.writers[types.UID(rec.Prototype.UID)])}
+	for name := range m.authors {
+		m.doubtful = m.doubtful || !isPerson(name)
+	}
+	if prototype := w.Prototype(); prototype != nil {
+		m.doubtful = m.doubtful || w.guards.wereLost(prototype.CreationTimestamp.Time, w.clock)
+	}
+	t.made[rec.Name()] = m
+}
+
+// written remembers who wrote a prototype.
+func (t truth) written(request server.Request, after *v1alpha1.AIPrototype) {
+	before, _ := request.Before.(*v1alpha1.AIPrototype)
+	if request.Actor == operatorName || before != nil && equality.Semantic.DeepEqual(before.Spec, after.Spec) &&
+		before.Annotations[v1alpha1.AnnotationRequestedAt] == after.Annotations[v1alpha1.AnnotationRequestedAt] {
+		return
+	}
+	if t.writers[after.UID] == nil {
+		t.writers[after.UID] = map[string]bool{}
+	}
+	t.writers[after.UID][request.Actor] = true
+}
+
+// trials are the runs of every kind that measured a subject under its requirements, in the order of their ends.
+type trials map[string][]trial
+
+type trial struct {
+	began time.Time
+	good  bool
+}
+
+func trialOf(kind evidence.Kind, digest string) string { return string(kind) + " " + digest }
+
+func (t trials) add(w *World, pod *corev1.Pod, order evidence.RunSpec, good bool) {
+	key := trialOf(order.Kind(), order.Subject)
+	t[key] = append(t[key], trial{pod.Status.StartTime.Time, good})
+}
+
+// runLost remembers a run that ended without a report.
+func (t truth) runLost(w *World, pod *corev1.Pod, order evidence.RunSpec) {
+	switch pod.Labels[v1alpha1.LabelGate] {
+	case assess.ReportIsolation, assess.ReportIsolationControl:
+		// Without both runs nobody can tell.
+		delete(t.networks.leaks, identityOf(pod).Sandbox())
+	default:
+		t.trials.add(w, pod, order, false)
+	}
+}
+
+// whyNot says why a review that was opened at a time has not passed, or "". What was measured for another review of the
+// same subject does not count.
+func (t trials) whyNot(kind evidence.Kind, digest string, opened time.Time) string {
+	all := t[trialOf(kind, digest)]
+	switch {
+	case len(all) == 0 || all[len(all)-1].began.Before(opened.Truncate(time.Second)):
+		return "it was not measured for this review: " + string(kind)
+	case !all[len(all)-1].good:
+		return "the last measurement did not go well: " + string(kind)
+	}
+	return ""
 }

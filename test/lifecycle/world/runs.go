@@ -79,7 +79,7 @@ func (w *World) runRunner(pod *corev1.Pod) []chore {
 		return []chore{{at: starts, do: func() {
 			status := started(w.stamp())
 			status.ContainerStatuses[0].Name = pod.Spec.Containers[0].Name
-			w.truth.runStarts(w, pod)
+			w.truth.networks.runStarts(w, pod)
 			w.tell(pod, status)
 		}}}
 	case corev1.PodRunning:
@@ -144,6 +144,7 @@ func (w *World) ends(pod *corev1.Pod, order evidence.RunSpec) {
 	next.Status.Phase = corev1.PodSucceeded
 	if w.lose(order) {
 		ended.ExitCode, ended.Reason, next.Status.Phase = 137, "OOMKilled", corev1.PodFailed
+		w.truth.runLost(w, pod, order)
 	} else {
 		line, envelope, err := evidence.Seal(w.measure(pod, order))
 		w.Must(err)
@@ -161,7 +162,7 @@ func (w *World) measure(pod *corev1.Pod, order evidence.RunSpec) evidence.Report
 	switch order.Kind() {
 	case evidence.KindIsolation:
 		report.Isolation = &evidence.IsolationReport{Targets: w.tries(pod, order.Isolation.Targets, from, to)}
-		w.truth.runEnds(w, pod, report.Isolation.Targets)
+		w.truth.networks.runEnds(w, pod, order, report.Isolation.Targets)
 	case evidence.KindIntegration:
 		report.Integration = &evidence.IntegrationReport{Unreachable: w.tries(pod, order.Integration.Unreachable, from, to)}
 		for _, check := range order.Integration.Checks {
@@ -171,8 +172,10 @@ func (w *World) measure(pod *corev1.Pod, order evidence.RunSpec) evidence.Report
 			}
 			report.Integration.Checks = append(report.Integration.Checks, result)
 		}
+		w.truth.trials.add(w, pod, order, len(w.Broken) == 0)
 	case evidence.KindLoad:
 		report.Load = w.load(pod, *order.Load)
+		w.truth.trials.add(w, pod, order, !w.slow(pod))
 	}
 	return report
 }
@@ -231,11 +234,7 @@ func opens(rule networkingv1.NetworkPolicyEgressRule, address string) bool {
 
 // load is what the program in the sandbox makes of it.
 func (w *World) load(pod *corev1.Pod, spec evidence.LoadSpec) *evidence.LoadReport {
-	sandbox := identityOf(pod).Sandbox()
-	slow := true
-	if d, ok := w.server.Find(deploymentKind, types.NamespacedName{Namespace: sandbox, Name: workload.Name}).(*appsv1.Deployment); ok {
-		slow = w.program(d.Spec.Template.Spec.Containers[0].Image).Slow
-	}
+	slow := w.slow(pod)
 	report := &evidence.LoadReport{Within: spec.Within}
 	for _, step := range spec.Steps {
 		n, took := step.Arrivals(), evidence.MicrosOf(40*time.Millisecond)
@@ -247,6 +246,12 @@ func (w *World) load(pod *corev1.Pod, spec evidence.LoadSpec) *evidence.LoadRepo
 		report.Steps = append(report.Steps, result)
 	}
 	return report
+}
+
+// slow tells whether the program whose sandbox a run measures is slow, or not there at all.
+func (w *World) slow(pod *corev1.Pod) bool {
+	d, ok := w.server.Find(deploymentKind, types.NamespacedName{Namespace: identityOf(pod).Sandbox(), Name: workload.Name}).(*appsv1.Deployment)
+	return !ok || w.program(d.Spec.Template.Spec.Containers[0].Image).Slow
 }
 
 // logs of runners' pods, as far as a Collector asks for them.

@@ -81,7 +81,9 @@ func (w *World) step(until time.Time) bool {
 	all := w.choices()
 	switch {
 	case len(all) == 0:
-		return w.advance(until)
+		if !w.advance(until) {
+			return false
+		}
 	case w.Seed == 0:
 		w.take(all[0])
 	case w.faults && w.rng.IntN(200) == 0:
@@ -141,6 +143,7 @@ func (w *World) advance(until time.Time) bool {
 // sound ends the story if an invariant was broken.
 func (w *World) sound() {
 	w.Helper()
+	w.stoppedInTime()
 	if len(w.wrong) > 0 {
 		w.end("broken: %s", w.wrong[0])
 	}
@@ -168,7 +171,8 @@ func (w *World) comeToRest() {
 // Until lets things happen up to the moment in which something is so.
 func (w *World) Until(what string, so func() bool) {
 	w.Helper()
-	if !w.play(so, func() time.Time { return w.clock.Add(time.Hour) }) {
+	end := w.clock.Add(time.Hour)
+	if !w.play(so, func() time.Time { return end }) {
 		w.end("it never comes to this: %s", what)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // honest: whoever reads a status with kstatus's rules is told the truth, at every moment.
 func (w *World) honest(request server.Request) {
 	object := request.After
-	if object == nil || request.Verb != server.Status {
+	if object == nil || request.Verb != server.Status || request.Actor != operatorName {
 		return
 	}
 	var conditions, before []metav1.Condition

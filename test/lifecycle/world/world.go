@@ -41,6 +41,8 @@ type World struct {
 	Network bool
 	// Gateway tells whether the cluster has the Gateway API.
 	Gateway bool
+	// Full namespaces take nothing more: their quota is used up.
+	Full map[string]bool
 	// Broken integrations do not answer.
 	Broken map[string]bool
 	// Images are what programs are like, by image digest. What is not named is well.
@@ -84,7 +86,7 @@ func New(t *testing.T, seed uint64) *World {
 	t.Helper()
 	cryptotest.SetGlobalRandom(t, seed)
 	w := &World{
-		T: t, Seed: seed, Network: true, Broken: map[string]bool{}, Images: map[string]Program{}, Tags: map[string]string{}, lost: map[string]bool{},
+		T: t, Seed: seed, Network: true, Full: map[string]bool{}, Broken: map[string]bool{}, Images: map[string]Program{}, Tags: map[string]string{}, lost: map[string]bool{},
 		rng: rand.New(rand.NewPCG(seed, seed)), clock: Start, faults: seed != 0,
 		asked: map[string]map[reconcile.Request]bool{}, busy: map[string]bool{}, pauses: map[types.UID]time.Duration{},
 		rights: map[string]time.Time{}, logs: map[types.NamespacedName][]byte{},
@@ -100,7 +102,7 @@ func New(t *testing.T, seed uint64) *World {
 	for _, object := range organisation() {
 		w.Must(w.as(platform).Create(w.Context(), object))
 	}
-	w.guards = guards{inPlace: true, good: Start.Add(-time.Hour)}
+	w.guards = guards{inPlace: true, good: Start.Add(-time.Minute), due: Start.Add(looksEvery)}
 	w.keepGuards()
 	w.script.lines = nil
 	w.restart()
