@@ -10,8 +10,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -99,7 +99,9 @@ func (w *World) networkChanged(request server.Request) {
 }
 
 // runStarts remembers what a run measures.
-func (n networks) runStarts(w *World, pod *corev1.Pod) { n.began[pod.UID] = w.policiesIn(pod.Namespace) }
+func (n networks) runStarts(w *World, pod *corev1.Pod) {
+	n.began[pod.UID] = w.policiesIn(pod.Namespace)
+}
 
 // runEnds remembers what a run in a sandbox found, if nothing changed under it. What it reached and must not is known
 // once its control has ended as well.
