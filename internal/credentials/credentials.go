@@ -35,6 +35,9 @@ const (
 	KeyCA = "ca.crt"
 )
 
+// FieldSecrets is the field of a prototype that names Secrets of its team.
+const FieldSecrets = "spec.workload.container.secrets"
+
 // Made is what was made for one namespace.
 type Made struct {
 	Secrets []*corev1.Secret
@@ -182,13 +185,13 @@ func (m Maker) Granted(ctx context.Context, namespace, name string) (map[string]
 	switch {
 	case apierrors.IsForbidden(err):
 		return nil, &policy.Problem{
-			Reason: v1alpha1.ReasonSecretNotGranted, Field: "spec.workload.container.secrets", Owner: v1alpha1.OwnerBusiness,
+			Reason: v1alpha1.ReasonSecretNotGranted, Field: FieldSecrets, Owner: v1alpha1.OwnerBusiness,
 			Message: fmt.Sprintf("The operator may not read Secret %s.", name),
 			Hint:    fmt.Sprintf("Grant it: a Role with get on secrets/%s and a RoleBinding to ServiceAccount %s/%s.", name, v1alpha1.SystemNamespace, workload.OperatorAccount),
 		}, nil
 	case apierrors.IsNotFound(err):
 		return nil, &policy.Problem{
-			Reason: v1alpha1.ReasonReferenceMissing, Field: "spec.workload.container.secrets", Owner: v1alpha1.OwnerBusiness,
+			Reason: v1alpha1.ReasonReferenceMissing, Field: FieldSecrets, Owner: v1alpha1.OwnerBusiness,
 			Message: fmt.Sprintf("Secret %s is not there.", name), Hint: "Create it in the prototype's namespace.",
 		}, nil
 	case err != nil:

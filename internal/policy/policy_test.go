@@ -224,15 +224,3 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
-
-func TestAnswersInPlainWords(t *testing.T) {
-	spec := prototype(func(s *v1alpha1.AIPrototypeSpec) {
-		s.Model = &v1alpha1.ModelUse{Gateway: "default"}
-		s.Data.Uses = []string{"course-titles", "feedback"}
-	})
-	got := Answers(organisation(nil), spec)
-	want := []string{"May go to gateway default: course-titles. Never: feedback."}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
-	}
-}

@@ -234,41 +234,6 @@ func describe(use v1alpha1.DataRule) string {
 	return strings.Join(append([]string{string(use.Class)}, use.Categories...), ", ")
 }
 
-// Answers says in plain words what may go where, one sentence a place; empty where nothing leaves the prototype.
-func Answers(p *v1alpha1.HardeningPolicy, spec v1alpha1.AIPrototypeSpec) []string {
-	data, _ := dataOf(p, spec)
-	var out []string
-	say := func(where string, may v1alpha1.MayCarry) {
-		var yes, never []string
-		for _, use := range data.Uses {
-			if allowed(use, may) {
-				yes = append(yes, use.Name)
-			} else {
-				never = append(never, use.Name)
-			}
-		}
-		out = append(out, sentence("May go to "+where, yes)+sentence(" Never", never))
-	}
-	if gateway, _ := gatewayOf(p, spec, data); gateway != nil {
-		say("gateway "+gateway.Name, gateway.MayCarry)
-	}
-	used, _ := integrationsOf(p, spec, data)
-	for _, integration := range used {
-		say("integration "+integration.Name, integration.MayCarry)
-	}
-	return out
-}
-
-func sentence(start string, names []string) string {
-	if len(names) == 0 && !strings.HasPrefix(start, "May") {
-		return ""
-	}
-	if len(names) == 0 {
-		return start + ": nothing."
-	}
-	return start + ": " + strings.Join(names, ", ") + "."
-}
-
 // registryOf is the entry with the longest prefix that covers the image.
 func registryOf(p *v1alpha1.HardeningPolicy, image string) (v1alpha1.Registry, []Problem) {
 	var best v1alpha1.Registry

@@ -57,7 +57,13 @@ func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) 
 }
 
 // safer tells whether an action is carried out whatever came of those before it.
-func (a Action) safer() bool { return a == StopWorkload || a == CloseNetwork }
+func (a Action) safer() bool {
+	switch a {
+	case StopWorkload, CloseNetwork, CloseToPilots, DropSecrets:
+		return true
+	}
+	return false
+}
 
 func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan, seen *remembered, out *Outcome) error {
 	switch action {
@@ -77,6 +83,8 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.runWorkload(ctx, s, out)
 	case StopWorkload:
 		return a.stopWorkload(ctx, s)
+	case DropSecrets:
+		return a.dropSecrets(ctx, s)
 	case CloseNetwork:
 		return a.closeNetwork(ctx, s)
 	case OpenToPilots:

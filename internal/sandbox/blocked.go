@@ -9,12 +9,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/workload"
 )
 
-// block starts nothing. What runs is stopped and cut off where the policy no longer says what it may reach; under any
-// other problem it goes on, and its sandbox is looked after as ever. Where nothing ever ran, no half-made namespace is
+// block starts nothing. What runs is stopped and cut off where the policy no longer says what it may reach, and stopped
+// where its team took a Secret back; under any other problem it goes on, and its sandbox is looked after as ever. Where nothing ever ran, no half-made namespace is
 // left, unless what blocks passes by itself.
 func (s Snapshot) block(now time.Time) Plan {
 	plan := Plan{State: Blocked, Handled: !s.Image.Pending}
@@ -29,13 +30,15 @@ func (s Snapshot) block(now time.Time) Plan {
 	case s.Policy == nil || slices.ContainsFunc(s.Problems, unbounded):
 		s.shut(&plan)
 	case s.mishandled():
-		if s.running() {
+		s.withdraw(&plan)
+		if s.running() && !plan.Withdrawn {
 			plan.do(StopWorkload)
 		}
 		if s.measuring() {
 			plan.do(RemoveRuns)
 		}
 	default:
+		s.withdraw(&plan)
 		plan.do(PrepareSandbox)
 		s.isolate(&plan, now)
 		if verdict := plan.verdict(s); verdict != nil && verdict.Verdict == verdictNotEnforced {
@@ -67,6 +70,26 @@ func (s Snapshot) mishandled() bool {
 	lacking := func(p policy.Problem) bool { return p.Reason == v1alpha1.ReasonRuntimeClassMissing }
 	return slices.ContainsFunc(s.Problems, lacking) &&
 		ptr.Deref(s.Deployment.Spec.Template.Spec.RuntimeClassName, "") != s.Requirements.RuntimeClass
+}
+
+// withdraw stops what mounts a Secret that its team took back, and takes the copy away: a grant that ended must not
+// go on working here.
+func (s Snapshot) withdraw(plan *Plan) {
+	plan.Withdrawn = slices.ContainsFunc(s.Problems, withdrawn)
+	if !plan.Withdrawn {
+		return
+	}
+	if s.running() {
+		plan.do(StopWorkload)
+	}
+	if s.References.Live {
+		plan.do(DropSecrets)
+	}
+}
+
+// withdrawn tells whether the team does not grant, or no longer has, a Secret that it names.
+func withdrawn(problem policy.Problem) bool {
+	return problem.Field == credentials.FieldSecrets
 }
 
 // unbounded tells whether a problem leaves it unknown, or forbidden, what the workload may reach.

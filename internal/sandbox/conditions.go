@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -49,7 +50,7 @@ func (s Snapshot) conditions(answer verdict, p Plan, o Outcome, now time.Time) [
 		apimeta.RemoveStatusCondition(&conditions, v1alpha1.ConditionExpiring)
 	}
 	if len(s.Answers) > 0 {
-		set(v1alpha1.ConditionDataAnswered, metav1.ConditionTrue, v1alpha1.ReasonAnswered, clean(strings.Join(s.Answers, " ")))
+		set(v1alpha1.ConditionDataAnswered, metav1.ConditionTrue, v1alpha1.ReasonAnswered, evidence.Clean(strings.Join(s.Answers, " "), maxAnswer))
 	} else if s.Policy != nil && !s.Unread {
 		apimeta.RemoveStatusCondition(&conditions, v1alpha1.ConditionDataAnswered)
 	}
@@ -59,6 +60,9 @@ func (s Snapshot) conditions(answer verdict, p Plan, o Outcome, now time.Time) [
 	}
 	return conditions
 }
+
+// maxAnswer bounds what a condition says about data; the policy keeps its answers shorter.
+const maxAnswer = 4096
 
 type setter func(kind string, status metav1.ConditionStatus, reason, message string)
 

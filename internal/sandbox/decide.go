@@ -76,6 +76,8 @@ const (
 	RunWorkload Action = "RunWorkload"
 	// StopWorkload scales the workload to zero.
 	StopWorkload Action = "StopWorkload"
+	// DropSecrets removes the copies of Secrets that the prototype may not have any more.
+	DropSecrets Action = "DropSecrets"
 	// CloseNetwork leaves no network policy that opens anything.
 	CloseNetwork Action = "CloseNetwork"
 	// OpenToPilots makes or updates the route through which pilots come; CloseToPilots takes it away.
@@ -113,6 +115,8 @@ type Plan struct {
 	Place place
 	// Shut is true where the workload is stopped and its network closed, because nothing says what it may reach.
 	Shut bool
+	// Withdrawn is true where the workload is stopped, because its team took back a Secret that it mounts.
+	Withdrawn bool
 	// Handled is true where nothing that was asked for by annotation is left to do.
 	Handled bool
 }
@@ -159,7 +163,8 @@ func (p *Plan) wakeBy(at time.Time) {
 //	suspended ─▶ Suspended
 //	policy edited, not read ─▶ Holding      a problem ─▶ Blocked      no room in the team ─▶ Queued
 //	foreign namespace ─▶ Conflict
-//	Blocked ─(no policy, no team, or it takes reach back)─▶ stopped and closed, otherwise what ran goes on
+//	Blocked ─(no policy, no team, or it takes reach back)─▶ stopped and closed; ─(the team takes a Secret back)─▶ stopped;
+//	        otherwise what ran goes on
 //	else: Clearing ─▶ Measuring ─▶ Starting ─▶ Running ─(target Production)─▶ review opened
 //	                      │  ▲                    │
 //	                      ▼  │ retried            ▼ measured again, not enforced

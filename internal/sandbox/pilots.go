@@ -44,7 +44,7 @@ func (p Plan) serves() bool {
 	case Running, Starting, Measuring, Unmeasured, Holding:
 		return true
 	case Blocked:
-		return !p.Shut
+		return !p.Shut && !p.Withdrawn
 	}
 	return false
 }

@@ -154,6 +154,8 @@ func (s Snapshot) blocked(p Plan) verdict {
 	problem := s.Problems[0]
 	message := clean(problem.Message + " " + problem.Hint)
 	switch {
+	case p.Withdrawn:
+		message = clean("It was stopped and its copy of the Secret removed; it comes back by itself once this is mended: " + message)
 	case p.Shut:
 		message = clean("It was stopped and its network closed, and comes back by itself once this is mended: " + message)
 	case s.running():

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -168,7 +169,7 @@ func TestRightsOfTheOperatorAreNarrow(t *testing.T) {
 		allowed []ask
 	}{
 		operator: {denied: []ask{
-			{"get", "", "secrets", "", "x", team}, {"list", "", "secrets", "", "", ""}, {"list", "", "configmaps", "", "", ""}, {"list", "", "configmaps", "", "", team},
+			{"get", "", "secrets", "", "x", team}, {"list", "", "secrets", "", "", ""}, {"watch", "", "secrets", "", "", ""}, {"get", "", "secrets", "", "x", ""}, {"list", "", "secrets", "", "", team}, {"list", "", "configmaps", "", "", ""}, {"list", "", "configmaps", "", "", team},
 			{"create", "", "secrets", "", "", v1alpha1.SystemNamespace}, {"update", "", "configmaps", "", "affineur-guards", v1alpha1.SystemNamespace},
 			{"escalate", rbacv1.GroupName, "clusterroles", "", "affineur-managed", ""}, {"bind", rbacv1.GroupName, "clusterroles", "", "cluster-admin", ""},
 			{"create", rbacv1.GroupName, "clusterrolebindings", "", "", ""}, {"create", rbacv1.GroupName, "roles", "", "", sandbox},
@@ -213,6 +214,42 @@ func TestRightsOfTheOperatorAreNarrow(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A team grants one Secret by name, and takes the grant back by deleting it.
+func TestAGrantIsForOneSecret(t *testing.T) {
+	must(t, client.IgnoreAlreadyExists(admin.Create(t.Context(), namespace("education", nil))))
+	text, err := os.ReadFile(filepath.Join(root, "config", "rbac", "examples", "grant-secret.yaml"))
+	must(t, err)
+	objects, err := decode(text)
+	must(t, err)
+	for _, object := range objects {
+		must(t, admin.Create(t.Context(), object))
+	}
+	may := func(verb, name string) bool {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: operator, Groups: []string{"system:authenticated"},
+			ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: verb, Resource: "secrets", Name: name, Namespace: "education"}}}
+		must(t, admin.Create(t.Context(), review))
+		return review.Status.Allowed
+	}
+	expect := func(granted bool) func() error {
+		return func() error {
+			if may("get", "outliner-token") != granted {
+				return fmt.Errorf("reading the Secret that was named: %v, want %v", !granted, granted)
+			}
+			return nil
+		}
+	}
+	soon(t, expect(true))
+	for verb, name := range map[string]string{"get": "another", "list": "", "watch": "", "update": "outliner-token", "delete": "outliner-token"} {
+		if may(verb, name) {
+			t.Errorf("the operator may %s %q", verb, name)
+		}
+	}
+	for _, object := range objects {
+		must(t, admin.Delete(t.Context(), object))
+	}
+	soon(t, expect(false))
 }
 
 // Threats 5 and 26, over everything that is shipped.

@@ -26,7 +26,9 @@ func Prototype(view View, now time.Time, paint Paint) string {
 	about(p, view.Prototype)
 	asked(p, view.Prototype)
 	sandbox(p, view.Prototype, now)
+	pilots(p, view.Prototype)
 	data(p, view.Prototype)
+	answers(p, view.Prototype)
 	production(p, view, now)
 	gaps(p, view.Prototype.Status.Gaps)
 	prototypeGates(p, view, now)
@@ -118,7 +120,42 @@ func isolated(verdict string) span {
 	}
 }
 
-// data repeats the policy's answer: a sandbox that runs was allowed its data, for Affineur starts no other.
+// pilots are told where to find the prototype, or the team what keeps them out.
+func pilots(p *page, prototype *v1alpha1.AIPrototype) {
+	wish := prototype.Spec.Sandbox
+	if wish == nil || wish.Pilots == nil {
+		return
+	}
+	groups := say("%s: ", strings.Join(wish.Pilots.Groups, ", "))
+	if status := prototype.Status.Sandbox; status != nil && status.PilotURL != "" && seen(prototype) {
+		p.field("Pilots", groups, in(good, status.PilotURL))
+		return
+	}
+	p.field("Pilots", groups, in(open, "not let in yet"))
+	if closed := condition(prototype, v1alpha1.ConditionOpenToPilots); closed != nil && closed.Message != "" {
+		p.more(say("%s", closed.Message))
+	}
+}
+
+// answers repeat what the policy says about the data, a line for every place.
+func answers(p *page, prototype *v1alpha1.AIPrototype) {
+	answer := condition(prototype, v1alpha1.ConditionDataAnswered)
+	if answer == nil || !seen(prototype) {
+		return
+	}
+	const start = " May go to "
+	first, rest, found := strings.Cut(" "+answer.Message, start)
+	if first = strings.TrimSpace(first); first != "" {
+		p.more(say("%s", first))
+	}
+	for found {
+		var next string
+		next, rest, found = strings.Cut(rest, start)
+		p.more(say("May go to %s", next))
+	}
+}
+
+// data says in a word whether it may be used: a sandbox that runs was allowed its data, for Affineur starts no other.
 func data(p *page, prototype *v1alpha1.AIPrototype) {
 	use := prototype.Spec.Data
 	if use == nil {
