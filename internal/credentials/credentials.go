@@ -67,12 +67,21 @@ func (m Maker) Make(ctx context.Context, s subject.Subject, at workload.Surround
 	return made, nil
 }
 
+// Foresee names the credentials and certificate authorities of integrations that production will need and that IT does
+// not keep yet.
+func (m Maker) Foresee(ctx context.Context, at workload.Surroundings) ([]policy.Problem, error) {
+	at.Purpose = v1alpha1.PurposeProduction
+	var made Made
+	err := m.integrations(ctx, subject.Subject{}, at, &made)
+	return made.Problems, err
+}
+
 func (m Maker) pull(ctx context.Context, _ subject.Subject, at workload.Surroundings, made *Made) error {
 	ref := at.Requirements.Registry.PullSecret
 	if ref == nil {
 		return nil
 	}
-	data, err := m.system(ctx, ref.Name, corev1.DockerConfigJsonKey, "the pull secret of registry "+at.Requirements.Registry.Prefix, made)
+	data, err := m.system(ctx, ref.Name, corev1.DockerConfigJsonKey, source{"spec.workload.container.image", "the pull secret of registry " + at.Requirements.Registry.Prefix}, made)
 	if err != nil || data == nil {
 		return err
 	}
@@ -89,7 +98,7 @@ func (m Maker) model(ctx context.Context, s subject.Subject, at workload.Surroun
 	if gateway == nil || gateway.Credentials == nil || s.Model == nil {
 		return nil
 	}
-	signing, err := m.system(ctx, gateway.Credentials.Secret.Name, KeySigning, "the signing key of model gateway "+gateway.Name, made)
+	signing, err := m.system(ctx, gateway.Credentials.Secret.Name, KeySigning, source{"spec.model.gateway", "the signing key of model gateway " + gateway.Name}, made)
 	if err != nil || signing == nil {
 		return err
 	}
@@ -98,7 +107,7 @@ func (m Maker) model(ctx context.Context, s subject.Subject, at workload.Surroun
 		TokensPerDay: s.Model.TokensPerDay, Models: []string{s.Model.Name},
 	})
 	if err != nil {
-		made.Problems = append(made.Problems, missing("The signing key of model gateway "+gateway.Name+" can't be used: "+err.Error()+"."))
+		made.Problems = append(made.Problems, missing("spec.model.gateway", "The signing key of model gateway "+gateway.Name+" can't be used: "+err.Error()+"."))
 		return nil
 	}
 	made.Secrets = append(made.Secrets, secretOf(at, workload.ModelSecret, map[string][]byte{KeyModel: []byte(key)}))
@@ -113,7 +122,7 @@ func (m Maker) integrations(ctx context.Context, _ subject.Subject, at workload.
 		}
 		data := map[string][]byte{}
 		if endpoint.Credentials != nil {
-			token, err := m.system(ctx, endpoint.Credentials.Secret.Name, KeyToken, "the credential of integration "+integration.Name, made)
+			token, err := m.system(ctx, endpoint.Credentials.Secret.Name, KeyToken, source{fieldOf(integration.Name), "the credential of integration " + integration.Name}, made)
 			if err != nil {
 				return err
 			}
@@ -140,23 +149,29 @@ func (m Maker) authority(ctx context.Context, name, integration string, made *Ma
 		return nil, err
 	}
 	if object.Data[KeyCA] == "" {
-		made.Problems = append(made.Problems, missing(fmt.Sprintf(
+		made.Problems = append(made.Problems, missing(fieldOf(integration), fmt.Sprintf(
 			"ConfigMap %s/%s with key %s, the certificate authority of integration %s, is not there.", v1alpha1.SystemNamespace, name, KeyCA, integration)))
 		return nil, nil
 	}
 	return []byte(object.Data[KeyCA]), nil
 }
 
+// source of a credential: what it is, and the field of a prototype that asks for it.
+type source struct{ field, name string }
+
+// fieldOf an integration in a prototype.
+func fieldOf(integration string) string { return "spec.integrations[name=" + integration + "]" }
+
 // system reads one key of a Secret that IT keeps for the operator; nil where it is missing.
-func (m Maker) system(ctx context.Context, name, key, what string, made *Made) ([]byte, error) {
+func (m Maker) system(ctx context.Context, name, key string, what source, made *Made) ([]byte, error) {
 	var secret corev1.Secret
 	err := m.Live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, &secret)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, err
 	}
 	if len(secret.Data[key]) == 0 {
-		made.Problems = append(made.Problems, missing(fmt.Sprintf(
-			"Secret %s/%s with key %s, %s, is not there.", v1alpha1.SystemNamespace, name, key, what)))
+		made.Problems = append(made.Problems, missing(what.field, fmt.Sprintf(
+			"Secret %s/%s with key %s, %s, is not there.", v1alpha1.SystemNamespace, name, key, what.name)))
 		return nil, nil
 	}
 	return secret.Data[key], nil
@@ -200,9 +215,9 @@ func (m Maker) Granted(ctx context.Context, namespace, name string) (map[string]
 	return secret.Data, nil, nil
 }
 
-func missing(message string) policy.Problem {
+func missing(field, message string) policy.Problem {
 	return policy.Problem{
-		Reason: v1alpha1.ReasonCredentialMissing, Owner: v1alpha1.OwnerIT, Message: message,
+		Reason: v1alpha1.ReasonCredentialMissing, Field: field, Owner: v1alpha1.OwnerIT, Message: message,
 		Hint: "IT creates it in the operator's namespace.",
 	}
 }

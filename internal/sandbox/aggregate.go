@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/workload"
 )
@@ -108,8 +107,8 @@ func (s Snapshot) imageStatus() *v1alpha1.ResolvedImage {
 	return &v1alpha1.ResolvedImage{Requested: s.Image.Requested, Resolved: s.Image.Resolved, At: seconds(s.Image.At)}
 }
 
-// gaps are what a review would object to: what the policy's rules show at once, what the security gate sees in the
-// rendered pod, and what the gates of the newest review of this subject found.
+// gaps are what a review would object to: what the policy's rules show at once, and what the gates of the newest review
+// of this subject found, or will find as far as that can be told before.
 func (s Snapshot) gaps(p Plan, now time.Time) []v1alpha1.Gap {
 	if s.deleting() || p.State == Retiring || p.State == Retired {
 		return nil
@@ -129,29 +128,19 @@ func (s Snapshot) gaps(p Plan, now time.Time) []v1alpha1.Gap {
 	for _, problem := range s.problems(p, now) {
 		add(gapOf(problem))
 	}
-	for _, gate := range s.judgements(now) {
+	judged := s.reviewed()
+	if judged == nil {
+		judged = s.early(now)
+		for _, gap := range s.foreseen() {
+			add(gap)
+		}
+	}
+	for _, gate := range judged {
 		for _, finding := range gate.Findings {
 			add(finding)
 		}
 	}
 	return out
-}
-
-// judgements of the newest review, if it speaks of the present subject and has any; otherwise those that need no
-// measurement, so that a hole shows long before a review is asked for.
-func (s Snapshot) judgements(now time.Time) []v1alpha1.GateStatus {
-	if newest := s.newest(); newest != nil && newest.Spec.SubjectDigest == s.current() && len(newest.Status.Gates) > 0 {
-		return newest.Status.Gates
-	}
-	if s.Subject == nil {
-		return nil
-	}
-	early := s.record(0)
-	early.Requirements.Gates = slices.DeleteFunc(slices.Clone(early.Requirements.Gates), func(gate v1alpha1.Gate) bool {
-		// Who only tries something out has no demand to state yet.
-		return gate.Type == v1alpha1.GateScalability && s.Subject.Demand == nil
-	})
-	return assess.Gates(early, nil, now)
 }
 
 // problems are all that is known, also those that stand in nobody's way yet.

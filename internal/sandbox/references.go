@@ -198,6 +198,9 @@ func (o *observer) read(ctx context.Context, s *Snapshot, now time.Time) (Refere
 		return out, err
 	}
 	out.Problems = append(out.Problems, out.Made.Problems...)
+	if out.Foreseen, err = o.maker.Foresee(ctx, s.surroundings()); err != nil {
+		return out, err
+	}
 	out.Keys = map[string][]string{}
 	for _, mount := range s.container().Secrets {
 		at := slices.IndexFunc(out.Made.Secrets, func(made *corev1.Secret) bool { return made.Name == workload.TeamSecret(mount.Name) })

@@ -140,7 +140,9 @@ func TestConfidentialDataAndAGatewayForPublic(t *testing.T) {
 	governing := aPolicy()
 	governing.Spec.DataRules = []v1alpha1.DataRule{{Name: "course-titles", Class: v1alpha1.DataPublic}, {Name: "attendee-feedback", Class: v1alpha1.DataConfidential}}
 	governing.Spec.Catalogue.ModelGateways = []v1alpha1.ModelGateway{{
-		Name: "default", Address: "http://gateway.models.svc:8080/v1", MayCarry: v1alpha1.MayCarry{Classes: []v1alpha1.DataClass{v1alpha1.DataPublic}},
+		Name: "default", Address: "http://gateway.models.svc:8080/v1",
+		To:       v1alpha1.Destination{Pods: &v1alpha1.PodDestination{Namespace: "models", PodLabels: map[string]string{"app": "gateway"}, Port: 8080}},
+		MayCarry: v1alpha1.MayCarry{Classes: []v1alpha1.DataClass{v1alpha1.DataPublic}},
 	}}
 	w := newWorld(t, aPrototype().with(func(p *v1alpha1.AIPrototype) {
 		p.Spec.Data.Uses = []string{"course-titles", "attendee-feedback"}

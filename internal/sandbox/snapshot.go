@@ -106,8 +106,8 @@ type References struct {
 	Made credentials.Made
 	// Live is true where they were read for this snapshot.
 	Live bool
-	// Problems of what is named and not there.
-	Problems []policy.Problem
+	// Problems of what is named and not there. Foreseen are those that only production will have.
+	Problems, Foreseen []policy.Problem
 	// Canary is the address of the isolation canary, an IP; empty where it is not there.
 	Canary string
 	// Until they are to be read again.

@@ -178,11 +178,11 @@ func TestEarlyJudgement(t *testing.T) {
 		p.Spec.Demand = nil
 		p.Spec.Workload.Container.Env = []v1alpha1.EnvVar{{Name: "DB_PASSWORD", Value: "correct-horse-battery-staple"}}
 	}))
-	gaps := w.prototype().Status.Gaps
-	if len(gaps) != 1 || gaps[0].Reason != v1alpha1.ReasonPlainSecret || gaps[0].Gate != "security" || gaps[0].Owner != v1alpha1.OwnerBusiness {
-		t.Errorf("%+v", gaps)
+	gap := w.gap(v1alpha1.ReasonPlainSecret)
+	if gap == nil || len(w.prototype().Status.Gaps) != 2 || w.gap(v1alpha1.ReasonDemandMissing) == nil {
+		t.Fatalf("%+v", w.prototype().Status.Gaps)
 	}
-	if strings.Contains(gaps[0].Message, "correct-horse") {
+	if strings.Contains(gap.Message, "correct-horse") {
 		t.Error("the gap tells the secret")
 	}
 	w.expect(v1alpha1.ConditionReady, metav1.ConditionTrue, v1alpha1.ReasonRunningInSandbox)

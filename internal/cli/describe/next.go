@@ -126,7 +126,7 @@ func stopped(view View) []Step {
 func unfilled(view View) []Step {
 	business := 0
 	for _, gap := range view.Prototype.Status.Gaps {
-		if gap.Owner == v1alpha1.OwnerBusiness {
+		if gap.Owner == v1alpha1.OwnerBusiness && !later(view.Prototype, gap) {
 			business++
 		}
 	}
@@ -138,6 +138,14 @@ func unfilled(view View) []Step {
 	default:
 		return edit(view, fmt.Sprintf("Fill the team's %d gaps named above in your manifest and apply it, or edit it here.", business))
 	}
+}
+
+// later tells gaps that are in nobody's way while a prototype is only tried.
+func later(prototype *v1alpha1.AIPrototype, gap v1alpha1.Gap) bool {
+	if prototype.Spec.Target == v1alpha1.TargetProduction {
+		return false
+	}
+	return gap.Reason == v1alpha1.ReasonDemandMissing || gap.Reason == v1alpha1.ReasonDataUndeclared || gap.Reason == v1alpha1.ReasonSampleMissing
 }
 
 func unasked(view View) []Step {
