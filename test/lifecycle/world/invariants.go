@@ -59,7 +59,7 @@ func (w *World) look(request server.Request) {
 	switch o := request.After.(type) {
 	case *appsv1.Deployment:
 		switch {
-		case strings.HasPrefix(o.Namespace, v1alpha1.SandboxPrefix):
+		case sandboxed(o.Namespace):
 			w.isolatedFirst(request, o)
 		case strings.HasPrefix(o.Namespace, v1alpha1.ProductionPrefix) && request.Verb != server.Status:
 			w.onlyWhatPassed(o)

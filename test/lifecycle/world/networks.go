@@ -27,6 +27,9 @@ import (
 // death included.
 const grace = 20 * time.Second
 
+// remeasured is how long a measurement under new network policies may take, lost runs and their pauses included.
+const remeasured = 5 * time.Minute
+
 // networks is what the world knows of the networks of sandboxes, by their namespaces.
 type networks struct {
 	// measured is what the last run inside found under a set of network policies.
@@ -40,6 +43,8 @@ type networks struct {
 	// leaks are runs inside that reached what they must not; open is since when their control has borne witness.
 	leaks map[string]leak
 	open  map[string]time.Time
+	// unproven is since when something runs under network policies under which isolation is not proven.
+	unproven map[string]time.Time
 	// forbidden is since when the policy forbids what runs in a sandbox.
 	forbidden map[string]time.Time
 }
@@ -56,7 +61,7 @@ type measurement struct {
 func newNetworks() networks {
 	return networks{
 		measured: map[string]map[string]measurement{}, proven: map[string]string{}, present: map[string]string{}, began: map[types.UID]string{},
-		leaks: map[string]leak{}, open: map[string]time.Time{}, forbidden: map[string]time.Time{},
+		leaks: map[string]leak{}, open: map[string]time.Time{}, unproven: map[string]time.Time{}, forbidden: map[string]time.Time{},
 	}
 }
 
@@ -81,6 +86,9 @@ func (w *World) networkChanged(request server.Request) {
 	n := w.truth.networks
 	switch o := request.Object().(type) {
 	case *networkingv1.NetworkPolicy:
+		if !sandboxed(o.Namespace) {
+			return
+		}
 		before, now := n.present[o.Namespace], w.policiesIn(o.Namespace)
 		n.present[o.Namespace] = now
 		if request.Actor == operatorName && before != now && n.proven[o.Namespace] == before {
@@ -89,6 +97,7 @@ func (w *World) networkChanged(request server.Request) {
 	case *corev1.Namespace:
 		if request.After == nil {
 			delete(n.proven, o.Name)
+			delete(n.present, o.Name)
 			delete(n.open, o.Name)
 			delete(n.forbidden, o.Name)
 		}
@@ -206,8 +215,9 @@ func mayCarry(policy v1alpha1.HardeningPolicySpec, limits v1alpha1.MayCarry, dat
 	})
 }
 
-// stoppedInTime: soon after isolation turned out not to be enforced, nothing is to run in the sandbox; and soon after
-// the policy forbids it, nothing does, and nothing is open.
+// stoppedInTime: soon after isolation turned out not to be enforced, nothing is to run in the sandbox; what goes on
+// under new network policies is measured under them before long; and soon after the policy forbids it, nothing runs,
+// and nothing is open.
 func (w *World) stoppedInTime() {
 	n := w.truth.networks
 	for _, namespace := range slices.Sorted(maps.Keys(n.open)) {
@@ -216,6 +226,18 @@ func (w *World) stoppedInTime() {
 				w.broken("a workload runs in %s, and %s ago it was measured that it reaches what it must not", namespace, w.clock.Sub(n.open[namespace]))
 			}
 			delete(n.open, namespace)
+		}
+	}
+	for _, namespace := range slices.Sorted(maps.Keys(n.present)) {
+		since, known := n.unproven[namespace]
+		switch {
+		case n.present[namespace] == n.proven[namespace] || w.Runs(namespace) == "":
+			delete(n.unproven, namespace)
+		case !known:
+			n.unproven[namespace] = w.clock
+		case w.clock.After(since.Add(remeasured)):
+			w.broken("what runs in %s runs for %s under network policies that were not measured", namespace, w.clock.Sub(since))
+			delete(n.unproven, namespace)
 		}
 	}
 	for _, namespace := range slices.Sorted(maps.Keys(n.forbidden)) {
