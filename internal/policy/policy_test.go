@@ -212,7 +212,13 @@ func TestCheck(t *testing.T) {
 		"no time to decide":        {func(p *v1alpha1.HardeningPolicySpec) { p.Tiers[1].Due = metav1.Duration{} }, v1alpha1.ReasonPolicyInvalid},
 		"max below default":        {func(p *v1alpha1.HardeningPolicySpec) { p.Sandbox.Lifetime.Max = metav1.Duration{Duration: time.Hour} }, v1alpha1.ReasonPolicyInvalid},
 		"no room for a probe":      {func(p *v1alpha1.HardeningPolicySpec) { p.Sandbox.Limits.PerPrototype.CPU = "100m" }, v1alpha1.ReasonPolicyInvalid},
-		"owner without a role":     {func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue.Integrations[0].Owner = "nobody" }, v1alpha1.ReasonPolicyInvalid},
+		"no room for a probe with some data": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Sandbox.Limits.PerClass = []v1alpha1.ClassLimits{{Class: v1alpha1.DataPublic, PerPrototype: v1alpha1.Resources{CPU: "1", Memory: "64Mi"}}}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"warns before it begins": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Sandbox.Lifetime.WarnBefore = metav1.Duration{Duration: -time.Hour}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"owner without a role": {func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue.Integrations[0].Owner = "nobody" }, v1alpha1.ReasonPolicyInvalid},
 		"selector with bad operator": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}
 		}, v1alpha1.ReasonSelectorInvalid},

@@ -145,7 +145,6 @@ func TestExpiring(t *testing.T) {
 		t.Fatalf("warns long before: %+v", c)
 	}
 	end := w.prototype().Status.Sandbox.ExpiresAt.Time
-	timed := w.timed
 	w.clock.SetTime(end.Add(-hours(72)))
 	w.measured()
 	w.expect(v1alpha1.ConditionExpiring, metav1.ConditionTrue, v1alpha1.ReasonEndsSoon)
@@ -160,6 +159,9 @@ func TestExpiring(t *testing.T) {
 	if told := w.told(v1alpha1.ReasonEndsSoon); len(told) != 1 || !strings.HasPrefix(told[0], corev1.EventTypeWarning) {
 		t.Errorf("told %v", told)
 	}
+	timed := w.timed
+	w.advance(time.Minute)
+	w.settle()
 	if w.timed != timed {
 		t.Error("the API server is asked for the time although nothing rests on it")
 	}
@@ -248,5 +250,28 @@ func TestClockThatJumpsTakesNothingDown(t *testing.T) {
 	w.settle()
 	if w.timed != timed {
 		t.Error("what is gone still asks for the time")
+	}
+}
+
+// TestClockThatIsBehindIsNoticed with the next measurement: by itself it would never come to the end.
+func TestClockThatIsBehindIsNoticed(t *testing.T) {
+	w := runs(t, aPrototype())
+	w.skew = hours(500)
+	w.settle()
+	if c := w.condition(v1alpha1.ConditionExpiring); c != nil {
+		t.Fatalf("asked although nothing rests on it: %+v", c)
+	}
+	w.advance(hours(1))
+	w.measured()
+	w.expect(v1alpha1.ConditionExpiring, metav1.ConditionUnknown, v1alpha1.ReasonClockDoubted)
+	w.settle()
+	w.expect(v1alpha1.ConditionExpiring, metav1.ConditionUnknown, v1alpha1.ReasonClockDoubted)
+	if *w.deployment().Spec.Replicas != 1 {
+		t.Error("stopped by one clock alone")
+	}
+	w.skew = 0
+	w.settle()
+	if c := w.condition(v1alpha1.ConditionExpiring); c != nil {
+		t.Errorf("still in doubt: %+v", c)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	nodev1 "k8s.io/api/node/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -265,5 +266,70 @@ func TestGrowthBeyondTheTeamsRoom(t *testing.T) {
 	w.settle()
 	if cpu := w.deployment().Spec.Template.Spec.Containers[0].Resources.Requests.Cpu().String(); cpu != "300m" {
 		t.Errorf("runs with %s although there is room", cpu)
+	}
+}
+
+// confidential is a policy under which the prototype's data is handled by one runtime alone.
+func confidential(runtime string) *v1alpha1.HardeningPolicy {
+	policy := aPolicy()
+	policy.Spec.Sandbox.RuntimeClasses = []v1alpha1.ClassRuntime{{Class: v1alpha1.DataInternal, RuntimeClass: runtime}}
+	return policy
+}
+
+func TestRuntimeClassThatTheClusterLacks(t *testing.T) {
+	kata := &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "kata"}, Handler: "kata"}
+	w := newWorld(t, aPrototype().obj(), confidential("kata"))
+	w.settle()
+	w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRuntimeClassMissing)
+	if got := w.prototype().Status.Summary.WaitingOn; got != "IT" || w.exists(&corev1.Namespace{}, "", w.identity.Sandbox()) {
+		t.Errorf("waits on %q", got)
+	}
+	if woken := w.handled(t.Context(), kata); len(woken) != 1 {
+		t.Errorf("its coming wakes %v", woken)
+	}
+	if woken := w.handled(t.Context(), &nodev1.RuntimeClass{ObjectMeta: metav1.ObjectMeta{Name: "gvisor"}}); len(woken) != 0 {
+		t.Errorf("another one wakes %v", woken)
+	}
+	w.must(w.client.Create(t.Context(), kata.DeepCopy()))
+	w.settle()
+	w.measures(true)
+	if name := w.deployment().Spec.Template.Spec.RuntimeClassName; name == nil || *name != "kata" {
+		t.Fatalf("runs under %v", name)
+	}
+	t.Run("what runs under it goes on without it", func(t *testing.T) {
+		w.must(w.client.Delete(t.Context(), kata.DeepCopy()))
+		w.settle()
+		w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonRuntimeClassMissing)
+		if *w.deployment().Spec.Replicas != 1 {
+			t.Error("stopped")
+		}
+	})
+	t.Run("what runs under another is stopped", func(t *testing.T) {
+		policy := &v1alpha1.HardeningPolicy{}
+		w.must(w.client.Get(t.Context(), clientKey("organisation"), policy))
+		policy.Spec = confidential("gvisor").Spec
+		w.must(w.client.Update(t.Context(), policy))
+		w.settle()
+		if *w.deployment().Spec.Replicas != 0 {
+			t.Error("goes on under a runtime that may not handle its data")
+		}
+	})
+}
+
+// TestIsolationIsMeasuredUnderTheSameRuntime, and anew under another: it may have another network.
+func TestIsolationIsMeasuredUnderTheSameRuntime(t *testing.T) {
+	s := lived(nil)
+	s.Requirements.RuntimeClass = "kata"
+	for suffix, want := range map[string]string{suffixInside: "kata", suffixControl: ""} {
+		if got := s.probe(suffix).RuntimeClass; got != want {
+			t.Errorf("%s under %q", suffix, got)
+		}
+	}
+	one, err := inputsDigest(nil, nil, "kata")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if other, _ := inputsDigest(nil, nil, ""); one == other {
+		t.Error("another runtime is not measured anew")
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/run"
 )
 
 // Witness is a second clock, asked before time alone takes anything down, brings it back, or stops the first clock.
@@ -46,7 +47,8 @@ func (o *observer) witness(ctx context.Context, s *Snapshot, now time.Time) erro
 	return err
 }
 
-// needsWitness is false as long as nothing changes, so that a pass without news asks nobody.
+// needsWitness is false as long as nothing changes, so that a pass without news asks nobody. With every measurement of
+// isolation the clocks are compared too: one that is behind would never ask by itself.
 func (s Snapshot) needsWitness(now time.Time) bool {
 	over := s.life(now).over(now)
 	switch {
@@ -54,10 +56,22 @@ func (s Snapshot) needsWitness(now time.Time) bool {
 		return false
 	case s.heldBefore().IsZero() != s.waitsForIT(now).IsZero():
 		return true
-	case over:
-		return s.exists() || s.measuring()
+	case over && (s.exists() || s.measuring()):
+		return true
 	}
-	return s.expiredBefore()
+	return s.doubtedBefore() || !over && (s.expiredBefore() || s.bothEnded())
+}
+
+// doubtedBefore tells whether the clocks differed on the pass before.
+func (s Snapshot) doubtedBefore() bool {
+	c := apimeta.FindStatusCondition(s.Prototype.Status.Conditions, v1alpha1.ConditionExpiring)
+	return c != nil && c.Reason == v1alpha1.ReasonClockDoubted
+}
+
+// bothEnded tells whether a measurement of isolation is to be judged.
+func (s Snapshot) bothEnded() bool {
+	ended := func(p Probe) bool { return p.present() && p.State != run.Running }
+	return ended(s.Inside) && ended(s.Control)
 }
 
 // expiredBefore tells whether the sandbox's life was found over on the pass before.

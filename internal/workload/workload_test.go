@@ -304,7 +304,18 @@ func TestQuota(t *testing.T) {
 		if room := hard[corev1.ResourcePods]; room.Value() < replicas+1 {
 			t.Errorf("%d replicas: %s pods", replicas, room.String())
 		}
-		for _, none := range []corev1.ResourceName{corev1.ResourceServicesNodePorts, corev1.ResourceServicesLoadBalancers, corev1.ResourcePersistentVolumeClaims} {
+		for _, some := range []corev1.ResourceName{
+			corev1.ResourcePods, corev1.ResourceServices, corev1.ResourceSecrets, corev1.ResourceConfigMaps,
+			"count/deployments.apps", "count/replicasets.apps", "count/jobs.batch",
+		} {
+			if room, ok := hard[some]; !ok || room.IsZero() {
+				t.Errorf("%s is not counted, or forbidden", some)
+			}
+		}
+		for _, none := range []corev1.ResourceName{
+			corev1.ResourceServicesNodePorts, corev1.ResourceServicesLoadBalancers, corev1.ResourcePersistentVolumeClaims,
+			corev1.ResourceReplicationControllers, "count/statefulsets.apps", "count/daemonsets.apps", "count/cronjobs.batch",
+		} {
 			if room, ok := hard[none]; !ok || !room.IsZero() {
 				t.Errorf("%s is not forbidden", none)
 			}
@@ -337,5 +348,29 @@ func TestNamespace(t *testing.T) {
 				t.Errorf("%s: %s is %q, want %q", purpose, label, namespace.Labels[label], want)
 			}
 		}
+	}
+}
+
+// TestRuntimeClass: what is reviewed, tried and promoted runs under the runtime that the policy wants, and so does what
+// measures in its place.
+func TestRuntimeClass(t *testing.T) {
+	for _, purpose := range purposes {
+		place := at(purpose)
+		if name := PodTemplate(sample(), place).Spec.RuntimeClassName; name != nil {
+			t.Errorf("%s: %s although nobody asks for one", purpose, *name)
+		}
+		place.Requirements.RuntimeClass = "kata"
+		if name := PodTemplate(sample(), place).Spec.RuntimeClassName; name == nil || *name != "kata" {
+			t.Errorf("%s: %v", purpose, name)
+		}
+	}
+	r := aRun()
+	r.RuntimeClass = "kata"
+	job, err := r.Job()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name := job.Spec.Template.Spec.RuntimeClassName; name == nil || *name != "kata" {
+		t.Errorf("runner: %v", name)
 	}
 }

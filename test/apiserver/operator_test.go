@@ -13,12 +13,15 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	nodev1 "k8s.io/api/node/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	sandboxes "github.com/affineur/affineur/internal/sandbox"
 )
 
 // Threat 26: a stolen token of the operator, with every right that RBAC can give.
@@ -145,13 +148,25 @@ func TestTheOperatorDoesItsWork(t *testing.T) {
 	must(t, op.Update(t.Context(), made))
 	must(t, op.Delete(t.Context(), made))
 
+	now, err := sandboxes.ServerClock{Client: op}.Now(t.Context())
+	must(t, err)
+	var waits v1alpha1.AIPrototype
+	must(t, op.Get(t.Context(), client.ObjectKeyFromObject(p), &waits))
+	// Both times are the API server's, so that no clock of this machine is asked.
+	if now.Before(waits.CreationTimestamp.Time) {
+		t.Errorf("the API server says it is %v, after it made something at %v", now, waits.CreationTimestamp)
+	}
+	if err := op.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: "affineur-clock"}, &coordinationv1.Lease{}); !apierrors.IsNotFound(err) {
+		t.Errorf("asking for the time leaves something behind: %v", err)
+	}
 	must(t, op.Create(t.Context(), event("served.1")))
 	must(t, op.Create(t.Context(), &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "affineur"}}))
 	must(t, op.Create(t.Context(), &authenticationv1.TokenReview{Spec: authenticationv1.TokenReviewSpec{Token: "x"}}))
 	must(t, op.Create(t.Context(), &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{User: "x",
 		NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: "/metrics", Verb: "get"}}}))
 	for _, list := range []client.ObjectList{&v1alpha1.AIPrototypeList{}, &v1alpha1.HardeningReviewList{}, &v1alpha1.HardeningDecisionList{}, &v1alpha1.HardeningPolicyList{},
-		&corev1.NamespaceList{}, &corev1.PodList{}, &rbacv1.RoleBindingList{}, &admissionv1.ValidatingAdmissionPolicyList{}} {
+		&corev1.NamespaceList{}, &corev1.PodList{}, &rbacv1.RoleBindingList{}, &admissionv1.ValidatingAdmissionPolicyList{},
+		&nodev1.RuntimeClassList{}} {
 		must(t, op.List(t.Context(), list))
 	}
 	must(t, op.Get(t.Context(), client.ObjectKeyFromObject(configMapIn(team, t)), &corev1.ConfigMap{}))
@@ -171,6 +186,7 @@ func TestRightsOfTheOperatorAreNarrow(t *testing.T) {
 		operator: {denied: []ask{
 			{"get", "", "secrets", "", "x", team}, {"list", "", "secrets", "", "", ""}, {"watch", "", "secrets", "", "", ""}, {"get", "", "secrets", "", "x", ""}, {"list", "", "secrets", "", "", team}, {"list", "", "configmaps", "", "", ""}, {"list", "", "configmaps", "", "", team},
 			{"create", "", "secrets", "", "", v1alpha1.SystemNamespace}, {"update", "", "configmaps", "", "affineur-guards", v1alpha1.SystemNamespace},
+			{"create", nodev1.GroupName, "runtimeclasses", "", "", ""}, {"delete", nodev1.GroupName, "runtimeclasses", "", "x", ""},
 			{"escalate", rbacv1.GroupName, "clusterroles", "", "affineur-managed", ""}, {"bind", rbacv1.GroupName, "clusterroles", "", "cluster-admin", ""},
 			{"create", rbacv1.GroupName, "clusterrolebindings", "", "", ""}, {"create", rbacv1.GroupName, "roles", "", "", sandbox},
 			{"impersonate", "", "users", "", ann, ""}, {"impersonate", "", "groups", "", itSecurity, ""}, {"impersonate", "", "serviceaccounts", "", "default", "kube-system"},

@@ -166,6 +166,36 @@ func TestTeamAtCapacity(t *testing.T) {
 	})
 }
 
+// TestRaceForTheLastPlace: whoever is first, exactly one has it in the end, and the others know their places.
+func TestRaceForTheLastPlace(t *testing.T) {
+	play(t, func(w *world.World) {
+		w.EditsPolicy(func(p *v1alpha1.HardeningPolicy) { p.Spec.Sandbox.Limits.PrototypesPerTeam = 1 })
+		tags(w)
+		w.Says("three prototypes are applied at once")
+		all := []string{world.Name, "second", "third"}
+		for _, name := range all {
+			p := world.NewPrototype(sandbox, "1.4")
+			p.Name = name
+			w.Creates(world.Lead, p)
+		}
+		one := func() {
+			w.Helper()
+			w.Settle()
+			got := map[string]string{}
+			for _, name := range all {
+				got[w.Place(name)] = name
+			}
+			w.Expect(got["has room"] != "" && got["1 of 2"] != "" && got["2 of 2"] != "", "places %v", got)
+		}
+		one()
+		w.Says("whoever has it is suspended and comes back, while the next one takes it")
+		w.Edits(world.Lead, func(p *v1alpha1.AIPrototype) { p.Spec.Suspend = true })
+		w.Until("the suspended one gives its room back", func() bool { return w.Place(world.Name) == "" })
+		w.Edits(world.Lead, func(p *v1alpha1.AIPrototype) { p.Spec.Suspend = false })
+		one()
+	})
+}
+
 // TestRuntimeClassMissing: data that only a certain runtime may handle is handled under no other.
 func TestRuntimeClassMissing(t *testing.T) {
 	play(t, func(w *world.World) {

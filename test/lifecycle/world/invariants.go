@@ -238,10 +238,26 @@ func (w *World) noRunsLeft() {
 	}
 }
 
+// roomIsKept: once everything is at rest, no more workloads run in the team's sandboxes than the policy gives it.
+func (w *World) roomIsKept() {
+	most := get(w, &v1alpha1.HardeningPolicy{}, "", "organisation").Spec.Sandbox.Limits.PrototypesPerTeam
+	var running int32
+	for _, object := range w.server.All(deploymentKind) {
+		d := object.(*appsv1.Deployment)
+		if strings.HasPrefix(d.Namespace, v1alpha1.SandboxPrefix) && ptr.Deref(d.Spec.Replicas, 1) > 0 {
+			running++
+		}
+	}
+	if most > 0 && running > most {
+		w.broken("%d workloads run in sandboxes of the team, which may have %d", running, most)
+	}
+}
+
 // atRest are the invariants that hold once nothing is under way.
 func (w *World) atRest() {
 	w.nothingLeft()
 	w.noRunsLeft()
+	w.roomIsKept()
 	for _, object := range w.server.All(prototypeKind) {
 		w.saysWhoseTurn(object.(*v1alpha1.AIPrototype))
 	}
