@@ -94,6 +94,7 @@ fi
 
 say "kinds, rights and namespaces"
 k delete crd aiprototypes.affineur.dev hardeningreviews.affineur.dev hardeningdecisions.affineur.dev hardeningpolicies.affineur.dev \
+  emergencystops.affineur.dev \
   --ignore-not-found --timeout="$TIMEOUT"
 k delete clusterrolebindings,clusterroles -l "$ours"
 k delete namespace affineur-gates affineur-records affineur-system --ignore-not-found --timeout="$TIMEOUT"
