@@ -86,6 +86,9 @@ const (
 	ReasonNotEnforced = "NetworkPolicyNotEnforced"
 	// ReasonIsolationInconclusive means that isolation could not be measured.
 	ReasonIsolationInconclusive = "IsolationInconclusive"
+	// ReasonIsolationLost, of an event, means that a workload is stopped because its isolation was lost, or was not shown
+	// for too long.
+	ReasonIsolationLost = "IsolationLost"
 	// ReasonNoPolicy means that no HardeningPolicy governs the namespace.
 	ReasonNoPolicy = "NoGoverningPolicy"
 	// ReasonPolicyTie means that more than one HardeningPolicy governs the namespace.

@@ -98,6 +98,11 @@ const (
 	CanaryDeniedPort = 8081
 	// CanaryAllowedPort is what a probe, and only a probe, is let through to: the positive control.
 	CanaryAllowedPort = 8082
+	// ProbeClosedPort is where a probe listens and nobody may reach it, and ProbeOpenPort where its control may.
+	ProbeClosedPort = 8083
+	ProbeOpenPort   = 8084
+	// KubeletPort is where a node's kubelet listens.
+	KubeletPort = 10250
 	// RunnerAccount is the ServiceAccount without rights of runs in the gates namespace.
 	RunnerAccount = "runner"
 )

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -92,11 +94,23 @@ func (r runner) leave(envelope []byte) error {
 	return nil
 }
 
+// here is where the run is, as the kubelet says in its environment.
+func (r runner) here() probe.Here {
+	at := probe.Here{Guard: r.guard}
+	at.Node, _ = netip.ParseAddr(os.Getenv(evidence.NodeAddressEnv))
+	for text := range strings.SplitSeq(os.Getenv(evidence.PodAddressesEnv), ",") {
+		if address, err := netip.ParseAddr(text); err == nil && len(at.Pod) < 2 {
+			at.Pod = append(at.Pod, address)
+		}
+	}
+	return at
+}
+
 // measure does what the spec asks.
 func (r runner) measure(ctx context.Context, spec evidence.RunSpec) (report evidence.Report, err error) {
 	switch spec.Kind() {
 	case evidence.KindIsolation:
-		report.Isolation, err = probe.Isolation(ctx, *spec.Isolation)
+		report.Isolation, err = probe.Isolation(ctx, *spec.Isolation, r.here())
 	case evidence.KindLoad:
 		report.Load, err = load.Run(ctx, *spec.Load, r.guard.DialContext)
 	case evidence.KindIntegration:

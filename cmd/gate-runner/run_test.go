@@ -221,7 +221,7 @@ func TestCommandCanary(t *testing.T) {
 		{Name: "tcp", Network: "tcp", Address: address, Mode: "echo", Settle: evidence.SettleReached, Timeout: seconds(1)},
 		{Name: "udp", Network: "udp", Address: address, Mode: "echo", Settle: evidence.SettleReached, Timeout: seconds(1)},
 	}}
-	report, err := probe.Isolation(t.Context(), spec)
+	report, err := probe.Isolation(t.Context(), spec, probe.Here{})
 	if err != nil {
 		t.Fatal(err)
 	}

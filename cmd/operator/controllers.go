@@ -73,9 +73,9 @@ func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) e
 	return (&sandbox.Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer,
 		Resolver: registry.Resolver{Live: manager.GetAPIReader()}, Maker: p.maker, Collector: p.collector, Routes: routes,
-		Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
+		Tailer: p.collector, Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
 		Witness:  sandbox.ServerClock{Client: manager.GetClient()},
-		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, MeasureEvery: o.remeasure},
+		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Beyond: o.beyond, MeasureEvery: o.remeasure},
 	}).SetupWithManager(ctx, manager)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"time"
 
@@ -28,6 +29,7 @@ type options struct {
 	healthAddr  string
 	runnerImage string
 	remeasure   time.Duration
+	beyond      netip.AddrPort
 }
 
 func main() {
@@ -37,6 +39,7 @@ func main() {
 	flag.StringVar(&o.healthAddr, "health-probe-bind-address", ":8081", "where probes are answered")
 	flag.StringVar(&o.runnerImage, "runner-image", os.Getenv("AFFINEUR_RUNNER_IMAGE"), "the gate-runner's image; default from AFFINEUR_RUNNER_IMAGE")
 	flag.DurationVar(&o.remeasure, "remeasure-isolation", time.Hour, "how often the isolation of a running sandbox is measured again")
+	flag.TextVar(&o.beyond, "isolation-beyond", netip.AddrPort{}, "IP:port of something outside the cluster that no sandbox may reach and pods elsewhere do, to try; nothing is tried without it")
 	zapOptions := zap.Options{}
 	zapOptions.BindFlags(flag.CommandLine)
 	flag.Parse()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/subject"
 )
@@ -94,12 +95,21 @@ func results(targets []evidence.Target, at time.Time, reached bool) []evidence.T
 // isolationOf are the two reports of a measurement inside the sandbox and its control.
 func isolationOf(t *testing.T, rec record.Record, at time.Time, about string, holes bool) []record.Report {
 	t.Helper()
-	denied := targets(canary, server, evidence.SettleBlocked)
-	allowed := []evidence.Target{
-		{Name: TargetAllowedTCP, Network: evidence.NetworkTCP, Address: canary + ":8082"}, {Name: TargetAllowedUDP, Network: evidence.NetworkUDP, Address: canary + ":8082"},
+	tables := map[isolation.Vantage]*evidence.IsolationReport{isolation.Inside: {}, isolation.Outside: {}}
+	for i, x := range Paths() {
+		add := func(v isolation.Vantage, reached bool) {
+			target := evidence.Target{Name: x.Target, Network: evidence.NetworkTCP, Address: fmt.Sprintf("%s:%d", canary, 9000+i)}
+			tables[v].Targets = append(tables[v].Targets, results([]evidence.Target{target}, at, reached)...)
+		}
+		if x.IfAny {
+			continue
+		}
+		add(x.From, x.Want == isolation.Reachable || holes && x.Direction == isolation.Egress)
+		if x.Witness != "" {
+			add(x.Witness, true)
+		}
 	}
-	inside := &evidence.IsolationReport{Targets: append(results(denied, at, holes), results(allowed, at, true)...)}
-	outside := &evidence.IsolationReport{Targets: results(denied, at, true)}
+	inside, outside := tables[isolation.Inside], tables[isolation.Outside]
 	tail := fmt.Sprint(at.Unix())
 	reports := []record.Report{
 		kept(t, rec, ReportIsolation, "isolation-"+tail, about, evidence.Report{FinishedAt: at, Isolation: inside}),

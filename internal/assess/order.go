@@ -13,29 +13,11 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
-	"github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/gate/scalability"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
 )
-
-// Names of the targets that tell whether a network policy is enforced, as reports hold them.
-const (
-	TargetDeniedTCP  = "canary-denied-tcp"
-	TargetDeniedUDP  = "canary-denied-udp"
-	TargetAllowedTCP = "canary-allowed-tcp"
-	TargetAllowedUDP = "canary-allowed-udp"
-	TargetAPIServer  = "api-server"
-)
-
-// forbidden are the targets that neither a sandbox nor production may reach.
-var forbidden = []string{TargetDeniedTCP, TargetDeniedUDP, TargetAPIServer}
-
-// Paths of a sandbox and how they should be.
-func Paths() []isolation.Expectation {
-	return isolation.Egresses(forbidden, []string{TargetAllowedTCP, TargetAllowedUDP})
-}
 
 // Patience is how long a measurement may take. The first attempt is as short as the policy says; one that came to
 // nothing is made anew with more of it.

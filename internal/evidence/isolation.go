@@ -53,6 +53,8 @@ type Target struct {
 	// Address is host:port. Where the target should be blocked, the host must be an IP address: a name that does
 	// not resolve, or a Service without endpoints, would look like a blocked target.
 	Address string `json:"address"`
+	// Place takes the place of the host, which is then empty.
+	Place Place `json:"place,omitempty"`
 	// Mode is echo or connect.
 	Mode Mode `json:"mode"`
 	// Settle says which answer to wait for.
@@ -67,8 +69,13 @@ type IsolationSpec struct {
 	Targets []Target `json:"targets"`
 	// Window is how long to go on trying at least, so that two runs can be made to overlap. At most 5 minutes.
 	Window Duration `json:"window,omitempty"`
-	// Deadline is how long to wait for targets to settle. Above zero, at least Window, at most 10 minutes.
+	// Deadline is how long to wait for targets to settle. Above zero, at least Window, at most 10 minutes. With a
+	// meeting it counts from when the other run is at work.
 	Deadline Duration `json:"deadline"`
+	// Serve are ports on which the run is itself a canary until it ends, over TCP and UDP; at most 8.
+	Serve []int `json:"serve,omitempty"`
+	// Meeting with the other run of a pair; without one a run goes by Window alone.
+	Meeting *Meeting `json:"meeting,omitempty"`
 }
 
 // TargetResult is what happened to one target.
@@ -99,7 +106,8 @@ type TargetResult struct {
 	ElapsedMicroseconds Micros `json:"elapsedMicroseconds"`
 }
 
-// IsolationReport holds one result for each target, in the order asked.
+// IsolationReport holds one result for each target, in the order asked. Targets at a place that the run never learned
+// are left out.
 type IsolationReport struct {
 	Targets []TargetResult `json:"targets"`
 }
@@ -131,6 +139,22 @@ func (s *IsolationSpec) validate() error {
 	if err := within(s.Deadline.Std(), max(s.Window.Std(), time.Millisecond), 10*time.Minute); err != nil {
 		return fmt.Errorf("deadline: %w", err)
 	}
+	if len(s.Serve) > 8 {
+		return errors.New("serve has more than 8 ports")
+	}
+	for _, port := range s.Serve {
+		if port < 1024 || port > 65535 {
+			return errors.New("serve: a port is not between 1024 and 65535")
+		}
+	}
+	if err := s.Meeting.validate(); err != nil {
+		return fmt.Errorf("meeting: %w", err)
+	}
+	for i, t := range s.Targets {
+		if s.Meeting == nil && t.Place.other() {
+			return fmt.Errorf("targets[%d]: there is no other run to meet", i)
+		}
+	}
 	return validateTargets(s.Targets)
 }
 
@@ -147,13 +171,15 @@ func validateTargets(targets []Target) error {
 
 func (t Target) validate() error {
 	host, port, err := net.SplitHostPort(t.Address)
-	if err != nil || host == "" || len(t.Address) > maxText {
-		return errors.New("address is not host:port")
+	if err != nil || (host == "") != (t.Place != PlaceNone) || len(t.Address) > maxText {
+		return errors.New("address is not host:port, or with a place :port")
 	}
 	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
 		return errors.New("port is not a number from 1 to 65535")
 	}
 	switch {
+	case !places[t.Place]:
+		return errors.New("unknown place")
 	case t.Network != NetworkTCP && t.Network != NetworkUDP:
 		return errors.New("network is neither tcp nor udp")
 	case t.Mode != ModeEcho && t.Mode != ModeConnect:
@@ -163,7 +189,7 @@ func (t Target) validate() error {
 	case t.Settle != SettleAny && t.Settle != SettleReached && t.Settle != SettleBlocked:
 		return errors.New("settle is neither reached nor blocked")
 	}
-	if _, err := netip.ParseAddr(host); err != nil && t.Settle == SettleBlocked {
+	if _, err := netip.ParseAddr(host); err != nil && t.Settle == SettleBlocked && t.Place == PlaceNone {
 		return errors.New("a target that should be blocked is named by IP address")
 	}
 	if err := within(t.Timeout.Std(), 10*time.Millisecond, 30*time.Second); err != nil {

@@ -18,15 +18,18 @@ const (
 	maxProbes = 256
 	// probeTime bounds one connection.
 	probeTime = 5 * time.Second
+	// NoHealth in place of a port: nobody asks over HTTP.
+	NoHealth = -1
 )
 
 // Canary is a target that probes try to reach: it answers on some ports over TCP and UDP, and on another port says
-// over HTTP (/healthz) that it does.
+// over HTTP (/healthz) that it does. Over TCP it also lets two runs find each other (lobby.go).
 type Canary struct {
 	started time.Time
 	tcp     []net.Listener
 	udp     []net.PacketConn
 	health  net.Listener
+	lobby   lobby
 }
 
 // ListenCanary opens all ports or none. An empty host means all addresses.
@@ -57,6 +60,9 @@ func (c *Canary) listen(ctx context.Context, host string, ports []int, healthPor
 			return err
 		}
 		c.udp = append(c.udp, p)
+	}
+	if healthPort == NoHealth {
+		return nil
 	}
 	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(healthPort)))
 	if err != nil {
@@ -91,7 +97,9 @@ func (c *Canary) Serve(ctx context.Context) error {
 	for _, p := range c.udp {
 		g.Go(func() error { return c.serveUDP(p) })
 	}
-	g.Go(c.serveHealth)
+	if c.health != nil {
+		g.Go(c.serveHealth)
+	}
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, net.ErrClosed) {
 		return nil
@@ -116,8 +124,12 @@ func (c *Canary) serveTCP(l net.Listener, slots chan struct{}) error {
 			if err != nil {
 				return
 			}
+			out := answer(line, time.Since(c.started))
+			if out == nil {
+				out = c.lobby.answer(line, time.Now())
+			}
 			// A probe that does not wait for its answer is its own business.
-			_, _ = conn.Write(answer(line, time.Since(c.started)))
+			_, _ = conn.Write(out)
 		}()
 	}
 }

@@ -24,7 +24,7 @@ const (
 	probeWord  = "affineur-probe/1"
 	canaryWord = "affineur-canary/1"
 	// maxLine bounds a line of the protocol.
-	maxLine = 128
+	maxLine = 256
 )
 
 var errNoEcho = errors.New("the answer is not the canary's")

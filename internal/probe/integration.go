@@ -42,7 +42,9 @@ func Integration(ctx context.Context, spec evidence.IntegrationSpec, guard Guard
 		})
 	}
 	g.Go(func() (err error) {
-		report.Unreachable, err = followAll(ctx, spec.Unreachable, 0, spec.Deadline.Std())
+		c := newCourse(Here{}, spec.Unreachable)
+		defer c.alone(0, spec.Deadline.Std())()
+		report.Unreachable, err = c.followAll(ctx, spec.Unreachable)
 		return err
 	})
 	if err := g.Wait(); err != nil {
@@ -62,7 +64,7 @@ func insist(ctx context.Context, c evidence.Check, guard Guard, deadline time.Ti
 		if r.OK || !time.Now().Before(deadline) {
 			return r, nil
 		}
-		if err := sleep(ctx, pause); err != nil {
+		if err := wait(ctx, pause, nil); err != nil {
 			return r, err
 		}
 	}

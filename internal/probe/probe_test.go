@@ -58,7 +58,7 @@ func target(network evidence.Network, mode evidence.Mode, port int, settle evide
 func run(t *testing.T, window, deadline time.Duration, targets ...evidence.Target) *evidence.IsolationReport {
 	t.Helper()
 	spec := evidence.IsolationSpec{Targets: targets, Window: evidence.Duration(window), Deadline: evidence.Duration(deadline)}
-	r, err := Isolation(t.Context(), spec)
+	r, err := Isolation(t.Context(), spec, Here{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestIsolationStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(100*time.Millisecond, cancel)
 	began := time.Now()
-	if r, err := Isolation(ctx, evidence.IsolationSpec{Targets: []evidence.Target{slow}, Deadline: slow.Timeout}); err == nil {
+	if r, err := Isolation(ctx, evidence.IsolationSpec{Targets: []evidence.Target{slow}, Deadline: slow.Timeout}, Here{}); err == nil {
 		t.Errorf("a stopped run measured %+v", r)
 	}
 	if took := time.Since(began); took > 15*time.Second {

@@ -63,13 +63,8 @@ func (r Report) Object() (*corev1.ConfigMap, error) {
 	if len(r.Body) > MaxReport {
 		return nil, fmt.Errorf("report %s has %d bytes, more than %d", r.Name, len(r.Body), MaxReport)
 	}
-	var packed bytes.Buffer
-	// Without a name or a time in its header, so that the same report packs to the same bytes.
-	writer := gzip.NewWriter(&packed)
-	if _, err := writer.Write(r.Body); err != nil {
-		return nil, err
-	}
-	if err := writer.Close(); err != nil {
+	packed, err := pack(r.Body)
+	if err != nil {
 		return nil, err
 	}
 	labels := r.Prototype.Labels("report")
@@ -87,7 +82,7 @@ func (r Report) Object() (*corev1.ConfigMap, error) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: r.Name, Labels: labels},
 		Immutable:  ptr.To(true),
 		Data:       data,
-		BinaryData: map[string][]byte{keyReport: packed.Bytes()},
+		BinaryData: map[string][]byte{keyReport: packed},
 	}, nil
 }
 

@@ -2,6 +2,7 @@ package review
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/policy"
@@ -122,18 +124,19 @@ func (w *world) guarded() *corev1.ConfigMap {
 // isolated are the two reports of a measurement that found the sandbox isolated.
 func (w *world) isolated(at time.Time) []client.Object {
 	inputs := "sha256:" + strings.Repeat("c", 64)
-	canary := evidence.Target{Network: evidence.NetworkTCP, Address: canaryAddress + ":8081"}
-	targets := func(names ...string) []evidence.Target {
-		var out []evidence.Target
-		for _, name := range names {
-			target := canary
-			target.Name = name
-			out = append(out, target)
+	tables := map[isolation.Vantage][]evidence.TargetResult{}
+	for i, x := range assess.Paths() {
+		target := []evidence.Target{{Name: x.Target, Network: evidence.NetworkTCP, Address: fmt.Sprintf("%s:%d", canaryAddress, 9000+i)}}
+		up := reached(target, at.Add(-9*time.Second), at)
+		switch {
+		case x.IfAny:
+		case x.Want == isolation.Reachable:
+			tables[x.From] = append(tables[x.From], up...)
+		default:
+			tables[x.From] = append(tables[x.From], blocked(target, at.Add(-5*time.Second), at)...)
+			tables[x.Witness] = append(tables[x.Witness], up...)
 		}
-		return out
 	}
-	denied := targets(assess.TargetDeniedTCP, assess.TargetDeniedUDP, assess.TargetAPIServer)
-	allowed := targets(assess.TargetAllowedTCP, assess.TargetAllowedUDP)
 	network, err := assess.SandboxNetwork(w.rec.Prototype, w.rec.Requirements, w.rec.Subject.Container.Port)
 	w.must(err)
 	var out []client.Object
@@ -150,8 +153,8 @@ func (w *world) isolated(at time.Time) []client.Object {
 		w.must(err)
 		out = append(out, object)
 	}
-	keep(assess.ReportIsolation, identity.Run("isolation", "1"), append(blocked(denied, at.Add(-5*time.Second), at), reached(allowed, at.Add(-5*time.Second), at)...))
-	keep(assess.ReportIsolationControl, identity.Run("control", "1"), reached(denied, at.Add(-9*time.Second), at))
+	keep(assess.ReportIsolation, identity.Run("isolation", "1"), tables[isolation.Inside])
+	keep(assess.ReportIsolationControl, identity.Run("control", "1"), tables[isolation.Outside])
 	return out
 }
 

@@ -43,6 +43,8 @@ type Result struct {
 	Why string
 	// StartedAt is when the Job was made.
 	StartedAt time.Time
+	// Node that its pod runs on; empty while it has none.
+	Node string
 	// Opened is the evidence of a measured run.
 	Opened *evidence.Opened
 	// Nonce that the evidence carries.
@@ -74,6 +76,9 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 	pod, err := c.pod(ctx, &job)
 	if err != nil {
 		return result, err
+	}
+	if pod != nil {
+		result.Node = pod.Spec.NodeName
 	}
 	return c.judge(ctx, &job, pod, want, result)
 }
@@ -135,6 +140,24 @@ func (c Collector) log(ctx context.Context, pod *corev1.Pod) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(stream, evidence.MaxLogBytes))
 	return raw, errors.Join(err, stream.Close())
 }
+
+// Tail is the end of what a container wrote, of at most the given length. What was written long before is not read.
+func (c Collector) Tail(ctx context.Context, namespace, pod, container string, length int) ([]byte, error) {
+	stream, err := c.Logs.CoreV1().Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{
+		Container: container, TailLines: ptr.To[int64](maxTailLines), LimitBytes: ptr.To[int64](maxTail), Timestamps: true,
+	}).Stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := io.ReadAll(io.LimitReader(stream, maxTail))
+	return raw[max(0, len(raw)-length):], errors.Join(err, stream.Close())
+}
+
+// Bounds of what is read for a tail.
+const (
+	maxTailLines = 2000
+	maxTail      = 1 << 20
+)
 
 // terminated is how the runner's container ended, or what its pod waits for.
 func terminated(pod *corev1.Pod) (*corev1.ContainerStateTerminated, string) {

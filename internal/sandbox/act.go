@@ -28,6 +28,7 @@ type actor struct {
 	client client.Client
 	writer *apply.Writer
 	routes *Routes
+	tailer Tailer
 }
 
 // errWaiting ends a pass that has to wait; what for is in the outcome.
@@ -73,12 +74,16 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.prepare(ctx, s, seen, out)
 	case KeepReports:
 		return a.keepReports(ctx, s)
+	case PruneReports:
+		return a.pruneReports(ctx, s)
+	case KeepLogs:
+		out.Logs = a.keepLogs(ctx, s, p)
 	case RemoveRuns:
 		return a.removeRuns(ctx, s, seen)
 	case StartControl:
-		return a.start(ctx, s, suffixControl)
+		return a.start(ctx, s, suffixControl, out)
 	case StartInside:
-		return a.start(ctx, s, suffixInside)
+		return a.start(ctx, s, suffixInside, out)
 	case RunWorkload:
 		return a.runWorkload(ctx, s, out)
 	case StopWorkload:
@@ -216,13 +221,26 @@ func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) e
 	return nil
 }
 
-func (a *actor) start(ctx context.Context, s *Snapshot, suffix string) error {
-	job, err := s.job(suffix, rand.Text())
+// start a run. The one inside meets its control by the control's nonce; where the control was there already, that is
+// known when it is in the cache.
+func (a *actor) start(ctx context.Context, s *Snapshot, suffix string, out *Outcome) error {
+	nonce := rand.Text()
+	job, err := s.job(suffix, nonce)
 	if err != nil {
 		return err
 	}
-	_, err = a.writer.CreateOnce(ctx, job)
-	return err
+	outcome, err := a.writer.CreateOnce(ctx, job)
+	if err != nil {
+		return err
+	}
+	if outcome != apply.Created {
+		out.Retry = time.Second
+		return errWaiting
+	}
+	if suffix == suffixControl {
+		s.Control.Nonce = nonce
+	}
+	return nil
 }
 
 func (a *actor) runWorkload(ctx context.Context, s *Snapshot, out *Outcome) error {

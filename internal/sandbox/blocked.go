@@ -41,12 +41,7 @@ func (s Snapshot) block(now time.Time) Plan {
 		s.withdraw(&plan)
 		plan.do(PrepareSandbox)
 		s.isolate(&plan, now)
-		if verdict := plan.verdict(s); verdict != nil && verdict.Verdict == verdictNotEnforced {
-			plan.State = Unenforced
-			if s.running() {
-				plan.first(StopWorkload)
-			}
-		}
+		s.halt(&plan, now)
 	}
 	return plan
 }

@@ -33,7 +33,7 @@ func (s Snapshot) conditions(answer verdict, p Plan, o Outcome, now time.Time) [
 	set(v1alpha1.ConditionReady, answer.ready, answer.reason, answer.message)
 	onlyWhile(v1alpha1.ConditionReconciling, answer.working)
 	onlyWhile(v1alpha1.ConditionStalled, answer.stalled)
-	s.isolationCondition(p, set)
+	s.isolationCondition(p, set, now)
 	s.sandboxCondition(answer, p, set)
 	if !s.deleting() {
 		s.reviewCondition(p, o, set)
@@ -66,7 +66,7 @@ const maxAnswer = 4096
 
 type setter func(kind string, status metav1.ConditionStatus, reason, message string)
 
-func (s Snapshot) isolationCondition(p Plan, set setter) {
+func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
 	isolation := p.verdict(s)
 	switch {
 	case p.absent():
@@ -78,6 +78,8 @@ func (s Snapshot) isolationCondition(p Plan, set setter) {
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation, "Isolation is being measured.")
 	case isolation == nil:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonPreparingSandbox, "Isolation was not measured yet.")
+	case isolation.Verdict == verdictEnforced && s.Inputs != "" && !s.recent(isolation, now):
+		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation, s.outdated(isolation))
 	case isolation.Verdict == verdictEnforced:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced, isolation.Message)
 	case isolation.Verdict == verdictNotEnforced:
@@ -85,6 +87,17 @@ func (s Snapshot) isolationCondition(p Plan, set setter) {
 	default:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonIsolationInconclusive, isolation.Message)
 	}
+}
+
+// outdated says why a good measurement does not speak of the sandbox as it is.
+func (s Snapshot) outdated(isolation *v1alpha1.IsolationStatus) string {
+	if s.moved(isolation) {
+		return "Isolation was measured on node " + isolation.Node + ", and the workload's pod is on node " + s.node() + ": it is being measured there."
+	}
+	if isolation.InputsDigest != s.Inputs {
+		return "Isolation was measured under other network policies: it is being measured anew."
+	}
+	return "The last measurement of isolation is too old: it is being made anew."
 }
 
 // absent tells whether there is, or shall be, no sandbox.

@@ -36,6 +36,7 @@ type Reconciler struct {
 	Maker     credentials.Maker
 	Collector Collector
 	Routes    *Routes
+	Tailer    Tailer
 	Recorder  events.EventRecorder
 	Clock     clock.PassiveClock
 	// Witness is asked before the clock decides about a sandbox's life.
@@ -69,7 +70,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		plan.wakeBy(now.Add(again))
 	}
 	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String())
-	outcome := (&actor{client: r.Client, writer: r.Writer, routes: r.Routes}).act(ctx, snapshot, plan, seen)
+	outcome := (&actor{client: r.Client, writer: r.Writer, routes: r.Routes, tailer: r.Tailer}).act(ctx, snapshot, plan, seen)
 	seen.learn(plan, outcome)
 	r.tellDrift(snapshot)
 	wrote, err := r.report(ctx, *snapshot, plan, outcome, now)
@@ -86,6 +87,9 @@ func (r *Reconciler) observer() *observer {
 
 // report writes the status if it differs, and tells of transitions.
 func (r *Reconciler) report(ctx context.Context, s Snapshot, p Plan, o Outcome, now time.Time) (bool, error) {
+	if o.Logs != "" {
+		r.Recorder.Eventf(s.Prototype, nil, corev1.EventTypeWarning, v1alpha1.ReasonIsolationLost, "StopWorkload", "The workload is stopped. %s", o.Logs)
+	}
 	if o.Gone || p.State == Holding && s.Prototype.Status.ObservedGeneration == s.Prototype.Generation {
 		return false, nil
 	}

@@ -67,6 +67,10 @@ const (
 	PrepareSandbox Action = "PrepareSandbox"
 	// KeepReports stores what the isolation runs measured.
 	KeepReports Action = "KeepReports"
+	// PruneReports removes measurements of isolation that nothing refers to any more.
+	PruneReports Action = "PruneReports"
+	// KeepLogs stores the end of the workload's log before it is stopped.
+	KeepLogs Action = "KeepLogs"
 	// RemoveRuns deletes the isolation runs.
 	RemoveRuns Action = "RemoveRuns"
 	// StartControl and StartInside make the isolation runs.
@@ -314,7 +318,7 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) bool {
 	case rest:
 		plan.wakeBy(at)
 	case begin:
-		plan.do(StartControl)
+		plan.do(StartControl, StartInside)
 	case join:
 		plan.do(StartInside)
 	case discard:
@@ -339,10 +343,10 @@ func (s Snapshot) conclude(plan *Plan, now time.Time) {
 	if s.told() {
 		// Keeping the reports may have failed when the verdict was told.
 		if s.measured().Verdict == verdictInconclusive {
-			plan.do(RemoveRuns, KeepReports)
+			plan.do(RemoveRuns, KeepReports, PruneReports)
 			return
 		}
-		plan.do(KeepReports, RemoveRuns)
+		plan.do(KeepReports, RemoveRuns, PruneReports)
 		return
 	}
 	plan.Isolation = s.judged(now)
@@ -371,11 +375,7 @@ func (s Snapshot) work(plan *Plan, measuring bool, now time.Time) {
 	found := s.health(now)
 	plan.wakeBy(found.Look)
 	switch {
-	case verdict != nil && verdict.Verdict == verdictNotEnforced:
-		plan.State = Unenforced
-		if s.running() {
-			plan.first(StopWorkload)
-		}
+	case s.halt(plan, now):
 	case s.isolated(verdict, now) && !s.hasRoom():
 		// Room is claimed with this pass's status, and the workload starts once everybody can see that.
 		plan.State = Starting

@@ -1,6 +1,8 @@
 package sandbox
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net"
 	"strconv"
 	"strings"
@@ -51,21 +53,26 @@ func (s Snapshot) furniture() []client.Object {
 	return objects
 }
 
-// policies are the sandbox's network policies: the workload's, the one for pilots, and the one opening
-// that probes have on top.
+// policies are the sandbox's network policies: the workload's, the one for pilots, and the openings that probes have on
+// top: out to the canary's one port, and in from their control to one port of theirs.
 func (s Snapshot) policies() []*networkingv1.NetworkPolicy {
 	opening := s.probe(suffixInside)
 	opening.Name = probePolicy
-	port := func(protocol corev1.Protocol) networkingv1.NetworkPolicyPort {
-		return networkingv1.NetworkPolicyPort{Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(v1alpha1.CanaryAllowedPort))}
+	ports := func(number int32) []networkingv1.NetworkPolicyPort {
+		var out []networkingv1.NetworkPolicyPort
+		for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
+			out = append(out, networkingv1.NetworkPolicyPort{Protocol: ptr.To(protocol), Port: ptr.To(intstr.FromInt32(number))})
+		}
+		return out
 	}
 	policies := workload.NetworkPolicies(s.surroundings(), s.container().Port)
 	if s.inviting() {
 		policies = append(policies, workload.AllowPilots(s.surroundings(), *s.gateway(), s.container().Port))
 	}
-	return append(policies,
-		opening.AllowRun(v1alpha1.GatesNamespace, map[string]string{v1alpha1.LabelComponent: workload.ComponentCanary},
-			port(corev1.ProtocolTCP), port(corev1.ProtocolUDP)))
+	allow := opening.AllowRun(v1alpha1.GatesNamespace, map[string]string{v1alpha1.LabelComponent: workload.ComponentCanary},
+		ports(v1alpha1.CanaryAllowedPort)...)
+	s.probe(suffixControl).AdmitTo(allow, ports(v1alpha1.ProbeOpenPort)...)
+	return append(policies, allow)
 }
 
 // surplus is what is in the sandbox and no longer wanted: a permission or an opening that the policy took back.
@@ -93,38 +100,17 @@ func (s Snapshot) surplus() []client.Object {
 	return out
 }
 
-// targets of both runs. What differs is the answer that they wait for: the control reaches everything.
-func targets(canary, apiServer string, inside bool) []evidence.Target {
-	at := func(port int) string { return net.JoinHostPort(canary, strconv.Itoa(port)) }
-	denied := evidence.SettleReached
-	if inside {
-		denied = evidence.SettleBlocked
-	}
-	target := func(name string, network evidence.Network, address string, mode evidence.Mode, settle evidence.Settle) evidence.Target {
-		return evidence.Target{
-			Name: name, Network: network, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
-		}
-	}
-	return []evidence.Target{
-		target(assess.TargetDeniedTCP, evidence.NetworkTCP, at(v1alpha1.CanaryDeniedPort), evidence.ModeEcho, denied),
-		target(assess.TargetDeniedUDP, evidence.NetworkUDP, at(v1alpha1.CanaryDeniedPort), evidence.ModeEcho, denied),
-		target(assess.TargetAPIServer, evidence.NetworkTCP, apiServer, evidence.ModeConnect, denied),
-		target(assess.TargetAllowedTCP, evidence.NetworkTCP, at(v1alpha1.CanaryAllowedPort), evidence.ModeEcho, evidence.SettleReached),
-		target(assess.TargetAllowedUDP, evidence.NetworkUDP, at(v1alpha1.CanaryAllowedPort), evidence.ModeEcho, evidence.SettleReached),
-	}
-}
-
-// times of a pair of runs. The control begins first and goes on until the run inside has ended, because only then it
-// can bear witness that the canary was up all the while.
-type times struct{ control, inside time.Duration }
+// times of a pair of runs: how long one waits for the other, and how long both then wait for their targets to settle.
+// The control waits a little longer, because only then can it bear witness to the end.
+type times struct{ patience, inside, control time.Duration }
 
 // timing is short where all goes well, and patient after a measurement that said nothing: a slow node, an engine
-// that takes its time.
+// that takes its time. A pair that finds everything as it should be ends long before.
 func (s Snapshot) timing() times {
 	if last := s.measured(); last != nil && last.Verdict == verdictInconclusive {
-		return times{control: 75 * time.Second, inside: 45 * time.Second}
+		return times{patience: 75 * time.Second, inside: 45 * time.Second, control: 55 * time.Second}
 	}
-	return times{control: 16 * time.Second, inside: 10 * time.Second}
+	return times{patience: 45 * time.Second, inside: 10 * time.Second, control: 15 * time.Second}
 }
 
 // probe is a run without its order.
@@ -135,6 +121,10 @@ func (s Snapshot) probe(suffix string) workload.Run {
 		ServiceAccount: workload.Name, DeadlineSeconds: 180, CPU: "100m", Memory: "64Mi",
 		RuntimeClass: s.Requirements.RuntimeClass,
 	}
+	if suffix == suffixInside {
+		// Where the workload runs already, that is where it has to be shown.
+		r.Node = s.node()
+	}
 	if suffix == suffixControl {
 		r.Namespace, r.Gate, r.ServiceAccount = v1alpha1.GatesNamespace, assess.ReportIsolationControl, v1alpha1.RunnerAccount
 		r.RuntimeClass = ""
@@ -142,14 +132,17 @@ func (s Snapshot) probe(suffix string) workload.Run {
 	return r
 }
 
-// job is a whole run. The nonce is made for it alone.
+// job is a whole run. The nonce is made for it alone; the pair meets under a token that comes from the control's.
 func (s Snapshot) job(suffix, nonce string) (*batchv1.Job, error) {
 	timing, inside := s.timing(), suffix == suffixInside
-	spec := &evidence.IsolationSpec{Targets: targets(s.References.Canary, s.Settings.APIServer, inside)}
+	meeting := &evidence.Meeting{
+		Address: net.JoinHostPort(s.References.Canary, strconv.Itoa(v1alpha1.CanaryAllowedPort)),
+		Seat:    evidence.SeatOutside, Token: pairToken(nonce), Patience: evidence.Duration(timing.patience),
+	}
+	spec := &evidence.IsolationSpec{Targets: targets(s.places(), inside), Deadline: evidence.Duration(timing.control), Meeting: meeting}
 	if inside {
-		spec.Deadline = evidence.Duration(timing.inside)
-	} else {
-		spec.Window, spec.Deadline = evidence.Duration(timing.control), evidence.Duration(timing.control+5*time.Second)
+		meeting.Seat, meeting.Token = evidence.SeatInside, pairToken(s.Control.Nonce)
+		spec.Deadline, spec.Serve = evidence.Duration(timing.inside), []int{v1alpha1.ProbeClosedPort, v1alpha1.ProbeOpenPort}
 	}
 	r := s.probe(suffix)
 	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.Inputs, Isolation: spec}
@@ -159,6 +152,12 @@ func (s Snapshot) job(suffix, nonce string) (*batchv1.Job, error) {
 	}
 	job.Annotations[v1alpha1.AnnotationRequestedAt] = s.request()
 	return job, nil
+}
+
+// pairToken lets two runs find each other without telling the nonce by which their reports are known.
+func pairToken(nonce string) string {
+	sum := sha256.Sum256([]byte("affineur pair " + nonce))
+	return hex.EncodeToString(sum[:16])
 }
 
 // reportName is the same for both runs of a pair but for the gate: it ends in the beginning of the nonce of the run

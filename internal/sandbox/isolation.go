@@ -2,9 +2,13 @@ package sandbox
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -57,9 +61,9 @@ type step string
 const (
 	// rest: nothing until a known time.
 	rest step = "rest"
-	// begin: the control's run, outside the sandbox.
+	// begin: both runs at once; they find each other by themselves.
 	begin step = "begin"
-	// join: the run inside, once the control is at work, so that the control sees the canary alive all the while.
+	// join: the run inside, where its control was started without it.
 	join step = "join"
 	// follow: both are at work.
 	follow step = "follow"
@@ -71,7 +75,8 @@ const (
 
 // measurement says what is next, and when at the latest if it is to rest.
 //
-//	due ─begin▶ control at work ─join▶ both at work ─follow▶ both ended ─conclude▶ rest until due again
+//	due ─begin▶ both at work ─follow▶ both ended ─conclude▶ rest until due again
+//	      killed in between ─join▶
 //	          any run made under other inputs, or before it was asked again ─discard▶ due
 func (s Snapshot) measurement(now time.Time) (step, time.Time) {
 	inside, control := s.Inside.State, s.Control.State
@@ -85,16 +90,13 @@ func (s Snapshot) measurement(now time.Time) (step, time.Time) {
 		return begin, time.Time{}
 	case control == run.Absent:
 		return discard, time.Time{}
-	case inside == run.Absent && control == run.Running && s.Control.Why == controlAtWork:
+	case inside == run.Absent && control == run.Running:
 		return join, time.Time{}
 	case control == run.Running || inside == run.Running:
 		return follow, time.Time{}
 	}
 	return conclude, time.Time{}
 }
-
-// controlAtWork is what a run's pod that has started waits for: its phase.
-const controlAtWork = "Running"
 
 // stale tells whether a run was made for other inputs or before the newest request.
 func (s Snapshot) stale(p Probe) bool {
@@ -113,6 +115,9 @@ func (s Snapshot) measurementDue() time.Time {
 	}
 	switch last.Verdict {
 	case verdictEnforced:
+		if s.moved(last) {
+			return time.Time{}
+		}
 		return last.MeasuredAt.Add(s.Settings.MeasureEvery)
 	case verdictNotEnforced:
 		return last.MeasuredAt.Add(retryNotEnforced)
@@ -125,8 +130,77 @@ func pause(passed time.Duration) time.Duration { return min(max(passed, retryLea
 
 // isolated tells whether a workload may be started: measured under what holds now, and not too long ago.
 func (s Snapshot) isolated(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
-	return verdict != nil && verdict.Verdict == verdictEnforced && verdict.InputsDigest == s.Inputs &&
+	return verdict != nil && verdict.Verdict == verdictEnforced && s.holds(verdict) &&
 		!now.After(verdict.MeasuredAt.Add(s.Settings.MeasureEvery))
+}
+
+// holds tells whether a verdict speaks of the sandbox as it is: under the present network policies, and on the node on
+// which the workload runs.
+func (s Snapshot) holds(verdict *v1alpha1.IsolationStatus) bool {
+	return verdict.InputsDigest == s.Inputs && !s.moved(verdict)
+}
+
+// moved tells whether the workload's pod is on another node than the one that was measured.
+func (s Snapshot) moved(verdict *v1alpha1.IsolationStatus) bool {
+	return verdict.Node != "" && s.node() != "" && verdict.Node != s.node()
+}
+
+// node on which the workload's newest pod runs; empty where there is none.
+func (s Snapshot) node() string {
+	var newest *corev1.Pod
+	for i := range s.Pods {
+		pod := &s.Pods[i]
+		if !s.running() || pod.Spec.NodeName == "" || !pod.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) {
+			newest = pod
+		}
+	}
+	if newest == nil {
+		return ""
+	}
+	return newest.Spec.NodeName
+}
+
+// recent tells whether a good verdict still speaks of the sandbox: as it is, and recently. An operator that was away
+// for longer does not know, and measures.
+func (s Snapshot) recent(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
+	return s.holds(verdict) && !now.After(verdict.MeasuredAt.Add(s.Settings.MeasureEvery+maxEvidenceAge))
+}
+
+// unknownUntil is how long what runs may go on without being shown to be isolated: one schedule after that became
+// unknown, which is two after the last time that it was shown. Unknown is never passed, and a measurement that can't be
+// made must not take down at once what was shown to be closed. Zero while it is known.
+func (s Snapshot) unknownUntil(verdict *v1alpha1.IsolationStatus, now time.Time) time.Time {
+	c := apimeta.FindStatusCondition(s.Prototype.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+	if c == nil || c.Status != metav1.ConditionUnknown || s.isolated(verdict, now) {
+		return time.Time{}
+	}
+	return c.LastTransitionTime.Add(s.Settings.MeasureEvery)
+}
+
+// halt plans the stop of what must not run: its sandbox was shown to be open, or was not shown to be closed for too
+// long. The end of its log goes into the record first. It tells whether that is so.
+func (s Snapshot) halt(plan *Plan, now time.Time) bool {
+	verdict := plan.verdict(s)
+	until := s.unknownUntil(verdict, now)
+	switch {
+	case verdict != nil && verdict.Verdict == verdictNotEnforced:
+		plan.State = Unenforced
+	case s.running() && !until.IsZero() && !now.Before(until):
+		plan.State = Unmeasured
+	default:
+		if s.running() {
+			plan.wakeBy(until)
+		}
+		return false
+	}
+	if s.running() {
+		plan.first(StopWorkload)
+		plan.first(KeepLogs)
+	}
+	return true
 }
 
 // told tells whether the status holds the verdict on the runs that are there.
@@ -137,13 +211,15 @@ func (s Snapshot) told() bool {
 
 // judged is the verdict on two runs that have ended.
 func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
-	result := judge.Judge(judge.Evidence{
+	table := judge.Judge(judge.Evidence{
 		Frame:  gate.Frame{Subject: s.Inputs, Now: now, MaxAge: maxEvidenceAge},
 		Runs:   map[judge.Vantage]gate.Measurement{judge.Inside: s.insideMeasurement(), judge.Outside: s.Control.measurement()},
 		Expect: assess.Paths(),
-	}).Verdict
+	})
+	result := table.Verdict
 	status := &v1alpha1.IsolationStatus{
 		Verdict: verdictInconclusive, Message: evidence.Clean(result.Message, 1024), MeasuredAt: seconds(now), InputsDigest: s.Inputs,
+		Node: s.Inside.Node, Paths: rows(table.Paths),
 	}
 	if s.Inside.State == run.Measured {
 		status.Report = s.reportName(assess.ReportIsolation)
@@ -159,6 +235,22 @@ func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 		status.Verdict, status.Message = verdictNotEnforced, last.Message
 	}
 	return status
+}
+
+// rows of the table, as people read it.
+func rows(paths []judge.Path) []v1alpha1.IsolationPath {
+	var out []v1alpha1.IsolationPath
+	for _, p := range paths {
+		network := string(evidence.NetworkTCP)
+		if strings.Contains(p.Target, "-udp") {
+			network = string(evidence.NetworkUDP)
+		}
+		out = append(out, v1alpha1.IsolationPath{
+			Name: p.Target, Direction: string(p.Direction), Network: network, Want: string(p.Want), Found: p.Found(),
+			Why: evidence.Clean(p.Why, 256),
+		})
+	}
+	return out
 }
 
 // insideMeasurement says why there is none, where the control never got so far that a run inside made sense.

@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -61,8 +60,6 @@ func TestCacheThatShowsRunsThatWereRemoved(t *testing.T) {
 	w := newWorld(t, aPrototype().obj(), aPolicy())
 	w.settle()
 	var jobs []*batchv1.Job
-	w.runs.result = map[string]run.Result{w.identity.Run("isolation", suffixControl): {State: run.Running, Why: controlAtWork}}
-	w.settle()
 	var list batchv1.JobList
 	w.must(w.client.List(t.Context(), &list))
 	for i := range list.Items {

@@ -277,7 +277,7 @@ func (s *Snapshot) measurable() error {
 		return nil
 	}
 	var err error
-	s.Inputs, err = inputsDigest(s.policies(), targets(s.References.Canary, s.Settings.APIServer, true), s.Requirements.RuntimeClass)
+	s.Inputs, err = inputsDigest(s.policies(), targets(s.places(), true), s.Requirements.RuntimeClass)
 	return err
 }
 

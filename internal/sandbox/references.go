@@ -208,7 +208,7 @@ func (o *observer) read(ctx context.Context, s *Snapshot, now time.Time) (Refere
 			out.Keys[mount.Name] = slices.Sorted(maps.Keys(out.Made.Secrets[at].Data))
 		}
 	}
-	if out.Canary, err = o.canary(ctx); err != nil {
+	if out.Canary, out.CanarySecond, err = o.canary(ctx); err != nil {
 		return out, err
 	}
 	if len(out.Problems) > 0 || out.Canary == "" {
@@ -246,16 +246,19 @@ func (o *observer) body(ctx context.Context, prototype *v1alpha1.AIPrototype) (s
 	return strings.ToValidUTF8(body, "\uFFFD"), nil, nil
 }
 
-// canary is the address of the canary's Service; empty where there is none. A name would not do: one that does not
-// resolve looks like a blocked target.
-func (o *observer) canary(ctx context.Context) (string, error) {
+// canary is the address of the canary's Service, empty where there is none, and its second one where the cluster has
+// two families. A name would not do: one that does not resolve looks like a blocked target.
+func (o *observer) canary(ctx context.Context) (first, second string, err error) {
 	var service corev1.Service
-	err := o.live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService}, &service)
+	err = o.live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService}, &service)
 	if err != nil {
-		return "", client.IgnoreNotFound(err)
+		return "", "", client.IgnoreNotFound(err)
 	}
 	if _, err := netip.ParseAddr(service.Spec.ClusterIP); err != nil {
-		return "", nil
+		return "", "", nil
 	}
-	return service.Spec.ClusterIP, nil
+	if all := service.Spec.ClusterIPs; len(all) > 1 {
+		second = all[1]
+	}
+	return service.Spec.ClusterIP, second, nil
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -26,6 +27,8 @@ type Settings struct {
 	RunnerImage string
 	// APIServer is the host:port of the API server's Service, an IP address: a sandbox must not reach it.
 	APIServer string
+	// Beyond is an address outside the cluster that a sandbox must not reach; not tried where it is not valid.
+	Beyond netip.AddrPort
 	// MeasureEvery is how old a measurement of isolation may become.
 	MeasureEvery time.Duration
 }
@@ -108,8 +111,9 @@ type References struct {
 	Live bool
 	// Problems of what is named and not there. Foreseen are those that only production will have.
 	Problems, Foreseen []policy.Problem
-	// Canary is the address of the isolation canary, an IP; empty where it is not there.
-	Canary string
+	// Canary is the address of the isolation canary, an IP; empty where it is not there. CanarySecond is its address
+	// of the other family; empty where the cluster has one.
+	Canary, CanarySecond string
 	// Until they are to be read again.
 	Until time.Time
 }

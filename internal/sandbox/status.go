@@ -2,12 +2,14 @@ package sandbox
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	judge "github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -25,6 +27,8 @@ type Outcome struct {
 	Rolled bool
 	// Gone is true where the finalizer was removed.
 	Gone bool
+	// Logs say what became of the log of a workload that is being stopped; empty where none is.
+	Logs string
 	// Review that was opened or restored on this pass.
 	Review string
 	// Retry is when to try again what the cluster was not ready for; zero otherwise.
@@ -179,12 +183,9 @@ func (s Snapshot) lively(p Plan, o Outcome, now time.Time) verdict {
 	case Clearing:
 		return busy(v1alpha1.ReasonPreparingSandbox, "An earlier sandbox is being taken down first.")
 	case Unenforced:
-		return stuck(v1alpha1.ReasonNotEnforced, notEnforced)
+		return stuck(v1alpha1.ReasonNotEnforced, clean(notEnforced(isolation)))
 	case Unmeasured:
-		if s.Inputs == "" {
-			return stuck(v1alpha1.ReasonCanaryMissing, isolation.Message)
-		}
-		return busy(v1alpha1.ReasonIsolationInconclusive, clean(isolation.Message+" It is tried again."))
+		return s.unmeasured(isolation, now)
 	case Measuring:
 		if !o.Prepared {
 			return busy(v1alpha1.ReasonPreparingSandbox, "The sandbox is being made.")
@@ -205,9 +206,37 @@ func (s Snapshot) hindrance() string {
 	return ""
 }
 
-// notEnforced says what a cluster without an engine lacks, and who can change it.
-const notEnforced = "This cluster does not enforce NetworkPolicy: the sandbox reached what it must not reach, so the workload does not run. " +
-	"The platform team must install a network policy engine; then isolation is measured again by itself."
+// notEnforced says what a cluster without an engine lacks, which paths were found open, and who can change it.
+func notEnforced(isolation *v1alpha1.IsolationStatus) string {
+	var open []string
+	for _, path := range isolation.Paths {
+		if path.Want != path.Found && path.Found == string(judge.Reachable) {
+			open = append(open, path.Name)
+		}
+	}
+	named := ""
+	if len(open) > 0 {
+		named = " (" + strings.Join(open, ", ") + ")"
+	}
+	return "This cluster does not enforce NetworkPolicy: what must be out of reach was reached" + named + ", so the workload does not run. " +
+		"The platform team must install a network policy engine; then isolation is measured again by itself."
+}
+
+// unmeasured says why nothing is known, and what became of a workload that ran.
+func (s Snapshot) unmeasured(isolation *v1alpha1.IsolationStatus, now time.Time) verdict {
+	why := "Isolation was not measured."
+	if isolation != nil {
+		why = isolation.Message
+	}
+	if until := s.unknownUntil(isolation, now); s.Deployment != nil && (!s.running() || !until.IsZero() && !now.Before(until)) {
+		why = "The workload was stopped: for too long it was not shown that its sandbox is closed. It comes back by itself once that is shown; " +
+			"the platform team can look why it is not. " + why
+	}
+	if s.Inputs == "" {
+		return stuck(v1alpha1.ReasonCanaryMissing, clean(why))
+	}
+	return busy(v1alpha1.ReasonIsolationInconclusive, clean(why+" It is tried again."))
+}
 
 // working is a workload that starts or runs.
 func (s Snapshot) working(p Plan, o Outcome, now time.Time) verdict {

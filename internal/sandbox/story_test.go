@@ -48,12 +48,10 @@ func TestFromManifestToReview(t *testing.T) {
 	w.expect(v1alpha1.ConditionSandboxReady, metav1.ConditionTrue, v1alpha1.ReasonRunningInSandbox)
 	w.expect(v1alpha1.ConditionReviewOpen, metav1.ConditionTrue, v1alpha1.ReasonInReview)
 	want := []string{
-		"Measuring: AddFinalizer PrepareSandbox StartControl",
-		"Measuring: PrepareSandbox",
-		"Measuring: PrepareSandbox StartInside",
+		"Measuring: AddFinalizer PrepareSandbox StartControl StartInside",
 		"Measuring: PrepareSandbox",
 		"Starting: PrepareSandbox KeepReports RunWorkload isolation=Enforced",
-		"Starting: PrepareSandbox KeepReports RemoveRuns RunWorkload",
+		"Starting: PrepareSandbox KeepReports RemoveRuns PruneReports RunWorkload",
 		"Starting: PrepareSandbox RunWorkload",
 		"Running: PrepareSandbox RunWorkload OpenReview record=1",
 		"Running: PrepareSandbox RunWorkload",
@@ -161,8 +159,6 @@ func TestStoppedWhileTheRecordsAreFull(t *testing.T) {
 	w := runs(t, aPrototype())
 	w.advance(time.Hour)
 	w.settle()
-	w.runs.result = map[string]run.Result{w.identity.Run("isolation", suffixControl): {State: run.Running, Why: controlAtWork}}
-	w.settle()
 	w.advance(20 * time.Second)
 	w.ends(false)
 	w.full = true
@@ -197,7 +193,8 @@ func TestInconclusiveIsTriedAgainWithGrowingPauses(t *testing.T) {
 	w.settle()
 	var pauses []time.Duration
 	for range 4 {
-		w.runs.result = map[string]run.Result{w.identity.Run("isolation", suffixControl): {State: run.Lost, Why: "DeadlineExceeded"}}
+		lost := run.Result{State: run.Lost, Why: "DeadlineExceeded"}
+		w.runs.result = map[string]run.Result{w.identity.Run("isolation", suffixControl): lost, w.identity.Run("isolation", suffixInside): lost}
 		w.settle()
 		w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonIsolationInconclusive)
 		w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonIsolationInconclusive)

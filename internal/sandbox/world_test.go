@@ -67,6 +67,9 @@ type world struct {
 	// gatewayAPI tells whether the cluster has HTTPRoutes; it was asked, and watches began, so many times.
 	gatewayAPI       bool
 	asked, beginning int
+	// said is the workload's log; one that can't be read gives an error.
+	said     string
+	unspoken error
 	*Reconciler
 }
 
@@ -127,6 +130,11 @@ func (w *world) routes() *Routes {
 	}
 }
 
+// Tail gives the workload's log.
+func (w *world) Tail(_ context.Context, _, _, _ string, length int) ([]byte, error) {
+	return []byte(w.said)[max(0, len(w.said)-length):], w.unspoken
+}
+
 func newScheme(t *testing.T) *runtime.Scheme {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -153,7 +161,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.runs = &runsStub{client: w.client, result: map[string]run.Result{}}
 	w.Reconciler = &Reconciler{
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client}, Resolver: w.registry,
-		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Routes: w.routes(), Recorder: w.events, Clock: w.clock, Witness: w,
+		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Routes: w.routes(), Tailer: w, Recorder: w.events, Clock: w.clock, Witness: w,
 		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
 	}
 	w.identity = names.Of(w.prototype())
@@ -328,10 +336,10 @@ func (w *world) ends(enforced bool) {
 	w.runs.result[w.identity.Run("isolation", suffixControl)] = control
 }
 
-// measures plays the runner: the control's pod starts, then both end.
+// measures plays the runners: both are started, then both end.
 func (w *world) measures(enforced bool) {
 	w.t.Helper()
-	w.runs.result = map[string]run.Result{w.identity.Run("isolation", suffixControl): {State: run.Running, Why: controlAtWork}}
+	w.runs.result = map[string]run.Result{}
 	w.settle()
 	if !w.exists(&batchv1.Job{}, w.identity.Sandbox(), w.identity.Run("isolation", suffixInside)) {
 		w.t.Fatalf("no run inside the sandbox; plans: %s", strings.Join(w.plans, "\n"))
@@ -355,19 +363,22 @@ func (w *world) serves() {
 func reports(now time.Time, enforced bool) (inside, control run.Result) {
 	half := func(inside bool) run.Result {
 		report := &evidence.Report{Schema: evidence.ReportSchema, StartedAt: now.Add(-15 * time.Second), FinishedAt: now.Add(-time.Second), Isolation: &evidence.IsolationReport{}}
-		for _, target := range targets("10.96.0.53", "10.96.0.1:443", inside) {
-			reached := !inside || !enforced || target.Settle == evidence.SettleReached
+		for _, target := range targets(places{Canary: "10.96.0.53", APIServer: "10.96.0.1:443"}, inside) {
+			reached := target.Settle == evidence.SettleReached || target.Settle == evidence.SettleBlocked && !enforced
 			report.Isolation.Targets = append(report.Isolation.Targets, resultOf(target, reached, now))
 		}
-		return run.Result{State: run.Measured, Opened: &evidence.Opened{Report: report}}
+		return run.Result{State: run.Measured, Node: "node-1", Opened: &evidence.Opened{Report: report}}
 	}
 	return half(true), half(false)
 }
 
 func resultOf(target evidence.Target, reached bool, now time.Time) evidence.TargetResult {
 	first, last := now.Add(-14*time.Second), now.Add(-2*time.Second)
+	hosts := map[evidence.Place]string{
+		evidence.PlaceNode: "192.0.2.10", evidence.PlaceOtherNode: "192.0.2.10", evidence.PlaceSelf: "198.51.100.7", evidence.PlaceOther: "198.51.100.7",
+	}
 	r := evidence.TargetResult{
-		Name: target.Name, Network: target.Network, Address: target.Address, Settled: true, Attempts: 10, Since: first, Until: last,
+		Name: target.Name, Network: target.Network, Address: hosts[target.Place] + target.Address, Settled: true, Attempts: 10, Since: first, Until: last,
 	}
 	if reached {
 		r.Reached, r.Reaches, r.FirstReachedAt, r.LastReachedAt = true, 10, &first, &last

@@ -38,6 +38,8 @@ type Run struct {
 	DeadlineSeconds int64
 	// CPU and Memory of the runner, as quantities.
 	CPU, Memory string
+	// Node that it has to run on, whatever keeps others from there; any where it is empty.
+	Node string
 }
 
 // Job runs once: a runner that could not measure says so, and the operator decides about another attempt.
@@ -61,9 +63,10 @@ func (r Run) Job() (*batchv1.Job, error) {
 					AutomountServiceAccountToken: ptr.To(false), EnableServiceLinks: ptr.To(false),
 					TerminationGracePeriodSeconds: ptr.To[int64](2),
 					SecurityContext:               PodSecurity(), Volumes: volumes,
+					Affinity: r.affinity(), Tolerations: r.tolerations(),
 					Containers: []corev1.Container{{
 						Name: "runner", Image: r.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"run"},
-						Env:                      []corev1.EnvVar{{Name: evidence.RunEnv, Value: literal(string(order))}},
+						Env:                      append(r.addresses(), corev1.EnvVar{Name: evidence.RunEnv, Value: literal(string(order))}),
 						SecurityContext:          ContainerSecurity(),
 						Resources:                resources(r.CPU, r.Memory),
 						VolumeMounts:             mounts,
@@ -73,6 +76,37 @@ func (r Run) Job() (*batchv1.Job, error) {
 			},
 		},
 	}, nil
+}
+
+// affinity by the node's name, as DaemonSets have it: the label for the host name may say something else.
+func (r Run) affinity() *corev1.Affinity {
+	if r.Node == "" {
+		return nil
+	}
+	return &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+		RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: []corev1.NodeSelectorTerm{{
+			MatchFields: []corev1.NodeSelectorRequirement{{Key: metav1.ObjectNameField, Operator: corev1.NodeSelectorOpIn, Values: []string{r.Node}}},
+		}}},
+	}}
+}
+
+// tolerations of everything, for a run that has to follow something which runs there already.
+func (r Run) tolerations() []corev1.Toleration {
+	if r.Node == "" {
+		return nil
+	}
+	return []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
+}
+
+// addresses that a run can't be told beforehand.
+func (r Run) addresses() []corev1.EnvVar {
+	if r.Order.Isolation == nil || r.Order.Isolation.Meeting == nil {
+		return nil
+	}
+	from := func(name, field string) corev1.EnvVar {
+		return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: field}}}
+	}
+	return []corev1.EnvVar{from(evidence.NodeAddressEnv, "status.hostIP"), from(evidence.PodAddressesEnv, "status.podIPs")}
 }
 
 func (r Run) labels() map[string]string {
@@ -99,18 +133,28 @@ func RunnerQuota() corev1.ResourceList {
 	return corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("200m"), corev1.ResourceMemory: resource.MustParse("128Mi")}
 }
 
+func (r Run) selector() map[string]string {
+	return map[string]string{v1alpha1.LabelComponent: r.Component, v1alpha1.LabelPrototypeUID: r.Identity.UID, v1alpha1.LabelGate: r.Gate}
+}
+
 // AllowRun lets exactly this run's pods reach one place: the pods that the given labels select, on one port.
 func (r Run) AllowRun(namespace string, pods map[string]string, ports ...networkingv1.NetworkPolicyPort) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name, Labels: r.labels()},
 		Spec: networkingv1.NetworkPolicySpec{
-			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{
-				v1alpha1.LabelComponent: r.Component, v1alpha1.LabelPrototypeUID: r.Identity.UID, v1alpha1.LabelGate: r.Gate,
-			}},
+			PodSelector: metav1.LabelSelector{MatchLabels: r.selector()},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
 			Egress: []networkingv1.NetworkPolicyEgressRule{
 				resolver(), {To: []networkingv1.NetworkPolicyPeer{peer(namespace, pods)}, Ports: ports},
 			},
 		},
 	}
+}
+
+// AdmitTo lets exactly this run's pods reach those that the policy selects.
+func (r Run) AdmitTo(policy *networkingv1.NetworkPolicy, ports ...networkingv1.NetworkPolicyPort) {
+	policy.Spec.PolicyTypes = append(policy.Spec.PolicyTypes, networkingv1.PolicyTypeIngress)
+	policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{
+		From: []networkingv1.NetworkPolicyPeer{peer(r.Namespace, r.selector())}, Ports: ports,
+	})
 }

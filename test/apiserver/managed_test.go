@@ -405,6 +405,8 @@ func TestRecordsNeverChange(t *testing.T) {
 			s.Finalizers = []string{"example.org/hold"}
 			return s
 		})},
+		{"removing a snapshot", policy, "measurements of isolation and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, snapshot("record-kept")) }},
+		{"removing another report", policy, "measurements of isolation and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, report("report-kept")) }},
 		{"a report that can change", policy, "immutable set to true", full, create(func() client.Object { return configMap(v1alpha1.RecordsNamespace, "loose") })},
 	})
 	// The server itself refuses to change the data.
@@ -424,8 +426,17 @@ func TestRecordsNeverChange(t *testing.T) {
 	again := &appsv1.ControllerRevision{}
 	must(t, op.Get(t.Context(), client.ObjectKeyFromObject(snapshot("record-kept")), again))
 	must(t, full.Update(t.Context(), again))
-	must(t, full.Delete(t.Context(), snapshot("record-kept")))
-	must(t, full.Delete(t.Context(), report("report-kept")))
+	// Retention: what comes every hour is removed again, with no more rights than the operator has.
+	for _, gate := range []string{"isolation", "isolation-control"} {
+		hourly := report("report-hourly")
+		hourly.Labels = map[string]string{"app.kubernetes.io/component": "report", v1alpha1.LabelGate: gate}
+		must(t, op.Create(t.Context(), hourly))
+		must(t, op.Delete(t.Context(), hourly))
+	}
+	// Whoever clears the namespace away may, by the guard of its content.
+	cleaner := as("system:serviceaccount:kube-system:namespace-controller", administrators)
+	must(t, cleaner.Delete(t.Context(), snapshot("record-kept")))
+	must(t, cleaner.Delete(t.Context(), report("report-kept")))
 	// The cluster's own ConfigMap of every namespace.
 	must(t, as("system:serviceaccount:kube-system:root-ca-cert-publisher", administrators).Create(t.Context(), configMap(v1alpha1.RecordsNamespace, "kube-root-ca.crt")))
 }

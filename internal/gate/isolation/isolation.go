@@ -5,6 +5,14 @@
 // time; and something allowed is tried from inside, since a sandbox without any network is no enforced policy. Best is
 // one canary with two ports of which the policy opens one: then route, node and canary are the same for both, and
 // nothing but the policy is left to make the difference.
+//
+// The way in is measured likewise: the probe inside is itself a canary with two ports, of which the policy opens one.
+// That the closed one is up all the while is shown by the probe, which reaches it at the pod's own address, where no
+// policy is in between; that the way there is open, by its open twin.
+//
+// Some paths lead to what many clusters do not have: a metadata service, a second family of addresses. Where the control
+// does not get an answer there either, the row says Unknown and does not count: nothing is claimed about it, and nothing
+// is held against it. Any answer, to anybody, makes it a path like all others. All other paths have to be shown.
 package isolation
 
 import (
@@ -26,8 +34,6 @@ const (
 	Inside Vantage = "Inside"
 	// Outside is a pod that no policy of the sandbox restrains.
 	Outside Vantage = "Outside"
-	// Admitted is a pod that the sandbox's policies let in.
-	Admitted Vantage = "Admitted"
 )
 
 // Direction of traffic, seen from the sandbox.
@@ -60,6 +66,12 @@ type Expectation struct {
 	From Vantage
 	// Witness is who must have reached a blocked target meanwhile; not used for a reachable one.
 	Witness Vantage
+	// IfAny is true of a blocked target that there need not be. Silent says that nobody misses its row where nobody
+	// tried it.
+	IfAny, Silent bool
+	// Twin is an open target at the same host, by which a blocked one is shown to lie on a way that works; "" where
+	// the witness's way is the same.
+	Twin string
 }
 
 // Egresses are the expectations of a sandbox that reaches the allowed targets and not the canaries, which are reached
@@ -118,6 +130,9 @@ func Judge(e Evidence) Result {
 	}
 	paths := make([]Path, 0, len(e.Expect))
 	for _, x := range e.Expect {
+		if x.Silent && e.target(x.From, x) == nil && e.target(x.Witness, x) == nil {
+			continue
+		}
 		paths = append(paths, Path{Expectation: x, Conclusion: conclude(e, x)})
 	}
 	return Result{Verdict: sumUp(paths, measuredAt), Paths: paths}
@@ -140,8 +155,13 @@ func vantages(x Expectation) []Vantage {
 	return []Vantage{x.From}
 }
 
+// target is what a run says about the target of an expectation, nil where it did not try it.
+func (e Evidence) target(v Vantage, x Expectation) *evidence.TargetResult {
+	return e.Runs[v].Report.Isolation.Target(x.Target)
+}
+
 func conclude(e Evidence, x Expectation) reach.Conclusion {
-	from := e.Runs[x.From].Report.Isolation.Target(x.Target)
+	from := e.target(x.From, x)
 	switch {
 	case x.Want == Reachable:
 		c := reach.Reachable(from)
@@ -153,7 +173,26 @@ func conclude(e Evidence, x Expectation) reach.Conclusion {
 	case x.Want != Blocked || x.Witness == x.From:
 		return reach.Conclusion{Outcome: reach.Unclear, Why: "the expectation makes no sense"}
 	}
-	return reach.Blocked(from, e.Runs[x.Witness].Report.Isolation.Target(x.Target))
+	judge := reach.Blocked
+	if x.IfAny {
+		judge = reach.BlockedIfAny
+	}
+	c := judge(from, e.target(x.Witness, x))
+	if c.Outcome == reach.Holds && x.Twin != "" && !reach.Meanwhile(from, e.Runs[x.From].Report.Isolation.Target(x.Twin)) {
+		return reach.Conclusion{Outcome: reach.Unclear, Why: "nothing shows that the way there was open: " + x.Twin + " was not reached meanwhile"}
+	}
+	return c
+}
+
+// Found says what became of a path, as the API has it.
+func (p Path) Found() string {
+	switch {
+	case p.Outcome == reach.Holds && p.Want == Blocked:
+		return "Blocked"
+	case p.Outcome == reach.Holds || p.Outcome == reach.Broken:
+		return "Reachable"
+	}
+	return "Unknown"
 }
 
 func sumUp(paths []Path, at time.Time) gate.Verdict {
@@ -173,14 +212,52 @@ func sumUp(paths []Path, at time.Time) gate.Verdict {
 	}
 	switch {
 	case len(broken) > 0:
-		return gate.Fail(v1alpha1.ReasonNotEnforced, broken[0].Message+". The cluster does not enforce NetworkPolicy as the sandbox needs it; "+
-			"the platform team can install a network plugin that does.", at, append(broken, unclear...)...)
+		return gate.Fail(v1alpha1.ReasonNotEnforced, reached(paths)+" and should be blocked. The cluster does not enforce NetworkPolicy as the "+
+			"sandbox needs it; the platform team can install a network plugin that does.", at, append(broken, unclear...)...)
 	case len(unclear) > 0:
 		v := unknown(unclear[0].Message, at)
 		v.Findings = gate.Unknown("", "", at, unclear...).Findings
 		return v
 	}
-	return gate.Pass(v1alpha1.ReasonEnforced, fmt.Sprintf("measured: %d of %d paths are as they should be%s", len(paths), len(paths), late), at)
+	return gate.Pass(v1alpha1.ReasonEnforced, "measured: "+words(paths)+late, at)
+}
+
+// reached names every path that is open and should not be.
+func reached(paths []Path) string {
+	var out []string
+	for _, p := range paths {
+		if p.Outcome == reach.Broken {
+			out = append(out, fmt.Sprintf("%s (%s)", p.Target, p.Direction))
+		}
+	}
+	return strings.Join(out, ", ") + was(len(out)) + "reached"
+}
+
+func was(n int) string {
+	if n == 1 {
+		return " was "
+	}
+	return " were "
+}
+
+// words sum up a table in which everything holds that there is.
+func words(paths []Path) string {
+	var closed, open, nowhere []string
+	for _, p := range paths {
+		switch {
+		case p.Outcome == reach.Nowhere:
+			nowhere = append(nowhere, p.Target)
+		case p.Want == Blocked:
+			closed = append(closed, p.Target)
+		default:
+			open = append(open, p.Target)
+		}
+	}
+	out := "blocked are " + strings.Join(closed, ", ") + "; allowed and reached are " + strings.Join(open, ", ")
+	if len(nowhere) > 0 {
+		out += "; not known, since nothing was found there from outside either: " + strings.Join(nowhere, ", ")
+	}
+	return out
 }
 
 func unknown(message string, at time.Time) gate.Verdict {

@@ -1,6 +1,7 @@
 package isolation_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -118,24 +119,95 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+// at gives a result another address, reached from the beginning if at all.
+func at(r evidence.TargetResult, address string) evidence.TargetResult {
+	r.Address = address
+	if r.Reached {
+		r.FirstReachedAt = &start
+	}
+	return r
+}
+
 func TestJudgeTablesEveryPath(t *testing.T) {
-	e := enforced()
-	e.Expect = append(e.Expect, isolation.Expectation{Target: "listener", Direction: isolation.Ingress, Want: isolation.Blocked,
-		From: isolation.Outside, Witness: isolation.Admitted})
-	e.Runs[isolation.Outside] = run(result(canaryTCP, up), result(canaryUDP, up), result("listener", up))
-	e.Runs[isolation.Admitted] = run(result("listener", up))
-	got := isolation.Judge(e)
-	if got.Verdict.State != gate.Failed || len(got.Paths) != 4 {
-		t.Fatalf("got %+v", got)
+	const closed, open = "198.51.100.9:8083", "198.51.100.9:8084"
+	for name, c := range map[string]struct {
+		inside, outside []evidence.TargetResult
+		state           gate.State
+		outcome         reach.Outcome
+		found           string
+	}{
+		"closed": {[]evidence.TargetResult{at(result("listener", up), closed)},
+			[]evidence.TargetResult{at(result("listener", evidence.ClassTimeout), closed), at(result("open", up), open)}, gate.Passed, reach.Holds, "Blocked"},
+		"let in": {[]evidence.TargetResult{at(result("listener", up), closed)},
+			[]evidence.TargetResult{at(result("listener", up), closed), at(result("open", up), open)}, gate.Failed, reach.Broken, "Reachable"},
+		"let in, and nobody listens": {nil,
+			[]evidence.TargetResult{at(result("listener", up), closed), at(result("open", up), open)}, gate.Failed, reach.Broken, "Reachable"},
+		"nobody listens": {nil,
+			[]evidence.TargetResult{at(result("listener", evidence.ClassRefused), closed), at(result("open", up), open)}, gate.Inconclusive, reach.Unclear, "Unknown"},
+		"no way there": {[]evidence.TargetResult{at(result("listener", up), closed)},
+			[]evidence.TargetResult{at(result("listener", evidence.ClassTimeout), closed), at(result("open", evidence.ClassTimeout), open)},
+			gate.Inconclusive, reach.Unclear, "Unknown"},
+		"a way to another pod": {[]evidence.TargetResult{at(result("listener", up), closed)},
+			[]evidence.TargetResult{at(result("listener", evidence.ClassTimeout), closed), at(result("open", up), "198.51.100.10:8084")},
+			gate.Inconclusive, reach.Unclear, "Unknown"},
+		"not tried": {[]evidence.TargetResult{at(result("listener", up), closed)}, nil, gate.Inconclusive, reach.Unclear, "Unknown"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := enforced()
+			e.Expect = append(e.Expect, isolation.Expectation{Target: "listener", Direction: isolation.Ingress, Want: isolation.Blocked,
+				From: isolation.Outside, Witness: isolation.Inside, Twin: "open"})
+			for vantage, more := range map[isolation.Vantage][]evidence.TargetResult{isolation.Inside: c.inside, isolation.Outside: c.outside} {
+				report := e.Runs[vantage].Report.Isolation
+				report.Targets = append(report.Targets, more...)
+			}
+			got := isolation.Judge(e)
+			if got.Verdict.State != c.state || len(got.Paths) != 4 {
+				t.Fatalf("got %+v", got)
+			}
+			if p := got.Paths[3]; p.Outcome != c.outcome || p.Why == "" || p.Found() != c.found {
+				t.Errorf("got %+v, found %s", p, p.Found())
+			}
+			if c.state == gate.Failed && !strings.Contains(got.Verdict.Message, "listener (Ingress) was reached") {
+				t.Errorf("message %q", got.Verdict.Message)
+			}
+		})
 	}
-	for i, want := range []reach.Outcome{reach.Holds, reach.Holds, reach.Holds, reach.Broken} {
-		if p := got.Paths[i]; p.Outcome != want || p.Why == "" {
-			t.Errorf("row %d: %+v, want %s", i, p, want)
-		}
-	}
-	e.Runs[isolation.Outside] = run(result(canaryTCP, up), result(canaryUDP, up), result("listener", evidence.ClassTimeout))
-	if got := isolation.Judge(e).Verdict; got.State != gate.Passed {
-		t.Errorf("got %+v", got)
+}
+
+func TestWhatThereNeedNotBe(t *testing.T) {
+	const name = "metadata"
+	nothing, answer := result(name, evidence.ClassTimeout), result(name, up)
+	for title, c := range map[string]struct {
+		inside, outside *evidence.TargetResult
+		state           gate.State
+		found           string
+	}{
+		"nobody tried":                    {nil, nil, gate.Passed, "Unknown"},
+		"nobody reaches it":               {&nothing, &nothing, gate.Passed, "Unknown"},
+		"only inside is kept from it":     {&nothing, &answer, gate.Passed, "Blocked"},
+		"inside reaches it":               {&answer, &answer, gate.Failed, "Reachable"},
+		"inside reaches it, alone":        {&answer, &nothing, gate.Failed, "Reachable"},
+		"the control did not try":         {&nothing, nil, gate.Inconclusive, "Unknown"},
+		"inside did not try":              {nil, &answer, gate.Inconclusive, "Unknown"},
+		"inside did not, nobody is there": {nil, &nothing, gate.Inconclusive, "Unknown"},
+	} {
+		t.Run(title, func(t *testing.T) {
+			e := enforced()
+			e.Expect = append(e.Expect, isolation.Expectation{Target: name, Direction: isolation.Egress, Want: isolation.Blocked,
+				From: isolation.Inside, Witness: isolation.Outside, IfAny: true})
+			for vantage, more := range map[isolation.Vantage]*evidence.TargetResult{isolation.Inside: c.inside, isolation.Outside: c.outside} {
+				if report := e.Runs[vantage].Report.Isolation; more != nil {
+					report.Targets = append(report.Targets, *more)
+				}
+			}
+			got := isolation.Judge(e)
+			if got.Verdict.State != c.state || got.Paths[3].Found() != c.found {
+				t.Fatalf("got %s, found %s: %s", got.Verdict.State, got.Paths[3].Found(), got.Verdict.Message)
+			}
+			if says := strings.Contains(got.Verdict.Message, "not known, since nothing was found there from outside either: "+name); says != (c.state == gate.Passed && c.found == "Unknown") {
+				t.Errorf("message %q", got.Verdict.Message)
+			}
+		})
 	}
 }
 

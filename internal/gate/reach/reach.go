@@ -4,6 +4,7 @@
 package reach
 
 import (
+	"net"
 	"time"
 
 	"github.com/affineur/affineur/internal/evidence"
@@ -20,6 +21,8 @@ const (
 	Broken Outcome = "Broken"
 	// Unclear means that nothing can be said.
 	Unclear Outcome = "Unclear"
+	// Nowhere means that nobody reached it, from outside either: there is nothing to be kept from.
+	Nowhere Outcome = "Nowhere"
 )
 
 // Conclusion is an outcome and why.
@@ -68,6 +71,34 @@ func Blocked(r, witness *evidence.TargetResult) Conclusion {
 		return Conclusion{Outcome: Unclear, Why: why}
 	}
 	return Conclusion{Outcome: Holds, Why: "blocked: " + words(r.Class), OpenFor: openFor(r)}
+}
+
+// BlockedIfAny is Blocked for a target that there need not be. Where the witness tried it and never got an answer
+// either, nothing was shown, and nothing could have been: Nowhere. It takes a witness who tried; one who did not leaves
+// it Unclear. One answer to anybody makes it a target like any other.
+func BlockedIfAny(r, witness *evidence.TargetResult) Conclusion {
+	switch {
+	case r == nil && witness == nil:
+		return Conclusion{Outcome: Nowhere, Why: "not tried: there is none here"}
+	case r != nil && r.Reaches == 0 && witness != nil && witness.Reaches == 0:
+		return Conclusion{Outcome: Nowhere, Why: "nothing answers there, from outside either"}
+	}
+	return Blocked(r, witness)
+}
+
+// Meanwhile tells whether a way was open during all of the attempts of r: the twin is tried from the same place, at
+// the same host, and something answered it before they began and after they ended.
+func Meanwhile(r, twin *evidence.TargetResult) bool {
+	return r != nil && twin != nil && twin.FirstReachedAt != nil && host(twin) == host(r) &&
+		!twin.FirstReachedAt.After(r.Since.Add(gate.ClockSkew)) && !twin.LastReachedAt.Before(r.Until.Add(-gate.ClockSkew))
+}
+
+func host(r *evidence.TargetResult) string {
+	host, _, err := net.SplitHostPort(r.Address)
+	if err != nil {
+		return r.Address
+	}
+	return host
 }
 
 // doubt says why the witness does not show that the target was up from the first to the last blocked attempt, or "".

@@ -19,6 +19,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/test/lifecycle/server"
 )
@@ -128,13 +129,19 @@ func (n networks) runEnds(w *World, pod *corev1.Pod, order evidence.RunSpec, fou
 		return
 	}
 	enforced, leaked := true, false
-	for _, result := range found {
-		allowed := result.Name == assess.TargetAllowedTCP || result.Name == assess.TargetAllowedUDP
-		enforced = enforced && result.Reached == allowed
-		leaked = leaked || result.Reached && !allowed
+	for _, x := range assess.Paths() {
+		if x.From != isolation.Inside || x.IfAny {
+			continue
+		}
+		at := slices.IndexFunc(found, func(r evidence.TargetResult) bool { return r.Name == x.Target })
+		enforced = enforced && at >= 0 && found[at].Reached == (x.Want == isolation.Reachable)
+		leaked = leaked || at >= 0 && found[at].Reached && x.Want == isolation.Blocked
 	}
 	if leaked {
 		n.leaks[namespace] = leak{order.Subject, policies}
+		if control := w.other(pod, order); control != nil && control.Status.Phase == corev1.PodSucceeded {
+			n.open[namespace] = w.clock
+		}
 	}
 	if n.measured[namespace] == nil {
 		n.measured[namespace] = map[string]measurement{}

@@ -136,7 +136,7 @@ func (w *World) startPod(d *appsv1.Deployment) {
 	pod := &corev1.Pod{
 		ObjectMeta: *d.Spec.Template.ObjectMeta.DeepCopy(), Spec: *d.Spec.Template.Spec.DeepCopy(),
 	}
-	pod.Namespace, pod.GenerateName = d.Namespace, d.Name+"-"
+	pod.Namespace, pod.GenerateName, pod.Spec.NodeName = d.Namespace, d.Name+"-", nodeName
 	pod.Annotations[annotationTemplate] = w.templateOf(d)
 	pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(d, deploymentKind)}
 	w.Must(w.as(deployments).Create(w.context(), pod))

@@ -44,7 +44,7 @@ func (w *World) runJob(job *batchv1.Job) []chore {
 		}
 		return []chore{{do: func() {
 			pod := &corev1.Pod{ObjectMeta: *job.Spec.Template.ObjectMeta.DeepCopy(), Spec: *job.Spec.Template.Spec.DeepCopy()}
-			pod.Namespace, pod.GenerateName = job.Namespace, job.Name+"-"
+			pod.Namespace, pod.GenerateName, pod.Spec.NodeName = job.Namespace, job.Name+"-", nodeName
 			pod.Labels[batchv1.JobNameLabel] = job.Name
 			pod.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(job, jobKind)}
 			w.Must(w.as(jobs).Create(w.context(), pod))
@@ -83,7 +83,7 @@ func (w *World) runRunner(pod *corev1.Pod) []chore {
 			w.tell(pod, status)
 		}}}
 	case corev1.PodRunning:
-		return []chore{{at: pod.Status.StartTime.Add(length(order)), do: func() { w.ends(pod, order) }}}
+		return []chore{{at: w.ending(pod, order), do: func() { w.ends(pod, order) }}}
 	}
 	return nil
 }
@@ -109,6 +109,15 @@ func readOrder(pod *corev1.Pod) evidence.RunSpec {
 		}
 	}
 	panic("a run without an order")
+}
+
+// ending is when a run is over.
+func (w *World) ending(pod *corev1.Pod, order evidence.RunSpec) time.Time {
+	if order.Kind() == evidence.KindIsolation && order.Isolation.Meeting != nil {
+		_, to, _ := w.span(pod, order)
+		return to
+	}
+	return pod.Status.StartTime.Add(length(order))
 }
 
 // length of a run from its pod's start.
@@ -161,7 +170,11 @@ func (w *World) measure(pod *corev1.Pod, order evidence.RunSpec) evidence.Report
 	report := evidence.Report{Nonce: order.Nonce, Subject: order.Subject, StartedAt: from, FinishedAt: to}
 	switch order.Kind() {
 	case evidence.KindIsolation:
-		report.Isolation = &evidence.IsolationReport{Targets: w.tries(pod, order.Isolation.Targets, from, to)}
+		if order.Isolation.Meeting != nil {
+			report.Isolation = &evidence.IsolationReport{Targets: w.pair(pod, order)}
+		} else {
+			report.Isolation = &evidence.IsolationReport{Targets: w.tries(pod, order.Isolation.Targets, from, to)}
+		}
 		w.truth.networks.runEnds(w, pod, order, report.Isolation.Targets)
 	case evidence.KindIntegration:
 		report.Integration = &evidence.IntegrationReport{Unreachable: w.tries(pod, order.Integration.Unreachable, from, to)}
@@ -183,14 +196,7 @@ func (w *World) measure(pod *corev1.Pod, order evidence.RunSpec) evidence.Report
 func (w *World) tries(pod *corev1.Pod, targets []evidence.Target, from, to time.Time) []evidence.TargetResult {
 	var out []evidence.TargetResult
 	for _, target := range targets {
-		result := evidence.TargetResult{
-			Name: target.Name, Network: target.Network, Address: target.Address, Settled: true, Attempts: 5, Since: from, Until: to,
-			Class: evidence.ClassTimeout,
-		}
-		if w.reaches(pod, target.Address) {
-			result.Class, result.Reached, result.Reaches, result.FirstReachedAt, result.LastReachedAt = "", true, 5, &from, &to
-		}
-		out = append(out, result)
+		out = append(out, tried(target, w.reaches(pod, target.Address), from, to))
 	}
 	return out
 }
@@ -198,21 +204,13 @@ func (w *World) tries(pod *corev1.Pod, targets []evidence.Target, from, to time.
 // reaches tells whether the network lets a pod's packets through to an address: what no policy of the pod's namespace
 // restrains goes everywhere.
 func (w *World) reaches(pod *corev1.Pod, address string) bool {
-	var restrained bool
-	for _, object := range w.server.All(networkKind) {
-		policy := object.(*networkingv1.NetworkPolicy)
-		selector, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector)
-		w.Must(err)
-		if policy.Namespace != pod.Namespace || !managed(pod.Namespace) || !selector.Matches(labelsOf(pod)) ||
-			!slices.Contains(policy.Spec.PolicyTypes, networkingv1.PolicyTypeEgress) {
-			continue
-		}
-		restrained = true
+	policies := w.restraining(pod, networkingv1.PolicyTypeEgress)
+	for _, policy := range policies {
 		if slices.ContainsFunc(policy.Spec.Egress, func(rule networkingv1.NetworkPolicyEgressRule) bool { return opens(rule, address) }) {
 			return true
 		}
 	}
-	return !restrained || !w.Network
+	return len(policies) == 0 || !w.Network
 }
 
 // opens tells whether a rule lets through to the canary's port of an address.
@@ -281,6 +279,9 @@ func (l logsCore) Pods(namespace string) typedcorev1.PodInterface {
 
 func (l logsPods) GetLogs(name string, _ *corev1.PodLogOptions) *rest.Request {
 	log, ok := l.world.logs[types.NamespacedName{Namespace: l.namespace, Name: name}]
+	if pod, there := l.world.server.Find(podKind, types.NamespacedName{Namespace: l.namespace, Name: name}).(*corev1.Pod); there && !runs(pod) {
+		log, ok = []byte("what the program wrote\n"), true
+	}
 	answer := http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(log))}
 	if !ok || l.world.server.Find(podKind, types.NamespacedName{Namespace: l.namespace, Name: name}) == nil {
 		answer.StatusCode = http.StatusNotFound

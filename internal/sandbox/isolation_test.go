@@ -1,0 +1,304 @@
+package sandbox
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
+)
+
+// onNode plays the scheduler: the workload's pod runs there.
+func (w *world) onNode(node string) {
+	w.t.Helper()
+	w.must(client.IgnoreNotFound(w.client.Delete(w.t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: "p"}})))
+	w.must(w.client.Create(w.t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: "p", Labels: w.deployment().Spec.Template.Labels},
+		Spec:       corev1.PodSpec{NodeName: node},
+	}))
+}
+
+func (w *world) isolation() *v1alpha1.IsolationStatus {
+	w.t.Helper()
+	return w.prototype().Status.Sandbox.Isolation
+}
+
+func TestStatusHoldsTheTable(t *testing.T) {
+	w := runs(t, aPrototype())
+	found := map[string]string{}
+	for _, path := range w.isolation().Paths {
+		found[path.Name] = path.Direction + " " + path.Network + " " + path.Found
+	}
+	for name, want := range map[string]string{
+		assess.TargetDeniedUDP: "Egress udp Blocked", assess.TargetNode: "Egress tcp Blocked", assess.TargetAPIServer: "Egress tcp Blocked",
+		assess.TargetAllowedTCP: "Egress tcp Reachable", assess.TargetInUDP: "Ingress udp Blocked", assess.TargetAdmittedTCP: "Ingress tcp Reachable",
+		assess.TargetMetadata: "Egress tcp Unknown", assess.TargetBeyond: "Egress tcp Unknown",
+	} {
+		if found[name] != want {
+			t.Errorf("%s: %q, want %q", name, found[name], want)
+		}
+	}
+	if w.isolation().Node != "node-1" {
+		t.Errorf("measured on node %q", w.isolation().Node)
+	}
+	message := apimeta.FindStatusCondition(w.prototype().Status.Conditions, v1alpha1.ConditionNetworkIsolated).Message
+	for _, part := range []string{"blocked are " + assess.TargetDeniedTCP, assess.TargetInTCP, "not known", assess.TargetMetadata} {
+		if !strings.Contains(message, part) {
+			t.Errorf("the condition does not say %q: %s", part, message)
+		}
+	}
+}
+
+func TestMeasuredAgainOnTheWorkloadsNode(t *testing.T) {
+	w := runs(t, aPrototype())
+	w.onNode("node-1")
+	w.settle()
+	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced)
+	w.onNode("node-2")
+	w.settle()
+	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation)
+	w.expect(v1alpha1.ConditionSandboxReady, metav1.ConditionTrue, v1alpha1.ReasonRunningInSandbox)
+	var job batchv1.Job
+	if !w.exists(&job, w.identity.Sandbox(), w.identity.Run(assess.ReportIsolation, suffixInside)) {
+		t.Fatal("it is not measured on the other node")
+	}
+	spec := job.Spec.Template.Spec
+	if got := spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms[0].MatchFields[0].Values; got[0] != "node-2" || len(spec.Tolerations) != 1 {
+		t.Errorf("may run on %v, tolerates %v", got, spec.Tolerations)
+	}
+	inside, control := reports(w.clock.Now(), true)
+	inside.Node = "node-2"
+	w.runs.result[w.identity.Run("isolation", suffixInside)], w.runs.result[w.identity.Run("isolation", suffixControl)] = inside, control
+	w.settle()
+	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced)
+	if w.isolation().Node != "node-2" {
+		t.Errorf("measured on %s", w.isolation().Node)
+	}
+}
+
+// kept are the logs in the records.
+func (w *world) kept() []string {
+	w.t.Helper()
+	var list corev1.ConfigMapList
+	w.must(w.client.List(w.t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace), client.MatchingLabels{v1alpha1.LabelComponent: "log"}))
+	var out []string
+	for _, object := range list.Items {
+		reader, err := gzip.NewReader(bytes.NewReader(object.BinaryData["log.gz"]))
+		w.must(err)
+		body, err := io.ReadAll(reader)
+		w.must(err)
+		if object.Data["digest"] != evidence.Digest(body) || !*object.Immutable {
+			w.t.Errorf("kept as %v", object.Data)
+		}
+		out = append(out, string(body))
+	}
+	return out
+}
+
+func TestIsolationLost(t *testing.T) {
+	lose := func(w *world) {
+		w.onNode("node-1")
+		w.advance(time.Hour)
+		w.settle()
+		w.measures(false)
+	}
+	t.Run("the log is kept, then the workload is stopped", func(t *testing.T) {
+		w := runs(t, aPrototype())
+		w.said = strings.Repeat("x", 2*keptLog) + "the last line"
+		lose(w)
+		if *w.deployment().Spec.Replicas != 0 {
+			t.Error("it runs in the open")
+		}
+		kept := w.kept()
+		if len(kept) != 1 || !strings.HasSuffix(kept[0], "the last line\n") || len(kept[0]) > keptLog+100 {
+			t.Fatalf("%d logs kept", len(kept))
+		}
+		w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)
+		if message := apimeta.FindStatusCondition(w.prototype().Status.Conditions, v1alpha1.ConditionReady).Message; !strings.Contains(message, assess.TargetDeniedTCP) {
+			t.Errorf("it is not told what was reached: %s", message)
+		}
+		told := false
+		for len(w.events.Events) > 0 {
+			event := <-w.events.Events
+			told = told || strings.Contains(event, v1alpha1.ReasonIsolationLost) && strings.Contains(event, "sha256:")
+		}
+		if !told {
+			t.Error("no event says where the log is")
+		}
+	})
+	t.Run("a log that can't be read delays nothing", func(t *testing.T) {
+		w := runs(t, aPrototype())
+		w.unspoken = errors.New("the kubelet does not answer")
+		lose(w)
+		if *w.deployment().Spec.Replicas != 0 || len(w.kept()) != 0 {
+			t.Error("it runs in the open")
+		}
+	})
+}
+
+func TestUnknownForTooLong(t *testing.T) {
+	w := runs(t, aPrototype())
+	w.onNode("node-1")
+	w.must(w.client.Delete(t.Context(), canaryService()))
+	w.advance(time.Hour)
+	w.settle()
+	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonIsolationInconclusive)
+	if *w.deployment().Spec.Replicas != 1 {
+		t.Fatal("it was stopped at once")
+	}
+	w.advance(time.Hour - time.Minute)
+	result, err := w.reconcile()
+	w.must(err)
+	if *w.deployment().Spec.Replicas != 1 || result.RequeueAfter > time.Minute {
+		t.Fatalf("%d replicas, looks again in %v", *w.deployment().Spec.Replicas, result.RequeueAfter)
+	}
+	w.advance(time.Minute)
+	w.settle()
+	if *w.deployment().Spec.Replicas != 0 {
+		t.Fatal("it runs on although nothing is known of its isolation")
+	}
+	w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonCanaryMissing)
+	message := apimeta.FindStatusCondition(w.prototype().Status.Conditions, v1alpha1.ConditionReady).Message
+	if !strings.Contains(message, "was stopped") || !strings.Contains(message, "platform team") {
+		t.Errorf("message %q", message)
+	}
+	w.must(w.client.Create(t.Context(), canaryService()))
+	w.advance(referencesFresh)
+	w.settle()
+	w.measures(true)
+	if *w.deployment().Spec.Replicas != 1 {
+		t.Error("it does not come back")
+	}
+}
+
+func TestReportsAreNotKeptForEver(t *testing.T) {
+	w := runs(t, aPrototype())
+	var list corev1.ConfigMapList
+	mine := client.MatchingLabels{v1alpha1.LabelComponent: "report"}
+	w.must(w.client.List(t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace), mine))
+	first, err := record.ReadReport(&list.Items[0])
+	w.must(err)
+	w.must(w.client.Create(t.Context(), &v1alpha1.HardeningReview{
+		ObjectMeta: metav1.ObjectMeta{Namespace: w.key.Namespace, Name: w.identity.Review(1)},
+		Spec:       v1alpha1.HardeningReviewSpec{Prototype: v1alpha1.ObjectIdentity{Name: w.key.Name, UID: w.identity.UID}},
+		Status:     v1alpha1.HardeningReviewStatus{Gates: []v1alpha1.GateStatus{{Name: "security", ReportDigest: first.Digest()}}},
+	}))
+	for range keptReports + 3 {
+		w.advance(time.Hour)
+		w.settle()
+		w.measures(true)
+	}
+	if got := w.isolationReports(); got != keptReports+1 {
+		t.Errorf("%d reports are kept, want the newest %d and the one that a review rests on", got, keptReports)
+	}
+	w.must(w.client.List(t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace), mine))
+	pairs := map[string]int{}
+	for i := range list.Items {
+		pairs[pairOf(list.Items[i].Name)]++
+	}
+	if pairs[pairOf(first.Name)] != 2 || len(pairs) != keptReports+1 {
+		t.Errorf("pairs %v, want that of %s whole", pairs, first.Name)
+	}
+}
+
+func TestSurplusReports(t *testing.T) {
+	at := birth
+	report := func(gate, name string, hours int) corev1.ConfigMap {
+		object, err := record.Report{
+			Prototype: names.Of(aPrototype().obj()), Gate: gate, Name: name, MeasuredAt: at.Add(time.Duration(hours) * time.Hour), Body: []byte(name),
+		}.Object()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *object
+	}
+	var objects []corev1.ConfigMap
+	for n := range keptReports + 2 {
+		objects = append(objects, report(assess.ReportIsolation, fmt.Sprintf("isolation-x-%d", n), n), report(assess.ReportIsolationControl, fmt.Sprintf("control-x-%d", n), n))
+	}
+	broken := report(assess.ReportIsolation, "isolation-x-broken", -9)
+	broken.BinaryData = nil
+	objects = append(objects, broken, report(assess.ReportLoad, "load-x-1", -9))
+	var names []string
+	for _, object := range surplusReports(objects, map[string]bool{evidence.Digest([]byte("isolation-x-1")): true}) {
+		names = append(names, object.GetName())
+	}
+	if got := strings.Join(names, " "); got != "isolation-x-0 control-x-0" {
+		t.Errorf("removes %s", got)
+	}
+}
+
+func TestTargets(t *testing.T) {
+	all := places{Canary: "203.0.113.5", Second: "2001:db8::5", APIServer: "203.0.113.1:443", Beyond: "198.18.0.10:80"}
+	for name, p := range map[string]places{"all": all, "least": {Canary: all.Canary, APIServer: all.APIServer}} {
+		t.Run(name, func(t *testing.T) {
+			tried := map[string][2]bool{}
+			for side, inside := range []bool{true, false} {
+				for _, target := range targets(p, inside) {
+					both := tried[target.Name]
+					both[side] = true
+					tried[target.Name] = both
+				}
+			}
+			for _, x := range assess.Paths() {
+				both := tried[x.Target]
+				if x.IfAny && p != all && !both[0] && !both[1] {
+					continue
+				}
+				if x.Witness != "" && both != [2]bool{true, true} || !both[0] && !both[1] {
+					t.Errorf("%s is tried %v", x.Target, both)
+				}
+			}
+		})
+	}
+}
+
+func TestBeyondIsNotTriedWhereThePolicyLeadsThere(t *testing.T) {
+	for address, tried := range map[string]bool{"198.18.0.10:443": false, "198.18.0.10:80": true, "198.18.9.10:443": true} {
+		s := Snapshot{Settings: Settings{Beyond: netip.MustParseAddrPort(address)}}
+		s.Requirements.ModelGateway = &v1alpha1.ModelGateway{To: v1alpha1.Destination{CIDR: &v1alpha1.CIDRDestination{Range: "198.18.0.0/24", Port: 443}}}
+		if got := s.places().Beyond != ""; got != tried {
+			t.Errorf("%s is tried: %v", address, got)
+		}
+	}
+}
+
+func TestRunsOfAPairMeet(t *testing.T) {
+	w := newWorld(t, aPrototype().obj(), aPolicy())
+	w.settle()
+	order := func(namespace, suffix string) evidence.RunSpec {
+		var job batchv1.Job
+		if !w.exists(&job, namespace, w.identity.Run(assess.ReportIsolation, suffix)) {
+			t.Fatalf("no run %s", suffix)
+		}
+		env := job.Spec.Template.Spec.Containers[0].Env
+		spec, err := evidence.DecodeRun([]byte(env[len(env)-1].Value))
+		w.must(err)
+		return spec
+	}
+	inside, control := order(w.identity.Sandbox(), suffixInside), order(v1alpha1.GatesNamespace, suffixControl)
+	if a, b := inside.Isolation.Meeting, control.Isolation.Meeting; a.Token != b.Token || a.Seat == b.Seat || a.Token == control.Nonce {
+		t.Errorf("%+v and %+v", a, b)
+	}
+	w.must(w.client.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: w.identity.Run(assess.ReportIsolation, suffixInside)}}))
+	w.settle()
+	if again := order(w.identity.Sandbox(), suffixInside); again.Isolation.Meeting.Token != control.Isolation.Meeting.Token || again.Nonce == inside.Nonce {
+		t.Error("a run that was started later does not find its control")
+	}
+}

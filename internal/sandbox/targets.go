@@ -1,0 +1,117 @@
+package sandbox
+
+import (
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+)
+
+// metadataService is where clouds tell a machine its secrets.
+const metadataService = "169.254.169.254:80"
+
+// places are the addresses that a pair of runs is given; the rest they learn where they run.
+type places struct {
+	// Canary, and its address of the other family, empty where the cluster has one.
+	Canary, Second string
+	APIServer      string
+	// Beyond the cluster; empty where the installation names nothing, or the policy lets the sandbox go there.
+	Beyond string
+}
+
+// places of a measurement.
+func (s Snapshot) places() places {
+	out := places{Canary: s.References.Canary, Second: s.References.CanarySecond, APIServer: s.Settings.APIServer}
+	if beyond := s.Settings.Beyond; beyond.IsValid() && !s.mayReach(beyond) {
+		out.Beyond = beyond.String()
+	}
+	return out
+}
+
+// mayReach tells whether the catalogue opens the way to an address.
+func (s Snapshot) mayReach(at netip.AddrPort) bool {
+	for _, to := range s.surroundings().Destinations() {
+		if to.CIDR == nil || to.CIDR.Port != int32(at.Port()) {
+			continue
+		}
+		if within, err := netip.ParsePrefix(to.CIDR.Range); err == nil && within.Contains(at.Addr()) {
+			return true
+		}
+	}
+	return false
+}
+
+// order builds a run's list of targets.
+type order []evidence.Target
+
+func (o *order) add(name string, network evidence.Network, address string, mode evidence.Mode, settle evidence.Settle) {
+	*o = append(*o, evidence.Target{
+		Name: name, Network: network, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
+	})
+}
+
+// both adds an echo over TCP and one over UDP.
+func (o *order) both(tcp, udp, host string, port int, settle evidence.Settle) {
+	at := net.JoinHostPort(host, strconv.Itoa(port))
+	o.add(tcp, evidence.NetworkTCP, at, evidence.ModeEcho, settle)
+	o.add(udp, evidence.NetworkUDP, at, evidence.ModeEcho, settle)
+}
+
+// at puts the targets that were added last at a place that only the runs learn.
+func (o *order) at(place evidence.Place, n int) {
+	for i := range (*o)[len(*o)-n:] {
+		(*o)[len(*o)-n+i].Place = place
+	}
+}
+
+// targets of the run inside, and of its control outside. Both try the same, but for what differs by where they are;
+// what differs else is the answer that they wait for. What there need not be is waited for by nobody.
+func targets(p places, inside bool) []evidence.Target {
+	denied, any, node := evidence.SettleReached, evidence.SettleAny, evidence.PlaceOtherNode
+	if inside {
+		denied, any, node = evidence.SettleBlocked, evidence.SettleBlocked, evidence.PlaceNode
+	}
+	var o order
+	o.both(assess.TargetDeniedTCP, assess.TargetDeniedUDP, p.Canary, v1alpha1.CanaryDeniedPort, denied)
+	o.add(assess.TargetAPIServer, evidence.NetworkTCP, p.APIServer, evidence.ModeConnect, denied)
+	o.add(assess.TargetNode, evidence.NetworkTCP, ":"+strconv.Itoa(v1alpha1.KubeletPort), evidence.ModeConnect, denied)
+	o.at(node, 1)
+	o.both(assess.TargetAllowedTCP, assess.TargetAllowedUDP, p.Canary, v1alpha1.CanaryAllowedPort, evidence.SettleReached)
+	o.add(assess.TargetMetadata, evidence.NetworkTCP, metadataService, evidence.ModeConnect, any)
+	if p.Beyond != "" {
+		o.add(assess.TargetBeyond, evidence.NetworkTCP, p.Beyond, evidence.ModeConnect, any)
+	}
+	if p.Second != "" {
+		o.both(assess.SecondFamily(assess.TargetDeniedTCP), assess.SecondFamily(assess.TargetDeniedUDP), p.Second, v1alpha1.CanaryDeniedPort, any)
+	}
+	return slices.Concat(o, ways(p, inside))
+}
+
+// ways into the sandbox: the probe inside listens on two ports, and tries the closed one itself, which shows that it is
+// up; its control tries both.
+func ways(p places, inside bool) []evidence.Target {
+	var o order
+	if inside {
+		o.both(assess.TargetInTCP, assess.TargetInUDP, "", v1alpha1.ProbeClosedPort, evidence.SettleReached)
+		o.at(evidence.PlaceSelf, 2)
+		if p.Second != "" {
+			o.both(assess.SecondFamily(assess.TargetInTCP), assess.SecondFamily(assess.TargetInUDP), "", v1alpha1.ProbeClosedPort, evidence.SettleAny)
+			o.at(evidence.PlaceSelfSecond, 2)
+		}
+		return o
+	}
+	o.both(assess.TargetInTCP, assess.TargetInUDP, "", v1alpha1.ProbeClosedPort, evidence.SettleBlocked)
+	o.both(assess.TargetAdmittedTCP, assess.TargetAdmittedUDP, "", v1alpha1.ProbeOpenPort, evidence.SettleReached)
+	o.at(evidence.PlaceOther, 4)
+	if p.Second != "" {
+		o.both(assess.SecondFamily(assess.TargetInTCP), assess.SecondFamily(assess.TargetInUDP), "", v1alpha1.ProbeClosedPort, evidence.SettleBlocked)
+		o.both(assess.SecondFamily(assess.TargetAdmittedTCP), assess.SecondFamily(assess.TargetAdmittedUDP), "", v1alpha1.ProbeOpenPort, evidence.SettleAny)
+		o.at(evidence.PlaceOtherSecond, 4)
+	}
+	return o
+}
