@@ -231,17 +231,19 @@ func (s Snapshot) roomStatus(p Plan, now time.Time) *v1alpha1.RoomStatus {
 	switch p.State {
 	case Queued, Suspended:
 		return keep(s.running() || s.Deployment != nil && s.Deployment.Status.Replicas > 0 || s.measuring())
-	case NeedStated, Expired, Retired, Blocked, Clearing:
-		return keep(s.exists())
 	case Holding:
 		return keep(true)
-	case Conflict:
-		return nil
+	case Measuring, Unmeasured, Unenforced, Starting, Running:
+		if s.Subject == nil {
+			// What runs under a problem holds what it held.
+			return keep(true)
+		}
+		if mine.holds() && mine.asks.beyond(mine.held) == (amount{}) {
+			return written(mine.since, mine.asks)
+		}
+		return written(now, mine.asks)
 	}
-	if mine.holds() && mine.asks.beyond(mine.held) == (amount{}) {
-		return written(mine.since, mine.asks)
-	}
-	return written(now, mine.asks)
+	return keep(s.exists())
 }
 
 func written(since time.Time, a amount) *v1alpha1.RoomStatus {

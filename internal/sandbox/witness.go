@@ -27,7 +27,7 @@ var errNoTime = errors.New("the API server did not say what time it is")
 
 // Now is the API server's time, in whole seconds.
 func (c ServerClock) Now(ctx context.Context) (time.Time, error) {
-	tried := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "affineur-clock"}}
+	tried := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, GenerateName: "affineur-clock-"}}
 	if err := c.Client.Create(ctx, tried, client.DryRunAll); err != nil {
 		return time.Time{}, err
 	}

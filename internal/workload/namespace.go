@@ -70,12 +70,20 @@ func Quota(s Surroundings, container subject.Container, replicas int64) *corev1.
 		total := resource.MustParse(quantity)
 		total.Mul(replicas)
 		total.Add(runner[name])
+		if s.Requirements.RuntimeClass != "" {
+			extra := overhead[name]
+			extra.Mul(replicas + 1)
+			total.Add(extra)
+		}
 		hard[request], hard[limit] = total, total
 	}
 	room(container.CPU, corev1.ResourceCPU, corev1.ResourceRequestsCPU, corev1.ResourceLimitsCPU)
 	room(container.Memory, corev1.ResourceMemory, corev1.ResourceRequestsMemory, corev1.ResourceLimitsMemory)
 	return &corev1.ResourceQuota{ObjectMeta: s.meta("room", s.Purpose), Spec: corev1.ResourceQuotaSpec{Hard: hard}}
 }
+
+// overhead is what a RuntimeClass may add to every pod, a virtual machine's for instance: quotas count it.
+var overhead = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("500m"), corev1.ResourceMemory: resource.MustParse("512Mi")}
 
 // LimitRange bounds what a single container may ask, so that the quota can't be spent on one.
 func LimitRange(s Surroundings) *corev1.LimitRange {

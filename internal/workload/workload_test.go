@@ -364,6 +364,12 @@ func TestRuntimeClass(t *testing.T) {
 			t.Errorf("%s: %v", purpose, name)
 		}
 	}
+	plain, place := at(v1alpha1.PurposeSandbox), at(v1alpha1.PurposeSandbox)
+	place.Requirements.RuntimeClass = "kata"
+	less, more := Quota(plain, sample().Container, 1).Spec.Hard, Quota(place, sample().Container, 1).Spec.Hard
+	if few, many := less[corev1.ResourceLimitsMemory], more[corev1.ResourceLimitsMemory]; many.Cmp(few) <= 0 {
+		t.Errorf("no room for what a runtime adds to a pod: %s, without it %s", many.String(), few.String())
+	}
 	r := aRun()
 	r.RuntimeClass = "kata"
 	job, err := r.Job()

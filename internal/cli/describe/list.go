@@ -43,7 +43,9 @@ func cells(prototype *v1alpha1.AIPrototype, now time.Time) []string {
 	if summary := prototype.Status.Summary; summary != nil {
 		gates, waiting, since = summary.Gates, summary.WaitingOn, age(now, summary.Since)
 	}
-	if sandbox := prototype.Status.Sandbox; sandbox != nil && sandbox.ExpiresAt != nil {
+	if sandbox := prototype.Status.Sandbox; sandbox != nil && sandbox.HeldSince != nil {
+		ends = "stands still"
+	} else if sandbox != nil && sandbox.ExpiresAt != nil {
 		ends = "ended"
 		if sandbox.ExpiresAt.After(now) {
 			ends = "in " + duration.HumanDuration(sandbox.ExpiresAt.Sub(now))
