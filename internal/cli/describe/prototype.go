@@ -30,6 +30,7 @@ func Prototype(view View, now time.Time, paint Paint) string {
 	data(p, view.Prototype)
 	answers(p, view.Prototype)
 	production(p, view, now)
+	isolation(p, view.Prototype)
 	gaps(p, view.Prototype.Status.Gaps)
 	prototypeGates(p, view, now)
 	turns(p, view.Prototype.Status.WaitingOn, now)
@@ -92,10 +93,10 @@ func sandbox(p *page, prototype *v1alpha1.AIPrototype, now time.Time) {
 		}
 		p.more(say("%s%s", verb, ends(now, *status.ExpiresAt)))
 	}
-	if isolation := status.Isolation; isolation != nil {
-		p.more(isolated(isolation.Verdict), say(", measured %s", at(now, isolation.MeasuredAt)))
-		if isolation.Verdict != enforced && isolation.Message != "" {
-			p.more(say("%s", isolation.Message))
+	if measured := status.Isolation; measured != nil {
+		p.more(isolated(measured.Verdict), say(", measured %s", at(now, measured.MeasuredAt)))
+		if measured.Verdict != enforced && measured.Message != "" {
+			p.more(say("%s", measured.Message))
 		}
 	}
 	if resolved := prototype.Status.Image; resolved != nil {
