@@ -283,6 +283,11 @@ const (
 	WhySecondRole = "SecondRoleOfOnePerson"
 	// WhyRevoked means that the person took it back.
 	WhyRevoked = "Revoked"
+	// WhySuspended means that a Revoke or Reject in the same name came while the admission policies were not in place: it
+	// may be forged, and it may be true, so the approval does not count until the person decides again.
+	WhySuspended = "Suspended"
+	// WhyExpired means that the approval is older than approvals count in its tier.
+	WhyExpired = "Expired"
 	// WhyReplaced means that the person decided again later in the same role.
 	WhyReplaced = "Replaced"
 	// WhyBeforeReview means that the decision is older than the review.

@@ -705,6 +705,12 @@ type Tier struct {
 	// +optional
 	// +kubebuilder:default="24h"
 	Due metav1.Duration `json:"due,omitempty"`
+
+	// approvalsValidFor is for how long an approval counts in a review that is open: from one hour to a year, and longer
+	// than soak; 2160h (90 days) where nothing is said. What serves already is not undone when it ends.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="approvals count for an hour at least and for a year (8760h) at most"
+	ApprovalsValidFor *metav1.Duration `json:"approvalsValidFor,omitempty"`
 }
 
 // Approval is a role and how many of its people.

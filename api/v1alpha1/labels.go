@@ -77,6 +77,9 @@ const (
 	// AnnotationPromotion on a production namespace is the rest of that memory: since when, what served before,
 	// what was rolled back and why.
 	AnnotationPromotion = "affineur.dev/promotion"
+	// AnnotationRetire on an orphaned production namespace, "true", asks the operator to take it down, pods first. Whoever
+	// manages installations sets it.
+	AnnotationRetire = "affineur.dev/retire"
 	// AnnotationPilots on a sandbox's HTTPRoute are the groups of people that the organisation's sign-in lets through,
 	// one a line.
 	AnnotationPilots = "affineur.dev/pilots"

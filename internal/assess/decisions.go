@@ -51,6 +51,8 @@ type Decided struct {
 	// Doubt says why the authors can't be trusted to be all people who wrote it; empty where they can. Where any
 	// approval is asked, one more person has to approve then: one of those who did may be an author.
 	Doubt string
+	// Until is when the first of the approvals that count expires; zero without one.
+	Until time.Time
 }
 
 // Approved tells whether everybody who is asked approved; true where nobody is asked.
@@ -89,8 +91,10 @@ func (d Decided) anyRole() string {
 
 // Decisions counts the decisions on the review of the record. Admission has proved who made them and with what
 // authority; which of them count is said here, one after the other in the order in which they were made, so that
-// later ones can replace or revoke earlier ones. Decisions on other reviews are left out.
-func Decisions(rec record.Record, reviewUID string, reviewCreated time.Time, decisions []v1alpha1.HardeningDecision, guards Guards) Decided {
+// later ones can replace or revoke earlier ones. Decisions on other reviews are left out. Approvals expire at now.
+func Decisions(
+	rec record.Record, reviewUID string, reviewCreated time.Time, decisions []v1alpha1.HardeningDecision, guards Guards, now time.Time,
+) Decided {
 	count := counting{
 		rec: rec, reviewUID: reviewUID, created: reviewCreated, guards: guards,
 		name: rec.Prototype.Review(rec.Ordinal), authors: map[string]bool{}, standing: map[string]int{},
@@ -103,7 +107,10 @@ func Decisions(rec record.Record, reviewUID string, reviewCreated time.Time, dec
 			count.add(decision)
 		}
 	}
-	return count.result()
+	until := count.expire(now)
+	out := count.result()
+	out.Until = until
+	return out
 }
 
 // inOrder sorts by time. The server's time has whole seconds; within one, what takes an approval away comes after it,
@@ -148,6 +155,9 @@ func (c *counting) add(decision v1alpha1.HardeningDecision) {
 	switch {
 	case mirror.Why != "":
 		mirror.Counts = v1alpha1.CountedNo
+		if decided && c.suspends(mirror, earlier) {
+			mirror.Message += " Until then it suspends the approval in the same name."
+		}
 	case spec.Verdict == v1alpha1.VerdictRevoke:
 		c.discount(earlier, v1alpha1.WhyRevoked, "Taken back by the same person.")
 		delete(c.standing, person)
@@ -166,6 +176,38 @@ func (c *counting) add(decision v1alpha1.HardeningDecision) {
 		mirror.Message = c.rejected.ApproveWhen
 	}
 	c.mirrored = append(c.mirrored, mirror)
+}
+
+// suspends tells whether a decision that may be forged takes away an approval in the same name, and does it: whoever
+// forged it has only delayed things, and nobody who said no in such a time is passed over.
+func (c *counting) suspends(doubtful v1alpha1.DecisionStatus, earlier int) bool {
+	approval := c.mirrored[earlier]
+	if doubtful.Why != v1alpha1.WhyUnguarded || doubtful.Verdict == v1alpha1.VerdictApprove ||
+		approval.Verdict != v1alpha1.VerdictApprove || approval.Counts != v1alpha1.CountedYes {
+		return false
+	}
+	c.discount(earlier, v1alpha1.WhySuspended, fmt.Sprintf(
+		"%s came in the same name while the admission policies were not in place. It may be forged, and it may not: decide again.", doubtful.Name))
+	return true
+}
+
+// expire discounts approvals whose time is over, and tells when the next one's will be.
+func (c *counting) expire(now time.Time) time.Time {
+	var next time.Time
+	for i, mirror := range c.mirrored {
+		if mirror.Counts != v1alpha1.CountedYes || mirror.Verdict != v1alpha1.VerdictApprove {
+			continue
+		}
+		end := mirror.At.Add(c.rec.Requirements.ApprovalsValidFor())
+		switch {
+		case !now.Before(end):
+			c.discount(i, v1alpha1.WhyExpired, fmt.Sprintf("An approval counts for a time only; this one did until %s. Look again and decide again.",
+				end.UTC().Format(time.RFC3339)))
+		case next.IsZero() || end.Before(next):
+			next = end
+		}
+	}
+	return next
 }
 
 func (c *counting) discount(at int, why, message string) {

@@ -2,6 +2,7 @@ package assess
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ const (
 )
 
 var opened = time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC)
+
+// looked is when the decisions are counted.
+var looked = opened.Add(24 * time.Hour)
 
 // asked is a record whose tier asks the given roles, each with a quorum; its groups are it-ROLE.
 func asked(t *testing.T, quorums ...string) record.Record {
@@ -165,7 +169,7 @@ func TestDecisionsThatDoNotCount(t *testing.T) {
 		"rejection by the team's people": {decide(rec, 5, reject, "security", reviewer).named("d").groups("it-security", "team-membership"), nil, v1alpha1.WhyOwningTeam},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{test.decision.HardeningDecision}, test.guards)
+			got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{test.decision.HardeningDecision}, test.guards, looked)
 			want := []string{"d: " + test.why}
 			if test.why == "" {
 				want = []string{"d: counts"}
@@ -273,8 +277,48 @@ func TestDecisionsTogether(t *testing.T) {
 		},
 		"revoked while unguarded": {
 			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer)}, guards: guards{2},
+			said:    []string{"d01-security-approve: " + v1alpha1.WhySuspended, "d02-security-revoke: " + v1alpha1.WhyUnguarded},
+			missing: []string{"security", "operations"},
+		},
+		"rejected while unguarded": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "operations", operations), at(3, reject, "security", reviewer)}, guards: guards{3},
+			said:    []string{"d01-security-approve: " + v1alpha1.WhySuspended, "d02-operations-approve: counts", "d03-security-reject: " + v1alpha1.WhyUnguarded},
+			missing: []string{"security"},
+		},
+		"revoked while unguarded, in other letters and another role": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "operations", strings.ToUpper(reviewer))}, guards: guards{2},
+			said:    []string{"d01-security-approve: " + v1alpha1.WhySuspended, "d02-operations-revoke: " + v1alpha1.WhyUnguarded},
+			missing: []string{"security", "operations"},
+		},
+		"revoked while unguarded by another": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", deputy)}, guards: guards{2},
 			said:    []string{"d01-security-approve: counts", "d02-security-revoke: " + v1alpha1.WhyUnguarded},
 			missing: []string{"operations"},
+		},
+		"revoked while unguarded, on another subject": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer).with(digest("sha256:1"))}, guards: guards{2},
+			said:    []string{"d01-security-approve: counts", "d02-security-revoke: " + v1alpha1.WhyWrongDigest},
+			missing: []string{"operations"},
+		},
+		"approved once more while unguarded": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "security", reviewer)}, guards: guards{2},
+			said:    []string{"d01-security-approve: counts", "d02-security-approve: " + v1alpha1.WhyUnguarded},
+			missing: []string{"operations"},
+		},
+		"suspended, and approved again": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer), at(3, approve, "security", reviewer), at(4, approve, "operations", operations)}, guards: guards{2},
+			said: []string{"d01-security-approve: " + v1alpha1.WhyReplaced, "d02-security-revoke: " + v1alpha1.WhyUnguarded,
+				"d03-security-approve: counts", "d04-operations-approve: counts"}, approved: true,
+		},
+		"suspended, and revoked again": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer), at(3, revoke, "security", reviewer)}, guards: guards{2},
+			said:    []string{"d01-security-approve: " + v1alpha1.WhyRevoked, "d02-security-revoke: " + v1alpha1.WhyUnguarded, "d03-security-revoke: counts"},
+			missing: []string{"security", "operations"},
+		},
+		"a rejection is not suspended": {
+			rec: two, decisions: []decision{at(1, reject, "security", reviewer), at(2, revoke, "security", reviewer)}, guards: guards{2},
+			said:    []string{"d01-security-reject: counts", "d02-security-revoke: " + v1alpha1.WhyUnguarded},
+			missing: []string{"security", "operations"}, rejected: "d01-security-reject",
 		},
 		"approved again after revoking": {
 			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer), at(3, approve, "security", reviewer), at(4, approve, "operations", operations)},
@@ -337,7 +381,7 @@ func TestDecisionsTogether(t *testing.T) {
 			for _, d := range test.decisions {
 				made = append(made, d.HardeningDecision)
 			}
-			got := Decisions(test.rec, reviewUID, opened, made, test.guards)
+			got := Decisions(test.rec, reviewUID, opened, made, test.guards, looked)
 			if diff := cmp.Diff(test.said, said(got)); diff != "" {
 				t.Error(diff)
 			}
@@ -362,6 +406,80 @@ func TestDecisionsTogether(t *testing.T) {
 	}
 }
 
+// Approvals count for a time, which ends at a moment; rejections for ever.
+func TestApprovalsExpire(t *testing.T) {
+	usual, short := asked(t, "security=2"), asked(t, "security=2")
+	short.Requirements.ApprovalsValidForSeconds = 7200
+	for name, test := range map[string]struct {
+		rec      record.Record
+		verdicts []v1alpha1.DecisionVerdict
+		after    time.Duration
+		said     []string
+		approved bool
+		until    time.Duration
+	}{
+		"both count": {
+			rec: short, verdicts: []v1alpha1.DecisionVerdict{approve, approve}, after: 2*time.Hour + time.Minute - time.Second,
+			said: []string{"1: counts", "2: counts"}, approved: true, until: 2*time.Hour + time.Minute,
+		},
+		"the first expires": {
+			rec: short, verdicts: []v1alpha1.DecisionVerdict{approve, approve}, after: 2*time.Hour + time.Minute,
+			said: []string{"1: " + v1alpha1.WhyExpired, "2: counts"}, until: 2*time.Hour + 2*time.Minute,
+		},
+		"both expired": {
+			rec: short, verdicts: []v1alpha1.DecisionVerdict{approve, approve}, after: 3 * time.Hour,
+			said: []string{"1: " + v1alpha1.WhyExpired, "2: " + v1alpha1.WhyExpired},
+		},
+		"a rejection stays": {
+			rec: short, verdicts: []v1alpha1.DecisionVerdict{approve, reject}, after: 3 * time.Hour,
+			said: []string{"1: " + v1alpha1.WhyExpired, "2: counts"},
+		},
+		"90 days where nothing is said": {
+			rec: usual, verdicts: []v1alpha1.DecisionVerdict{approve, approve}, after: 90 * 24 * time.Hour,
+			said: []string{"1: counts", "2: counts"}, approved: true, until: 90*24*time.Hour + time.Minute,
+		},
+		"and no longer": {
+			rec: usual, verdicts: []v1alpha1.DecisionVerdict{approve, approve}, after: 90*24*time.Hour + time.Hour,
+			said: []string{"1: " + v1alpha1.WhyExpired, "2: " + v1alpha1.WhyExpired},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var made []v1alpha1.HardeningDecision
+			for i, verdict := range test.verdicts {
+				by := []string{reviewer, deputy}[i]
+				made = append(made, decide(test.rec, i+1, verdict, "security", by).named(strconv.Itoa(i+1)).HardeningDecision)
+			}
+			got := Decisions(test.rec, reviewUID, opened, made, guards(nil), opened.Add(test.after))
+			if diff := cmp.Diff(test.said, said(got)); diff != "" {
+				t.Error(diff)
+			}
+			if got.Approved() != test.approved {
+				t.Errorf("approved: %v, want %v", got.Approved(), test.approved)
+			}
+			until := time.Time{}
+			if test.until != 0 {
+				until = opened.Add(test.until)
+			}
+			if !got.Until.Equal(until) {
+				t.Errorf("until %s, want %s", got.Until, until)
+			}
+		})
+	}
+}
+
+// Whoever approved again in time is asked nothing.
+func TestApprovedAgain(t *testing.T) {
+	rec := asked(t, "security")
+	rec.Requirements.ApprovalsValidForSeconds = 7200
+	made := []v1alpha1.HardeningDecision{
+		decide(rec, 1, approve, "security", reviewer).HardeningDecision, decide(rec, 90, approve, "security", reviewer).HardeningDecision,
+	}
+	got := Decisions(rec, reviewUID, opened, made, guards(nil), opened.Add(3*time.Hour))
+	if !got.Approved() || !got.Until.Equal(opened.Add(3*time.Hour+30*time.Minute)) {
+		t.Errorf("approved %v until %s: %v", got.Approved(), got.Until, said(got))
+	}
+}
+
 // The order in which decisions are listed must not matter: a cache lists them in any.
 func TestDecisionsInAnyOrder(t *testing.T) {
 	rec := asked(t, "security", "operations")
@@ -371,10 +489,10 @@ func TestDecisionsInAnyOrder(t *testing.T) {
 		decide(rec, 2, revoke, "security", reviewer).HardeningDecision,
 		decide(rec, 3, approve, "operations", operations).HardeningDecision,
 	}
-	want := Decisions(rec, reviewUID, opened, made, guards(nil))
+	want := Decisions(rec, reviewUID, opened, made, guards(nil), looked)
 	for range len(made) {
 		made = append(made[1:], made[0])
-		if diff := cmp.Diff(want, Decisions(rec, reviewUID, opened, made, guards(nil))); diff != "" {
+		if diff := cmp.Diff(want, Decisions(rec, reviewUID, opened, made, guards(nil), looked)); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -386,7 +504,7 @@ func TestRejectionIsCleaned(t *testing.T) {
 	d := decide(rec, 1, reject, "security", reviewer).with(func(d *v1alpha1.HardeningDecision) {
 		d.Spec.Reject.ApproveWhen = "the key\x1b[2J is\nin a Secret"
 	})
-	got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{d.HardeningDecision}, guards(nil))
+	got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{d.HardeningDecision}, guards(nil), looked)
 	if got.Rejected == nil || got.Rejected.ApproveWhen != "the key[2J is in a Secret" || got.Decisions[0].Message != got.Rejected.ApproveWhen {
 		t.Errorf("%+v", got.Rejected)
 	}

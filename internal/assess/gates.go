@@ -98,8 +98,8 @@ func statusOf(g v1alpha1.Gate, found finding) v1alpha1.GateStatus {
 	return status
 }
 
-// judgeIsolation judges the newest pair of runs under the network policies that the record renders: the one inside the sandbox, and the control that was nearest to it in
-// time and was made under the same policies.
+// judgeIsolation judges the newest pair of runs under the network policies that the record renders: the one inside the
+// sandbox, and the control that was nearest to it in time and was made under the same policies.
 func judgeIsolation(rec record.Record, reports []record.Report, now time.Time) (gate.Verdict, measured) {
 	reports = underPolicies(rec, reports)
 	inside := newest(rec, reports, ReportIsolation, evidence.KindIsolation, "")

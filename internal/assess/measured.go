@@ -47,8 +47,8 @@ type measured struct {
 }
 
 // newest opens the newest report of a kind that was made for the prototype under the given inputs, or under any where
-// they are "". What binds inputs was made for one review, and counts for that one alone. One that can't be verified is not passed over for an older one that can: it says that something is
-// wrong.
+// they are "". What binds inputs was made for one review, and counts for that one alone. One that can't be verified is
+// not passed over for an older one that can: it says that something is wrong.
 func newest(rec record.Record, reports []record.Report, name string, kind evidence.Kind, inputs string) measured {
 	ordinal := 0
 	if inputs != "" {

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -69,6 +70,9 @@ func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {
 		if tier.Soak.Duration < 0 || tier.Due.Duration <= 0 {
 			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.tiers[%d]", i), "soak must not be below zero, due must be above zero")
 		}
+		if problem := checkValidity(tier, fmt.Sprintf("spec.tiers[%d].approvalsValidFor", i)); problem != nil {
+			return problem
+		}
 	}
 	for i, gate := range spec.Gates {
 		if gate.Scalability != nil && gate.Scalability.Duration.Duration <= 0 {
@@ -80,6 +84,24 @@ func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {
 			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.catalogue.integrations[%d].owner", i),
 				fmt.Sprintf("%q is not among the roles", integration.Owner))
 		}
+	}
+	return nil
+}
+
+// shortestValidity and longestValidity bound for how long an approval counts: in less nobody could act on it, and after
+// more nobody remembers what was looked at.
+const shortestValidity, longestValidity = time.Hour, 8760 * time.Hour
+
+// checkValidity also where the tier does not say for how long approvals count: one that ends before the soak does would
+// take back whatever it let in.
+func checkValidity(tier v1alpha1.Tier, field string) *Problem {
+	valid := usualValidity
+	if tier.ApprovalsValidFor != nil {
+		valid = tier.ApprovalsValidFor.Duration
+	}
+	if valid < shortestValidity || valid > longestValidity || valid <= tier.Soak.Duration {
+		return broken(v1alpha1.ReasonPolicyInvalid, field, fmt.Sprintf("approvals count for %s, which must be from %s to %s, and longer than soak",
+			valid, shortestValidity, longestValidity))
 	}
 	return nil
 }

@@ -29,24 +29,40 @@ type Problem struct {
 // one, is a problem: policies never merge, and a choice between two would be a guess.
 func Governing(policies []v1alpha1.HardeningPolicy, namespace labels.Set) (*v1alpha1.HardeningPolicy, *Problem) {
 	var matching []*v1alpha1.HardeningPolicy
+	var unreadable []string
 	for i := range policies {
 		selector, err := metav1.LabelSelectorAsSelector(&policies[i].Spec.AppliesTo.NamespaceSelector)
-		// A selector that can't be read might have matched: the policy's own status says what is wrong with it.
-		if err == nil && !selector.Empty() && selector.Matches(namespace) {
+		switch {
+		case err != nil:
+			unreadable = append(unreadable, policies[i].Name)
+		case !selector.Empty() && selector.Matches(namespace):
 			matching = append(matching, &policies[i])
 		}
 	}
-	switch len(matching) {
-	case 0:
+	switch {
+	case len(unreadable) > 0:
+		return nil, doubtful(unreadable)
+	case len(matching) == 0:
 		return nil, &Problem{
 			Reason: v1alpha1.ReasonNoPolicy, Owner: v1alpha1.OwnerIT,
 			Message: "No HardeningPolicy governs this namespace.",
 			Hint:    "IT labels the namespace so that exactly one policy's appliesTo selects it.",
 		}
-	case 1:
+	case len(matching) == 1:
 		return matching[0], usable(matching[0])
 	}
 	return nil, tie(matching)
+}
+
+// doubtful: a selector that can't be read may be meant for the namespace, so whichever other policy matches may be the
+// wrong one.
+func doubtful(unreadable []string) *Problem {
+	slices.Sort(unreadable)
+	return &Problem{
+		Reason: v1alpha1.ReasonPolicyNotReady, Owner: v1alpha1.OwnerIT,
+		Message: fmt.Sprintf("The selectors of these policies can't be read, so they may govern this namespace: %s.", strings.Join(unreadable, ", ")),
+		Hint:    "IT mends their appliesTo; the condition Ready of each says what is wrong with it.",
+	}
 }
 
 func tie(matching []*v1alpha1.HardeningPolicy) *Problem {

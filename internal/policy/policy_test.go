@@ -73,6 +73,10 @@ func TestGoverning(t *testing.T) {
 	unread.Generation = 2
 	broken := *organisation(nil)
 	broken.Status.Conditions[0].Status = metav1.ConditionFalse
+	unreadable := *organisation(func(spec *v1alpha1.HardeningPolicySpec) {
+		spec.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Like"}}}
+	})
+	unreadable.Name = "unreadable"
 	for name, test := range map[string]struct {
 		policies  []v1alpha1.HardeningPolicy
 		namespace labels.Set
@@ -85,6 +89,8 @@ func TestGoverning(t *testing.T) {
 		"the policy is broken":  {[]v1alpha1.HardeningPolicy{broken}, membership, v1alpha1.ReasonPolicyNotReady},
 		"there is none at all":  {nil, membership, v1alpha1.ReasonNoPolicy},
 		"a broken one is a tie": {[]v1alpha1.HardeningPolicy{broken, second}, membership, v1alpha1.ReasonPolicyTie},
+		"one can't be read":     {[]v1alpha1.HardeningPolicy{good, unreadable}, membership, v1alpha1.ReasonPolicyNotReady},
+		"none can be read":      {[]v1alpha1.HardeningPolicy{unreadable}, labels.Set{}, v1alpha1.ReasonPolicyNotReady},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problem := Governing(test.policies, test.namespace)
@@ -192,6 +198,26 @@ func TestAnOwnerConsentsToWritingOnly(t *testing.T) {
 	}
 }
 
+// What is usual is frozen as if nothing had been said, so that saying it makes no other review digest.
+func TestApprovalsValidFor(t *testing.T) {
+	for name, test := range map[string]struct {
+		said   *metav1.Duration
+		frozen int64
+		counts time.Duration
+	}{
+		"nothing said":  {nil, 0, 2160 * time.Hour},
+		"what is usual": {&metav1.Duration{Duration: 2160 * time.Hour}, 0, 2160 * time.Hour},
+		"a week":        {&metav1.Duration{Duration: 168 * time.Hour}, 604800, 168 * time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, _ := Resolve(organisation(func(p *v1alpha1.HardeningPolicySpec) { p.Tiers[1].ApprovalsValidFor = test.said }), membership, prototype(nil))
+			if r.ApprovalsValidForSeconds != test.frozen || r.ApprovalsValidFor() != test.counts {
+				t.Errorf("frozen %d, counts for %s", r.ApprovalsValidForSeconds, r.ApprovalsValidFor())
+			}
+		})
+	}
+}
+
 func TestTheLongestPrefixWins(t *testing.T) {
 	r, _ := registryOf(organisation(nil), "registry.example.org/it/a:1")
 	if r.Prefix != "registry.example.org/it/" {
@@ -218,6 +244,18 @@ func TestCheck(t *testing.T) {
 		"warns before it begins": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.Sandbox.Lifetime.WarnBefore = metav1.Duration{Duration: -time.Hour}
 		}, v1alpha1.ReasonPolicyInvalid},
+		"approvals for no time": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Tiers[0].ApprovalsValidFor = &metav1.Duration{Duration: time.Minute}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"approvals for ever": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Tiers[0].ApprovalsValidFor = &metav1.Duration{Duration: 8761 * time.Hour}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"approvals end in a soak": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Tiers[0].ApprovalsValidFor = &metav1.Duration{Duration: 24 * time.Hour}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"approvals for a week": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Tiers[0].ApprovalsValidFor = &metav1.Duration{Duration: 168 * time.Hour}
+		}, ""},
 		"owner without a role": {func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue.Integrations[0].Owner = "nobody" }, v1alpha1.ReasonPolicyInvalid},
 		"selector with bad operator": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}

@@ -27,7 +27,13 @@ type Requirements struct {
 	ModelGateway *v1alpha1.ModelGateway    `json:"modelGateway,omitempty"`
 	Integrations []v1alpha1.Integration    `json:"integrations,omitempty"`
 	Production   v1alpha1.ProductionPolicy `json:"production"`
+	// ApprovalsValidForSeconds is 0 for the usual time, so that records from before there was another keep their digest.
+	ApprovalsValidForSeconds int64 `json:"approvalsValidForSeconds,omitempty"`
 }
+
+// usualValidity is for how long approvals count where the tier does not say. It is what 0 means in every record that
+// was ever frozen, so it does not change.
+const usualValidity = 2160 * time.Hour
 
 // Approval is a role whose people must approve: a quorum of distinct members of its groups.
 type Approval struct {
@@ -41,6 +47,14 @@ func (r Requirements) Soak() time.Duration { return time.Duration(r.SoakSeconds)
 
 // Due is how long the roles have to decide.
 func (r Requirements) Due() time.Duration { return time.Duration(r.DueSeconds) * time.Second }
+
+// ApprovalsValidFor is for how long an approval counts after it was given.
+func (r Requirements) ApprovalsValidFor() time.Duration {
+	if r.ApprovalsValidForSeconds == 0 {
+		return usualValidity
+	}
+	return time.Duration(r.ApprovalsValidForSeconds) * time.Second
+}
 
 // Gate is the gate of a type, nil if the tier has none.
 func (r Requirements) Gate(kind v1alpha1.GateType) *v1alpha1.Gate {

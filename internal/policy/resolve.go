@@ -46,6 +46,9 @@ func (r *Requirements) freezeTier(p *v1alpha1.HardeningPolicy, tier v1alpha1.Tie
 	r.Tier = tier.Name
 	r.SoakSeconds = int64(tier.Soak.Seconds())
 	r.DueSeconds = int64(tier.Due.Seconds())
+	if valid := tier.ApprovalsValidFor; valid != nil && valid.Duration != usualValidity {
+		r.ApprovalsValidForSeconds = int64(valid.Seconds())
+	}
 	for _, gate := range p.Spec.Gates {
 		if slices.Contains(tier.Gates, gate.Name) {
 			r.Gates = append(r.Gates, gate)

@@ -80,11 +80,12 @@ func New(config Config) *Controller {
 
 // Reconcile looks at one production namespace, by its name.
 func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
-	s, err := c.observe(ctx, request.Name)
+	// One time for the whole pass: what is read must not be from before an end that the decision takes for over.
+	now := c.now()
+	s, err := c.observe(ctx, request.Name, now)
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	now := c.now()
 	plan := Decide(s, now)
 	outcome, acted := c.act(ctx, s, plan)
 	if apierrors.IsConflict(acted) {
@@ -164,8 +165,8 @@ func (c *Controller) tell(ctx context.Context, s Snapshot, o Outcome) {
 	logger := log.FromContext(ctx)
 	if o.Orphaned {
 		c.recorder.Eventf(about, nil, corev1.EventTypeWarning, v1alpha1.ReasonOrphaned, "Keep",
-			"The prototype is gone; record %s keeps serving. To retire it, whoever may manage installations.affineur.dev "+
-				"(ClusterRole affineur-installer) runs: kubectl delete namespace %s", o.Memory.Record, s.Name)
+			"The prototype is gone; record %s keeps serving. To retire it, pods first, whoever may manage installations.affineur.dev "+
+				"(ClusterRole affineur-installer) runs: kubectl annotate namespace %s %s=true", o.Memory.Record, s.Name, v1alpha1.AnnotationRetire)
 		logger.Info("production is orphaned", "record", o.Memory.Record)
 	}
 	if len(o.Drifted) == 0 {

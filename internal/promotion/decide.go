@@ -23,7 +23,7 @@ const (
 // Decide says what production needs now. It is pure: the same snapshot at the same time gives the same plan.
 //
 //	           gates, approvals and guards,
-//	           computed anew                reported       every replica available      soak over
+//	           computed anew                reported       every replica available      soak over, guards in place
 //	nothing ──────────────────────▶ intended ───▶ rolling out ───────────────▶ soaking ─────────▶ serving
 //	serving P        Remember R        │  Release R   │          Remember R       │   Remember R    (Prune P)
 //	   ▲                               │              │                           │
@@ -31,8 +31,8 @@ const (
 //	   └───────────────────────────────┘              ▼                           ▼
 //	   └──────────────────────────────────── Remember P and the fault → Release P, or Stop where there was none
 //
-//	rolling out, soaking ── a role rejects it, or an approval no longer counts ──▶ as with a fault
-//	any of them ── target Retired ──▶ retiring (Remember) ──▶ Teardown, pods first ──▶ nothing
+//	rolling out, soaking ── a role rejects it, an approval no longer counts, the prototype is deleted ──▶ as with a fault
+//	any of them ── target Retired, or an orphan that is to go ──▶ retiring (Remember) ──▶ Teardown, pods first ──▶ nothing
 //
 // Three rules hold in every plan. The Deployment becomes another record's only when the namespace remembers that
 // record and the review says so, or when the record soaked before. Remember is the last action, so that a kill
@@ -139,7 +139,10 @@ func release(s Snapshot) Plan {
 func watch(s Snapshot, now time.Time) Plan {
 	m, r := s.memory(), s.Place.Rollout
 	ordinal := strconv.Itoa(s.Current.Ordinal)
-	keep := Plan{Actions: keep(s), Candidate: s.behind()}
+	keep := Plan{Actions: keep(s), Candidate: s.behind(), Wake: s.recountAt(now)}
+	if s.Guards != nil && !s.Guards.OK {
+		keep.Current = &Blocker{v1alpha1.ReasonGuardsNotInPlace, s.Guards.Why}
+	}
 	remember := func(m Memory) Plan {
 		return Plan{Actions: []Action{{Kind: Remember, Memory: m}}, Candidate: s.behind()}
 	}
@@ -162,29 +165,48 @@ func watch(s Snapshot, now time.Time) Plan {
 	case r.interrupted(m.SoakingSince):
 		return remember(m.soakAgain())
 	case now.Before(s.soakEnds()):
-		keep.Wake = s.soakEnds()
-	case s.Approvals == nil:
-		// Whether it is still approved could not be counted, so it goes on soaking.
-		keep.Wake = now.Add(lookAgain)
+		keep.Wake = earlier(keep.Wake, s.soakEnds())
+	case s.Approvals == nil || s.Guards == nil || !s.Guards.OK:
+		// Nobody vouches for what was counted, so it goes on soaking.
 	case r.complete():
 		return remember(m.serve(now))
 	}
 	return keep
 }
 
-// disapproval is why what has not soaked is no longer wanted by those who were asked, nil while it is.
-func (s Snapshot) disapproval() *Blocker {
-	if review := s.reviewOf(s.memory().Record); review != nil && review.Status.Outcome == v1alpha1.OutcomeRejected {
-		return &Blocker{v1alpha1.ReasonRejected, "A role rejected it before it had soaked."}
+// recountAt is when approvals have to be counted again although nothing happens: soon where nobody vouches for the
+// count, else when the first of them expires.
+func (s Snapshot) recountAt(now time.Time) time.Time {
+	if s.Approvals == nil || s.Guards != nil && !s.Guards.OK {
+		return now.Add(lookAgain)
 	}
+	return s.Approvals.Until
+}
+
+// disapproval is why what has not soaked is no longer wanted, nil while it is.
+func (s Snapshot) disapproval() *Blocker {
 	check := s.Approvals
-	switch {
+	switch outcome := s.outcome(); {
+	case outcome == v1alpha1.OutcomeRejected:
+		return &Blocker{v1alpha1.ReasonRejected, "A role rejected it before it had soaked."}
+	case s.deleted():
+		return &Blocker{v1alpha1.ReasonWithdrawn, "The prototype was deleted before it had soaked."}
+	case outcome != "" && outcome != v1alpha1.OutcomePromoted:
+		return &Blocker{reasonOf(outcome), "Its review had ended before it had soaked."}
 	case check == nil || check.OK:
 		return nil
 	case check.Rejected:
 		return &Blocker{v1alpha1.ReasonRejected, check.Why + " It had not soaked yet."}
 	}
 	return &Blocker{v1alpha1.ReasonApprovalRevoked, "An approval was taken back, or no longer counts, before it had soaked. " + check.Why}
+}
+
+// outcome that the review of the current record has come to, "" while it is open.
+func (s Snapshot) outcome() v1alpha1.ReviewOutcome {
+	if review := s.reviewOf(s.memory().Record); s.Sealed == "" && review != nil {
+		return review.Status.Outcome
+	}
+	return s.Sealed
 }
 
 // serve keeps what soaked as it is, cleans up after what was before, and lets the next one in.

@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/policy"
@@ -22,6 +24,7 @@ func makeSituation(t *testing.T) *situation {
 	id := identity
 	s.snapshot = Snapshot{
 		Name: identity.Production(), Identity: &id, Prototype: prototypeOf(v1alpha1.TargetProduction), Approvals: &Check{OK: true},
+		Guards: &Check{OK: true},
 	}
 	return s
 }
@@ -134,6 +137,39 @@ func memories(s *situation) map[string]Memory {
 	}
 }
 
+// TestWake: what has not soaked is looked at again in time, also when nothing happens.
+func TestWake(t *testing.T) {
+	now := soakedAt.Add(time.Second)
+	for name, test := range map[string]struct {
+		memory string
+		change func(s *Snapshot)
+		now    time.Time
+		want   time.Time
+	}{
+		"soaks":                                  {"1 soaking", func(*Snapshot) {}, now, soakedAt.Add(10 * time.Second)},
+		"an approval expires first":              {"1 soaking", func(s *Snapshot) { s.Approvals.Until = now.Add(time.Second) }, now, now.Add(time.Second)},
+		"an approval expires later":              {"1 soaking", func(s *Snapshot) { s.Approvals.Until = later }, now, soakedAt.Add(10 * time.Second)},
+		"rolls out":                              {"1 intended", func(*Snapshot) {}, now, time.Time{}},
+		"an approval expires while it rolls out": {"1 intended", func(s *Snapshot) { s.Approvals.Until = later }, now, later},
+		"approvals can't be counted while it rolls out":  {"1 intended", func(s *Snapshot) { s.Approvals = nil }, now, now.Add(lookAgain)},
+		"approvals can't be counted when the soak ends":  {"1 soaking", func(s *Snapshot) { s.Approvals = nil }, later, later.Add(lookAgain)},
+		"the guards are not in place when the soak ends": {"1 soaking", func(s *Snapshot) { s.Guards = &Check{} }, later, later.Add(lookAgain)},
+		"approvals can't be counted while it soaks":      {"1 soaking", func(s *Snapshot) { s.Approvals = nil }, soakedAt.Add(-time.Hour), soakedAt.Add(-time.Hour + lookAgain)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := makeSituation(t)
+			s.remembers(memories(s)[test.memory]).runs(starting(s.name("1")))
+			if test.memory == "1 soaking" {
+				s.runs(available(s.name("1")))
+			}
+			test.change(&s.snapshot)
+			if got := Decide(s.snapshot, test.now).Wake; !got.Equal(test.want) {
+				t.Errorf("wakes at %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
 func TestDecide(t *testing.T) {
 	one, two := identity.Record(1), identity.Record(2)
 	for name, test := range map[string]struct {
@@ -173,6 +209,34 @@ func TestDecide(t *testing.T) {
 			s.runs(available(one))
 			s.snapshot.Approvals = nil
 		}, later, "Prepare(" + one + ") → Release(" + one + ")"},
+		"guards can't be measured when the soak ends": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Approvals, s.snapshot.Guards = nil, &Check{Why: "The API server does not answer."}
+		}, later, "Prepare(" + one + ") → Release(" + one + ") · current: GuardsNotInPlace"},
+		"guards are out when the soak ends": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Guards = &Check{Why: "Policy x differs."}
+		}, later, "Prepare(" + one + ") → Release(" + one + ") · current: GuardsNotInPlace"},
+		"guards were not looked at when the soak ends": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Guards = nil
+		}, later, "Prepare(" + one + ") → Release(" + one + ")"},
+		"revoked while the guards are out": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Guards, s.snapshot.Approvals = &Check{Why: "Policy x differs."}, &Check{Why: "security is missing."}
+		}, later, "Remember(nothing, fault " + one + " ApprovalRevoked, leftover " + one + ")"},
+		"deleted while it rolls out": {"2 intended after 1", func(s *situation) {
+			s.runs(starting(two))
+			s.snapshot.Prototype = nil
+		}, later, "Remember(" + one + " serving, fault " + two + " Withdrawn, leftover " + two + ")"},
+		"deleted while it soaks": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Prototype.DeletionTimestamp = &metav1.Time{Time: start}
+		}, soakedAt.Add(time.Second), "Remember(nothing, fault " + one + " Withdrawn, leftover " + one + ")"},
+		"its review was sealed as superseded": {"1 soaking", func(s *situation) {
+			s.runs(available(one))
+			s.snapshot.Sealed = v1alpha1.OutcomeSuperseded
+		}, later, "Remember(nothing, fault " + one + " Superseded, leftover " + one + ")"},
 		"revoked after it soaked": {"1 serving", func(s *situation) {
 			s.runs(available(one))
 			s.snapshot.Approvals = &Check{Why: "security is missing."}
@@ -231,6 +295,14 @@ func TestDecide(t *testing.T) {
 			"Prepare(" + two + " beside " + one + ") → Release(" + two + ") · candidate: AnotherUnderWay"},
 		"orphaned": {"1 serving", func(s *situation) { s.snapshot.Prototype = nil; s.runs(available(one)) }, later,
 			"Prepare(" + one + ") → Release(" + one + ")"},
+		"an orphan that is to go": {"1 serving", func(s *situation) {
+			s.snapshot.Prototype, s.snapshot.Place.OrphanMark, s.snapshot.Place.Retire = nil, "true", true
+			s.runs(available(one))
+		}, later, "Remember(" + one + " serving, retiring)"},
+		"no orphan, and yet it is to go": {"1 serving", func(s *situation) {
+			s.snapshot.Place.OrphanMark, s.snapshot.Place.Retire = "false", true
+			s.runs(available(one))
+		}, later, "Prepare(" + one + ") → Release(" + one + ")"},
 		"back to the sandbox": {"1 serving", func(s *situation) {
 			s.snapshot.Prototype = prototypeOf(v1alpha1.TargetSandbox)
 			s.runs(available(one))

@@ -38,6 +38,7 @@ func (c *InCluster) Observe(ctx context.Context, name string) (Place, error) {
 		Foreign:    namespace.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy || namespace.Labels[v1alpha1.LabelPurpose] != v1alpha1.PurposeProduction,
 		UID:        namespace.Labels[v1alpha1.LabelPrototypeUID],
 		OrphanMark: namespace.Labels[v1alpha1.LabelOrphaned],
+		Retire:     namespace.Annotations[v1alpha1.AnnotationRetire] == "true",
 		Memory:     recall(&namespace),
 	}
 	if place.Foreign {

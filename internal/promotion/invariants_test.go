@@ -54,8 +54,11 @@ func TestDecideInvariants(t *testing.T) {
 								if asks != "" {
 									s.candidate(asks, edit)
 								}
-								if doubt == "no approvals" {
+								switch doubt {
+								case "no approvals":
 									s.snapshot.Approvals = &Check{Why: "security is missing."}
+								case "no guards":
+									s.snapshot.Guards = &Check{Why: "Policy x differs."}
 								}
 								if told {
 									s.reported()
@@ -104,8 +107,9 @@ func mustHold(t *testing.T, at string, s *situation, asks string, permitted, tol
 			if a.Memory == m {
 				bad("remembers nothing new: it would never settle")
 			}
-			if !m.serving() && a.Memory.Record == m.Record && a.Memory.serving() && !s.snapshot.Approvals.OK {
-				bad("serves what is not approved")
+			if !m.serving() && a.Memory.Record == m.Record && a.Memory.serving() &&
+				(!s.snapshot.Approvals.OK || !s.snapshot.Guards.OK || s.snapshot.deleted()) {
+				bad("serves what is not approved, or without guards, or for nobody")
 			}
 			known := []string{"", m.Record, m.Previous.Record}
 			if !slices.Contains(known, a.Memory.Record) && !(permitted && a.Memory.Record == s.name(asks)) {

@@ -7,6 +7,8 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -30,13 +32,15 @@ func gates(r record.Record, reports []record.Report, now time.Time) Check {
 
 // approvals counts the decisions anew. Without a review there is nothing that anybody could have
 // approved.
-func approvals(r record.Record, review *v1alpha1.HardeningReview, decisions []v1alpha1.HardeningDecision, guards assess.Guards) Check {
+func approvals(
+	r record.Record, review *v1alpha1.HardeningReview, decisions []v1alpha1.HardeningDecision, guards assess.Guards, now time.Time,
+) Check {
 	if review == nil {
 		return gone(r)
 	}
-	decided := assess.Decisions(r, string(review.UID), review.CreationTimestamp.Time, decisions, guards)
+	decided := assess.Decisions(r, string(review.UID), review.CreationTimestamp.Time, decisions, guards, now)
 	if decided.Approved() {
-		return Check{OK: true}
+		return Check{OK: true, Until: decided.Until}
 	}
 	if rejected := decided.Rejected; rejected != nil {
 		return Check{Why: fmt.Sprintf("Role %s rejected it in %s.", rejected.Role, rejected.Decision), Rejected: true}
@@ -58,6 +62,16 @@ func gone(r record.Record) Check {
 		roles = append(roles, asked.Role)
 	}
 	return Check{Why: "The review is gone, and with it the approvals of: " + strings.Join(roles, ", ") + "."}
+}
+
+// measured is what a measurement of the guards says about going on.
+func measured(state guard.State) Check {
+	return Check{OK: state.InPlace, Why: evidence.Clean("Nothing is promoted until the admission policies are in place. "+state.Message, maxMessage)}
+}
+
+func unmeasured(err error) Check {
+	return Check{Why: evidence.Clean("The admission policies could not be measured: "+err.Error()+
+		". It is tried again every minute; where that goes on, the platform team finds out why.", maxMessage)}
 }
 
 // trusting takes every moment for guarded.

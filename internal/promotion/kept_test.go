@@ -284,16 +284,35 @@ func TestToldOnce(t *testing.T) {
 	}
 }
 
-// TestOrphanIsRetired: an orphan whose namespace is deleted is left to go, and does not come back.
+// TestOrphanIsRetired: an orphan is taken down by the operator, pods first, when whoever may asks for it.
 func TestOrphanIsRetired(t *testing.T) {
 	w, r := first(t)
 	w.settle()
 	w.must(w.client.Delete(w.ctx(), w.review(r.Name())))
 	w.must(w.client.Delete(w.ctx(), prototypeOf(v1alpha1.TargetProduction)))
 	w.settle()
-	if !w.event("kubectl delete namespace " + identity.Production()) {
+	if !w.event("kubectl annotate namespace " + identity.Production() + " affineur.dev/retire=true") {
 		t.Error("nobody was told how to retire it")
 	}
+	namespace := w.namespace()
+	namespace.Annotations[v1alpha1.AnnotationRetire] = "true"
+	w.must(w.client.Update(w.ctx(), namespace))
+	w.settle()
+	w.unbroken()
+	stopped := slices.Index(w.writes, "delete Deployment "+workload.Name)
+	gone := slices.Index(w.writes, "delete Namespace "+identity.Production())
+	if w.namespace() != nil || stopped < 0 || gone < stopped {
+		t.Errorf("order: %v", w.writes)
+	}
+}
+
+// TestOrphanIsDeleted: an orphan whose namespace is deleted in an emergency is left to go, and does not come back.
+func TestOrphanIsDeleted(t *testing.T) {
+	w, r := first(t)
+	w.settle()
+	w.must(w.client.Delete(w.ctx(), w.review(r.Name())))
+	w.must(w.client.Delete(w.ctx(), prototypeOf(v1alpha1.TargetProduction)))
+	w.settle()
 	namespace := w.namespace()
 	namespace.Finalizers = []string{"test/content"}
 	w.must(w.client.Update(w.ctx(), namespace))

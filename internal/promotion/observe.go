@@ -59,7 +59,7 @@ type known struct {
 }
 
 // observe fills the snapshot of one production namespace.
-func (o *observer) observe(ctx context.Context, name string) (Snapshot, error) {
+func (o *observer) observe(ctx context.Context, name string, now time.Time) (Snapshot, error) {
 	s := Snapshot{Name: name}
 	var err error
 	if s.Place, err = o.destination.Observe(ctx, name); err != nil {
@@ -80,14 +80,14 @@ func (o *observer) observe(ctx context.Context, name string) (Snapshot, error) {
 	}
 	s.Place.Foreign = s.Place.Foreign || (s.Place.Exists && s.Identity != nil && s.Place.UID != s.Identity.UID)
 	s.Candidate = newest(s)
-	if err := o.judge(ctx, &s); err != nil {
+	if err := o.judge(ctx, &s, now); err != nil {
 		return s, err
 	}
-	if err := o.standing(ctx, &s); err != nil {
+	if err := o.standing(ctx, &s, now); err != nil {
 		return s, err
 	}
 	o.forget(s)
-	return s, o.credentials(ctx, &s)
+	return s, o.credentials(ctx, &s, now)
 }
 
 // of is what is known of a namespace. The mutex is held.
@@ -222,7 +222,7 @@ func newest(s Snapshot) *Candidate {
 var over = []v1alpha1.PromotionStep{v1alpha1.StepRolledBack, v1alpha1.StepRetiring, v1alpha1.StepRetired}
 
 // judge computes anew, for a candidate that is not running yet, what its status claims.
-func (o *observer) judge(ctx context.Context, s *Snapshot) error {
+func (o *observer) judge(ctx context.Context, s *Snapshot, now time.Time) error {
 	c := s.Candidate
 	if c == nil || (c.Review.Spec.Record == s.memory().Record && (s.released() || s.memory().serving())) {
 		return nil
@@ -246,7 +246,7 @@ func (o *observer) judge(ctx context.Context, s *Snapshot) error {
 	if !c.Hinted {
 		return nil
 	}
-	return o.assess(ctx, c)
+	return o.assess(ctx, c, now)
 }
 
 func unusable(why string) string {
@@ -254,7 +254,7 @@ func unusable(why string) string {
 }
 
 // assess reads reports and decisions, and measures the guards last: what the measurement vouches for was read before.
-func (o *observer) assess(ctx context.Context, c *Candidate) error {
+func (o *observer) assess(ctx context.Context, c *Candidate, now time.Time) error {
 	reports, err := o.reports(ctx, *c.Record)
 	if err != nil {
 		return err
@@ -265,12 +265,12 @@ func (o *observer) assess(ctx context.Context, c *Candidate) error {
 	}
 	state, err := o.guards.Measure(ctx)
 	if err != nil {
-		c.Guards = Check{Why: evidence.Clean("The admission policies could not be measured: "+err.Error(), maxMessage)}
+		c.Guards = unmeasured(err)
 		return nil
 	}
-	c.Guards = Check{OK: state.InPlace, Why: evidence.Clean("Nothing is promoted until the admission policies are in place. "+state.Message, maxMessage)}
-	c.Gates = o.gates(*c.Record, reports, o.now())
-	c.Approvals = approvals(*c.Record, c.Review, decisions, state)
+	c.Guards = measured(state)
+	c.Gates = o.gates(*c.Record, reports, now)
+	c.Approvals = approvals(*c.Record, c.Review, decisions, state, now)
 	return o.runtime(ctx, c)
 }
 
@@ -314,7 +314,7 @@ func (o *observer) reports(ctx context.Context, r record.Record) ([]record.Repor
 }
 
 // credentials are read before something is released, and now and then while it serves.
-func (o *observer) credentials(ctx context.Context, s *Snapshot) error {
+func (o *observer) credentials(ctx context.Context, s *Snapshot, now time.Time) error {
 	r := s.Current
 	if next := s.next(); next != nil && s.memory().Leftover == "" && !s.memory().underWay() && next.Guards.OK && next.Gates.OK && next.Approvals.OK {
 		r = next.Record
@@ -322,7 +322,6 @@ func (o *observer) credentials(ctx context.Context, s *Snapshot) error {
 	if r == nil || s.memory().Retiring {
 		return nil
 	}
-	now := o.now()
 	o.mutex.Lock()
 	due := now.Sub(o.of(s.Name).looked) >= credentialsFresh
 	o.mutex.Unlock()

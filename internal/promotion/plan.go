@@ -20,7 +20,8 @@ const (
 	Release Kind = "Release"
 	// Stop takes the Deployment and its autoscaler away: nothing that failed keeps running.
 	Stop Kind = "Stop"
-	// Prune removes the network policies and Secrets of a record whose pods are gone.
+	// Prune removes what was opened for a record that is to run no more, and its Secrets. Pods of it that are still
+	// ending lose what they reached; what closes the namespace stays.
 	Prune Kind = "Prune"
 	// Teardown takes production away, pods first.
 	Teardown Kind = "Teardown"

@@ -82,7 +82,7 @@ func requests(productions ...string) []reconcile.Request {
 	return out
 }
 
-// waiting are the production namespaces of reviews that say that they wait for the guards, or for what the cluster lacks.
+// waiting are the production namespaces of reviews that wait, or may, for the guards or for what the cluster lacks.
 func (c *Controller) waiting(ctx context.Context, _ client.Object) []reconcile.Request {
 	var list v1alpha1.HardeningReviewList
 	if err := c.client.List(ctx, &list); err != nil {
@@ -92,7 +92,7 @@ func (c *Controller) waiting(ctx context.Context, _ client.Object) []reconcile.R
 	var out []reconcile.Request
 	for i := range list.Items {
 		p := list.Items[i].Status.Promotion
-		if p != nil && p.Step == v1alpha1.StepPreparing && p.Reason != v1alpha1.ReasonNotRequested {
+		if p != nil && (p.Step == v1alpha1.StepPreparing && p.Reason != v1alpha1.ReasonNotRequested || p.Reason == v1alpha1.ReasonGuardsNotInPlace) {
 			out = append(out, requests(Index(&list.Items[i])...)...)
 		}
 	}

@@ -26,6 +26,10 @@ type Snapshot struct {
 	Beside *record.Record
 	// Approvals of the current record while it is under way, counted anew; nil when they can't be counted now.
 	Approvals *Check
+	// Guards were measured when that was counted; nil where it was not necessary.
+	Guards *Check
+	// Sealed is the outcome that the current record's review has come to, as far as it was looked for; "" while it is open.
+	Sealed v1alpha1.ReviewOutcome
 	// Candidate is the newest review that may still be promoted.
 	Candidate *Candidate
 	// Credentials were made for the record CredentialsOf; nil when it is not yet time to look again.
@@ -43,8 +47,10 @@ type Place struct {
 	UID string
 	// OrphanMark is the label that says whether the prototype is gone, as it stands.
 	OrphanMark string
-	Memory     Memory
-	Rollout    Rollout
+	// Retire means that whoever manages installations asked to take an orphan down.
+	Retire  bool
+	Memory  Memory
+	Rollout Rollout
 }
 
 // Candidate is a review that may be promoted, judged anew from the record.
@@ -70,6 +76,8 @@ type Check struct {
 	Why string
 	// Rejected means that a role said no, which nothing takes back.
 	Rejected bool
+	// Until is how long a yes lasts by itself; zero for ever.
+	Until time.Time
 }
 
 // Blocker is why something waits, and who can end it.
@@ -85,9 +93,17 @@ func (s Snapshot) orphaned() bool {
 	return s.Prototype == nil && s.Place.Exists && s.memory().Record != "" && !s.memory().Retiring
 }
 
-// retired means that the team took it out of production.
+// retired means that the team took it out of production, or somebody else for a team that is gone.
 func (s Snapshot) retired() bool {
-	return s.Prototype != nil && s.Prototype.Spec.Target == v1alpha1.TargetRetired
+	if s.Prototype == nil {
+		return s.Place.Retire && s.Place.OrphanMark == "true"
+	}
+	return s.Prototype.Spec.Target == v1alpha1.TargetRetired
+}
+
+// deleted means that the prototype is gone, or goes as soon as what holds it is gone.
+func (s Snapshot) deleted() bool {
+	return s.Prototype == nil || !s.Prototype.DeletionTimestamp.IsZero()
 }
 
 // released means that the Deployment is the current record's.

@@ -81,7 +81,7 @@ func viewOf(s Snapshot, p Plan, o Outcome, review *v1alpha1.HardeningReview) (Vi
 	case ran(prior.Step):
 		return view(retired(*prior, "It no longer runs in production.", v1alpha1.ReasonSuperseded)), true
 	}
-	return View{Promoted: metav1.Condition{Status: metav1.ConditionFalse, Reason: ended(review), Message: "The review ended before a promotion."}}, true
+	return View{Promoted: metav1.Condition{Status: metav1.ConditionFalse, Reason: reasonOf(review.Status.Outcome), Message: "The review ended before a promotion."}}, true
 }
 
 // ran means that something of it was in production.
@@ -91,8 +91,9 @@ func ran(step v1alpha1.PromotionStep) bool {
 	}, step)
 }
 
-func ended(review *v1alpha1.HardeningReview) string {
-	switch review.Status.Outcome {
+// reasonOf a review's end, as its promotion tells it.
+func reasonOf(outcome v1alpha1.ReviewOutcome) string {
+	switch outcome {
 	case v1alpha1.OutcomeRejected:
 		return v1alpha1.ReasonRejected
 	case v1alpha1.OutcomeWithdrawn:
@@ -201,8 +202,11 @@ func rolledBack(s Snapshot, m Memory) v1alpha1.PromotionStatus {
 
 // onward is what brings a revision that was taken back on its way again.
 func onward(reason string) string {
-	if reason == v1alpha1.ReasonApprovalRevoked {
+	switch reason {
+	case v1alpha1.ReasonApprovalRevoked:
 		return " The team clears it up with the role, then asks for another review or changes the prototype."
+	case v1alpha1.ReasonWithdrawn, v1alpha1.ReasonSuperseded:
+		return ""
 	}
 	return " The team mends it; the mended revision gets a review of its own."
 }

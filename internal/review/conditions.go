@@ -144,6 +144,8 @@ func (v view) ready() []metav1.Condition {
 		return stalled(problem.Reason, sentence(problem.Message)+" "+problem.Hint)
 	case v.outcome.Conflict != "":
 		return stalled(v1alpha1.ReasonObjectConflict, v.conflict())
+	case v.s.promoting():
+		return v.promoting()
 	case v.plan.obstacle() != nil:
 		return stalled(v.plan.obstacle().Reason, v.plan.obstacle().Why)
 	case v.plan.measuring():
@@ -154,8 +156,17 @@ func (v view) ready() []metav1.Condition {
 	case !v.plan.Decided.Approved():
 		return []metav1.Condition{condition(v1alpha1.ConditionReady, yes, v1alpha1.ReasonAwaitingDecisions, v.approved().Message)}
 	}
+	return v.promoting()
+}
+
+// promoting: it goes on by itself, in whichever direction.
+func (v view) promoting() []metav1.Condition {
 	message := "It is approved and is being promoted."
-	if promotion := v.s.Review.Status.Promotion; promotion != nil && promotion.Message != "" {
+	promotion := v.s.Review.Status.Promotion
+	switch {
+	case v.s.promoting() && !v.plan.Decided.Approved() && promotion.Reason != v1alpha1.ReasonGuardsNotInPlace:
+		message = v.promotionGoes() + " " + v.approved().Message
+	case promotion != nil && promotion.Message != "":
 		message = promotion.Message
 	}
 	return working(v1alpha1.ReasonPromoting, message)

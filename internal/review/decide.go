@@ -124,6 +124,10 @@ type Plan struct {
 //	          ├── a later review of another subject, or back to what serves ──▶ Superseded   (not once promotion began)
 //	          └── production no longer wanted, prototype gone ──▶ Withdrawn
 //
+//	Once promotion began, the review ends with it: Promoted when it serves; when it was taken back Rejected or Withdrawn
+//	where that was why, else RolledBack. Both see the same rejection, but only one of them may decide whether it came
+//	in time.
+//
 //	outcome reached ── sealed in the records ── told in the status ── cleared away
 //
 // A measurement: starting ▶ running ▶ its report kept ▶ its Job discarded. One that came to nothing is made anew, at
@@ -137,7 +141,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 	}
 	plan := Plan{
 		Gates:    assess.Gates(*s.Record, s.Reports, now),
-		Decided:  assess.Decisions(*s.Record, string(s.Review.UID), s.Review.CreationTimestamp.Time, s.Decisions, s.Guards),
+		Decided:  assess.Decisions(*s.Record, string(s.Review.UID), s.Review.CreationTimestamp.Time, s.Decisions, s.Guards, now),
 		Progress: map[evidence.Kind]Progress{},
 		Requeue:  resync,
 	}
@@ -153,14 +157,17 @@ func Decide(s Snapshot, now time.Time) Plan {
 		plan.Actions = append(plan.Actions, Action{Do: Discard, Name: describe(object)})
 	}
 	s.rehearse(&plan)
+	if until := plan.Decided.Until; !until.IsZero() {
+		plan.wake(until.Sub(now))
+	}
 	if due := s.Review.Status.Due; due != nil && now.Before(due.Time) {
 		plan.wake(due.Sub(now) + time.Second)
 	}
 	return plan
 }
 
-// outcome of the review, empty while it is open. What was sealed stays. A rejection counts until the subject serves;
-// what the team does counts until promotion began, which then comes to its own end.
+// outcome of the review, empty while it is open. What was sealed stays. What people do ends it until promotion began,
+// which then comes to its own end.
 func (s Snapshot) outcome(decided assess.Decided) v1alpha1.ReviewOutcome {
 	switch {
 	case s.Sealed != nil:
@@ -168,19 +175,32 @@ func (s Snapshot) outcome(decided assess.Decided) v1alpha1.ReviewOutcome {
 	case s.step() == v1alpha1.StepServing:
 		return v1alpha1.OutcomePromoted
 	case s.step() == v1alpha1.StepRolledBack:
-		return v1alpha1.OutcomeRolledBack
-	case decided.Rejected != nil:
-		return v1alpha1.OutcomeRejected
-	case !s.Prototype.Exists || s.Prototype.Deleting || s.step() == v1alpha1.StepRetiring || s.step() == v1alpha1.StepRetired:
+		return s.takenBack()
+	case s.step() == v1alpha1.StepRetiring || s.step() == v1alpha1.StepRetired:
 		return v1alpha1.OutcomeWithdrawn
 	case s.promoting():
 		return ""
+	case decided.Rejected != nil:
+		return v1alpha1.OutcomeRejected
+	case !s.Prototype.Exists || s.Prototype.Deleting:
+		return v1alpha1.OutcomeWithdrawn
 	case s.Newer != "":
 		return v1alpha1.OutcomeSuperseded
 	case s.Prototype.Target != v1alpha1.TargetProduction:
 		return v1alpha1.OutcomeWithdrawn
 	}
 	return ""
+}
+
+// takenBack is the outcome of what was taken out of production before it had soaked, by why that was done.
+func (s Snapshot) takenBack() v1alpha1.ReviewOutcome {
+	switch s.Review.Status.Promotion.Reason {
+	case v1alpha1.ReasonRejected:
+		return v1alpha1.OutcomeRejected
+	case v1alpha1.ReasonWithdrawn:
+		return v1alpha1.OutcomeWithdrawn
+	}
+	return v1alpha1.OutcomeRolledBack
 }
 
 // clear takes away what a review that has ended left behind.

@@ -25,8 +25,23 @@ func TestEnds(t *testing.T) {
 			func(w *world) {
 				w.promotion(v1alpha1.StepSoaking)
 				w.decide(v1alpha1.VerdictReject, "security", "security-reviewer@example.org")
+				w.settle()
+				w.promotion(v1alpha1.StepRolledBack, v1alpha1.ReasonRejected)
 			},
 			v1alpha1.OutcomeRejected, "False Rejected",
+		},
+		"rejected too late": {
+			func(w *world) {
+				w.promotion(v1alpha1.StepSoaking)
+				w.decide(v1alpha1.VerdictReject, "security", "security-reviewer@example.org")
+				w.settle()
+				w.promotion(v1alpha1.StepServing)
+			},
+			v1alpha1.OutcomePromoted, "True Promoted",
+		},
+		"deleted while it is being promoted": {
+			func(w *world) { w.promotion(v1alpha1.StepRolledBack, v1alpha1.ReasonWithdrawn) },
+			v1alpha1.OutcomeWithdrawn, "True Withdrawn",
 		},
 		"superseded": {func(w *world) { w.successor(4) }, v1alpha1.OutcomeSuperseded, "True Superseded"},
 		"back to what serves": {
@@ -35,9 +50,7 @@ func TestEnds(t *testing.T) {
 		"sandbox wanted": {func(w *world) { w.target(v1alpha1.TargetSandbox) }, v1alpha1.OutcomeWithdrawn, "True Withdrawn"},
 		"retired":        {func(w *world) { w.target(v1alpha1.TargetRetired) }, v1alpha1.OutcomeWithdrawn, "True Withdrawn"},
 		"prototype gone": {
-			func(w *world) {
-				w.must(w.client.Delete(w.ctx(), &v1alpha1.AIPrototype{ObjectMeta: metav1.ObjectMeta{Namespace: identity.Namespace, Name: identity.Name}}))
-			},
+			func(w *world) { w.prototypeGone() },
 			v1alpha1.OutcomeWithdrawn, "True Withdrawn",
 		},
 		"prototype made anew": {
@@ -100,11 +113,13 @@ func TestSealedStays(t *testing.T) {
 	}
 }
 
-// What the team does while the subject is being promoted ends nothing: the promotion comes to its own end.
+// What anybody does while the subject is being promoted ends nothing: the promotion comes to its own end.
 func TestPromotionUnderWay(t *testing.T) {
 	for name, do := range map[string]func(w *world){
 		"target":    func(w *world) { w.target(v1alpha1.TargetSandbox) },
 		"successor": func(w *world) { w.successor(4) },
+		"rejection": func(w *world) { w.decide(v1alpha1.VerdictReject, "operations", "operations-reviewer@example.org") },
+		"deletion":  func(w *world) { w.prototypeGone() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -114,11 +129,19 @@ func TestPromotionUnderWay(t *testing.T) {
 			w.promotion(v1alpha1.StepRollingOut)
 			do(w)
 			w.settle()
-			if got := w.review().Status.Outcome; got != "" {
-				t.Errorf("outcome %q", got)
+			if got := w.review().Status.Outcome; got != "" || w.outcome() != nil {
+				t.Errorf("outcome %q, sealed %+v", got, w.outcome())
+			}
+			if w.waiting() != "Operator" {
+				t.Errorf("waits for %s", w.waiting())
 			}
 		})
 	}
+}
+
+// prototypeGone deletes the prototype.
+func (w *world) prototypeGone() {
+	w.must(w.client.Delete(w.ctx(), &v1alpha1.AIPrototype{ObjectMeta: metav1.ObjectMeta{Namespace: identity.Namespace, Name: identity.Name}}))
 }
 
 // serves writes what the sandbox controller would: what serves in production, and what the prototype is now.

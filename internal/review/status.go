@@ -199,6 +199,8 @@ func (v view) turns() []turn {
 		return out
 	case v.outcome.Conflict != "":
 		return []turn{{party: v1alpha1.PartyIT, message: v.conflict()}}
+	case v.s.promoting():
+		return v.promotionTurns()
 	case v.plan.obstacle() != nil:
 		return []turn{{party: v1alpha1.PartyIT, message: v.plan.obstacle().Why}}
 	case v.plan.measuring():
@@ -312,7 +314,15 @@ func (v view) promotionTurns() []turn {
 	if promotion != nil && slices.Contains([]string{v1alpha1.ReasonGuardsNotInPlace, v1alpha1.ReasonRuntimeClassMissing}, promotion.Reason) {
 		return []turn{{party: v1alpha1.PartyIT, message: cmp.Or(promotion.Message, "IT has to put in place what the promotion waits for: "+promotion.Reason+".")}}
 	}
-	return []turn{{party: v1alpha1.PartyOperator, message: "It is being promoted."}}
+	return []turn{{party: v1alpha1.PartyOperator, message: v.promotionGoes()}}
+}
+
+// promotionGoes says where a promotion goes that is under way.
+func (v view) promotionGoes() string {
+	if v.s.promoting() && !v.plan.Decided.Approved() {
+		return "It is no longer approved and is being taken out of production."
+	}
+	return "It is being promoted."
 }
 
 // sentence ends in a full stop.

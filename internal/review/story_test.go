@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -384,6 +385,30 @@ func TestOverdue(t *testing.T) {
 	w.approve()
 	w.settle()
 	w.is(v1alpha1.ConditionOverdue, "False WithinDue")
+}
+
+// An approval that expires while the review is open counts no more, and the review looks at that moment.
+func TestApprovalExpires(t *testing.T) {
+	w := newWorld(t, func(r *record.Record) { r.Requirements.ApprovalsValidForSeconds = 3600 })
+	w.settle()
+	d := w.decide(v1alpha1.VerdictApprove, "security", "security-reviewer@example.org")
+	w.settle()
+	if w.waiting() != "IT/operations" {
+		t.Fatal(w.dump())
+	}
+	end := d.CreationTimestamp.Add(time.Hour)
+	w.now = end.Add(-2 * time.Second)
+	result, err := w.controller.Reconcile(w.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(w.review())})
+	w.must(err)
+	if result.RequeueAfter != 2*time.Second {
+		t.Errorf("looks again after %s", result.RequeueAfter)
+	}
+	w.now = end
+	w.settle()
+	got := w.review().Status.Decisions
+	if len(got) != 1 || got[0].Counts != v1alpha1.CountedNo || got[0].Why != v1alpha1.WhyExpired || w.waiting() != "IT/security, IT/operations" {
+		t.Error(w.dump())
+	}
 }
 
 // Isolation that was measured long ago says nothing any more, whoever approved.

@@ -255,10 +255,10 @@ func (w *world) prototype(edit func(*v1alpha1.AIPrototype)) {
 }
 
 // promotion is what the promotion controller tells.
-func (w *world) promotion(step v1alpha1.PromotionStep) {
+func (w *world) promotion(step v1alpha1.PromotionStep, reason ...string) {
 	review := w.review()
 	at := metav1.NewTime(w.now.Truncate(time.Second))
-	review.Status.Promotion = &v1alpha1.PromotionStatus{Step: step, IntentAt: &at}
+	review.Status.Promotion = &v1alpha1.PromotionStatus{Step: step, IntentAt: &at, Reason: strings.Join(reason, "")}
 	w.must(w.client.Status().Update(w.ctx(), review))
 }
 

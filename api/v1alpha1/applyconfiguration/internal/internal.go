@@ -1547,6 +1547,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - role
+    - name: approvalsValidFor
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: due
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration

@@ -25,6 +25,9 @@ type TierApplyConfiguration struct {
 	Soak *v1.Duration `json:"soak,omitempty"`
 	// due is how long the roles have to decide.
 	Due *v1.Duration `json:"due,omitempty"`
+	// approvalsValidFor is for how long an approval counts in a review that is open: from one hour to a year, and longer
+	// than soak; 2160h (90 days) where nothing is said. What serves already is not undone when it ends.
+	ApprovalsValidFor *v1.Duration `json:"approvalsValidFor,omitempty"`
 }
 
 // TierApplyConfiguration constructs a declarative configuration of the Tier type for use with
@@ -85,5 +88,13 @@ func (b *TierApplyConfiguration) WithSoak(value v1.Duration) *TierApplyConfigura
 // If called multiple times, the Due field is set to the value of the last call.
 func (b *TierApplyConfiguration) WithDue(value v1.Duration) *TierApplyConfiguration {
 	b.Due = &value
+	return b
+}
+
+// WithApprovalsValidFor sets the ApprovalsValidFor field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ApprovalsValidFor field is set to the value of the last call.
+func (b *TierApplyConfiguration) WithApprovalsValidFor(value v1.Duration) *TierApplyConfiguration {
+	b.ApprovalsValidFor = &value
 	return b
 }
