@@ -82,6 +82,9 @@ func New(scheme *runtime.Scheme, now func() time.Time, admit func(*Request) erro
 // OnChange calls f after every change that was made. Both objects belong to the server: they are looked at only.
 func (s *Server) OnChange(f func(Request)) { s.changed = append(s.changed, f) }
 
+// Version is the last resource version that was given: what has a later one came later.
+func (s *Server) Version() int { return s.version }
+
 // Changes is how many changes an actor made.
 func (s *Server) Changes(actor string) int { return s.changes[actor] }
 

@@ -60,6 +60,11 @@ func (g guards) wereLost(from, to time.Time) bool {
 	})
 }
 
+// doubtedAt tells whether nobody can tell if they were in place at a time.
+func (g guards) doubtedAt(at time.Time) bool {
+	return slices.ContainsFunc(g.gaps, func(gap guard.Gap) bool { return !at.Before(gap.From) && (gap.To.IsZero() || at.Before(gap.To)) })
+}
+
 func (g guards) doubted() bool { return len(g.gaps) > 0 && g.gaps[len(g.gaps)-1].To.IsZero() }
 
 // looked is what is known after a look at a time.
@@ -128,13 +133,32 @@ func (w *World) keepGuards() {
 // meter measures the guards for promotion, on top of what was kept.
 type meter struct{ world *World }
 
-// Measure implements promotion.Guards.
+// Measure implements promotion.Guards. It takes about ten requests, between which others do their part; what it found is
+// as old as the one that found it.
 func (m meter) Measure(context.Context) (guard.State, error) {
-	if m.world.chance(20) {
+	w := m.world
+	found, requests := 0, 10
+	if w.faults {
+		found = w.rng.IntN(requests)
+	}
+	var state guard.State
+	for request := range requests {
+		if w.faults && w.rng.IntN(3) == 0 {
+			w.clock = w.clock.Add(w.jitter(time.Second))
+			w.interleave()
+		}
+		if request == found {
+			known := w.guards
+			known.good = known.kept
+			state = known.looked(w.clock).state(w.clock)
+			w.truth.look.measured(w)
+		}
+	}
+	switch {
+	case w.operator.dead:
+		return guard.State{}, errKilled
+	case w.chance(20):
 		return guard.State{}, errors.New("the API server does not answer")
 	}
-	known := m.world.guards
-	known.good = known.kept
-	now := m.world.clock
-	return known.looked(now).state(now), nil
+	return state, nil
 }

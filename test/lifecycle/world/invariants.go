@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -29,6 +30,10 @@ type truth struct {
 	admitted, refused map[string]bool
 	// served are production namespaces in which something has soaked.
 	served map[string]bool
+	// serving is the record that began to serve there last, or serves again.
+	serving map[string]string
+	// look is what the operator saw in its pass about production.
+	look look
 	// hurt are those whose pods failed by themselves and are not all replaced yet.
 	hurt map[string]bool
 	// identity of the story's prototype, for when it is gone.
@@ -38,7 +43,7 @@ type truth struct {
 func newTruth() truth {
 	return truth{
 		networks: newNetworks(), trials: trials{}, writers: map[types.UID]map[string]bool{}, made: map[string]made{},
-		admitted: map[string]bool{}, refused: map[string]bool{}, served: map[string]bool{}, hurt: map[string]bool{},
+		admitted: map[string]bool{}, refused: map[string]bool{}, served: map[string]bool{}, serving: map[string]string{}, hurt: map[string]bool{},
 	}
 }
 
@@ -136,8 +141,10 @@ func (w *World) remember(namespace *corev1.Namespace) {
 		return
 	}
 	var memory struct {
-		ServingSince string `json:"servingSince"`
-		Retiring     bool   `json:"retiring"`
+		Record       string    `json:"record"`
+		SoakingSince time.Time `json:"soakingSince"`
+		ServingSince string    `json:"servingSince"`
+		Retiring     bool      `json:"retiring"`
 		Fault        struct {
 			Record string `json:"record"`
 		} `json:"fault"`
@@ -149,7 +156,11 @@ func (w *World) remember(namespace *corev1.Namespace) {
 		w.truth.refused[memory.Fault.Record] = true
 	}
 	if memory.ServingSince != "" {
-		w.truth.served[namespace.Name] = true
+		// What is gone back to has no soak behind it in this memory, but in an earlier one.
+		if w.truth.serving[namespace.Name] != memory.Record && !memory.SoakingSince.IsZero() {
+			w.servesRightly(memory.Record, memory.SoakingSince)
+		}
+		w.truth.served[namespace.Name], w.truth.serving[namespace.Name] = true, memory.Record
 	}
 	if memory.Retiring {
 		delete(w.truth.served, namespace.Name)
@@ -203,7 +214,7 @@ func (w *World) speaksOfItsRecord(request server.Request, review *v1alpha1.Harde
 }
 
 func (w *World) record(name string) (record.Record, error) {
-	object, ok := w.server.Find(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"),
+	object, ok := w.server.Find(revisionKind,
 		types.NamespacedName{Namespace: v1alpha1.RecordsNamespace, Name: name}).(*appsv1.ControllerRevision)
 	if !ok {
 		return record.Record{}, fmt.Errorf("record %q is not there", name)
@@ -265,6 +276,9 @@ func (w *World) atRest() {
 	for _, object := range w.server.All(prototypeKind) {
 		w.saysWhoseTurn(object.(*v1alpha1.AIPrototype))
 	}
+	for _, object := range w.server.All(namespaceKind) {
+		w.servesWhatIsSealed(object.(*corev1.Namespace))
+	}
 	for _, object := range w.server.All(reviewKind) {
 		w.outcomeIsSealed(object.(*v1alpha1.HardeningReview))
 	}
@@ -276,7 +290,7 @@ func (w *World) outcomeIsSealed(review *v1alpha1.HardeningReview) {
 		return
 	}
 	name := types.NamespacedName{Namespace: v1alpha1.RecordsNamespace, Name: record.OutcomeName(review.Spec.Record)}
-	object, ok := w.server.Find(appsv1.SchemeGroupVersion.WithKind("ControllerRevision"), name).(*appsv1.ControllerRevision)
+	object, ok := w.server.Find(revisionKind, name).(*appsv1.ControllerRevision)
 	if !ok {
 		w.broken("review %s ended, and no outcome is sealed", review.Name)
 		return

@@ -41,6 +41,9 @@ type operator struct {
 // errKilled is what everything ends with once the operator is killed.
 var errKilled = errors.New("the operator was killed")
 
+// promoter is the controller that decides what comes into production.
+const promoter = "promotion"
+
 // What the installation says.
 const (
 	runnerImage  = "registry.example.org/affineur/gate-runner:1"
@@ -165,6 +168,9 @@ func (o *operator) live() client.Client {
 				if err := o.world.mayRead(list, at.Namespace, ""); err != nil {
 					return err
 				}
+				if _, decisions := list.(*v1alpha1.HardeningDecisionList); decisions {
+					o.world.truth.look.listed(o.world)
+				}
 				return c.List(ctx, list, options...)
 			})
 		},
@@ -179,7 +185,9 @@ func (o *operator) seen(read func() error) error {
 	return read()
 }
 
+// alive reads past the cache. In between time passes, others may do their part, and the read may fail.
 func (o *operator) alive(read func() error) error {
+	o.world.meanwhile()
 	switch {
 	case o.dead:
 		return errKilled
@@ -231,6 +239,9 @@ func (w *World) pass(controller *informer.Controller, request reconcile.Request)
 		w.asked[controller.Name] = map[reconcile.Request]bool{}
 	}
 	w.asked[controller.Name][request] = true
+	if controller.Name == promoter {
+		w.truth.look = look{}
+	}
 	ended := w.script.begin(w, fmt.Sprintf("%s %s", controller.Name, request.Name))
 	result, err := controller.Reconciler.Reconcile(w.context(), request)
 	ended()

@@ -2,6 +2,7 @@ package world
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ var (
 var people = map[string]Person{}
 
 func init() {
-	for _, p := range []Person{Lead, Colleague, Security, Deputy, Operations, Both, Outsider} {
+	for _, p := range []Person{Lead, Colleague, Security, Deputy, Operations, Both, Outsider, Pipeline} {
 		people[p.Name] = p
 	}
 }
@@ -119,6 +120,35 @@ func (w *World) Decides(p Person, ordinal int, role string, verdict v1alpha1.Dec
 		change(decision)
 	}
 	w.Must(w.as(p.Name).Create(w.context(), decision))
+}
+
+// act is what somebody is going to do.
+type act struct {
+	at time.Time
+	do func()
+}
+
+// Soon lets somebody do something at a time, or within a while after it, in the middle of whatever happens then.
+func (w *World) Soon(at time.Time, within time.Duration, do func()) {
+	w.Helper()
+	w.acts = append(w.acts, act{at.Add(w.jitter(within)), do})
+}
+
+func (w *World) perform(i int) {
+	do := w.acts[i].do
+	w.acts = slices.Delete(w.acts, i, i+1)
+	do()
+}
+
+// AsWritten is a decision as it comes in while nothing stamps it: it says what whoever sent it wrote.
+func (p Person) AsWritten(d *v1alpha1.HardeningDecision) { d.Spec.By, d.Spec.Groups = p.Name, p.Groups }
+
+// Annotates a namespace, as an administrator.
+func (w *World) Annotates(name, key, value string) {
+	w.Helper()
+	namespace := w.Namespace(name)
+	namespace.Annotations[key] = value
+	w.Must(w.as(platform).Update(w.context(), namespace))
 }
 
 // Approve as both roles that are asked, by those who may.

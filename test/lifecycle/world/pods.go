@@ -22,6 +22,7 @@ var (
 	deploymentKind = appsv1.SchemeGroupVersion.WithKind("Deployment")
 	podKind        = corev1.SchemeGroupVersion.WithKind("Pod")
 	jobKind        = batchv1.SchemeGroupVersion.WithKind("Job")
+	revisionKind   = appsv1.SchemeGroupVersion.WithKind("ControllerRevision")
 	secretKind     = corev1.SchemeGroupVersion.WithKind("Secret")
 	networkKind    = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
 	namespaceKind  = corev1.SchemeGroupVersion.WithKind("Namespace")
@@ -45,6 +46,9 @@ func (w *World) chores() []chore {
 	}
 	for _, object := range w.server.All(podKind) {
 		out = append(out, w.runPod(object.(*corev1.Pod))...)
+	}
+	for i := range w.acts {
+		out = append(out, chore{at: w.acts[i].at, do: func() { w.perform(i) }})
 	}
 	return slices.Concat(out, w.cleanUp(), w.watchGuards())
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -11,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -52,6 +52,78 @@ func (w *World) onlyWhatPassed(d *appsv1.Deployment) {
 	w.truth.admitted[name] = true
 }
 
+// look is what the operator saw last in a pass about production. Between that and its write the world may change,
+// which is nobody's fault; not to have looked is.
+type look struct {
+	decisions, guards bool
+	// version up to which it saw decisions, and when it did.
+	version int
+	at      time.Time
+	// inPlace is what it found of the guards.
+	inPlace bool
+}
+
+func (l *look) listed(w *World) { l.decisions, l.version, l.at = true, w.server.Version(), w.clock }
+
+func (l *look) measured(w *World) { l.guards, l.inPlace = true, w.guards.inPlace }
+
+// unseen is what was not looked at, or found wanting, before something comes into production or serves there.
+func (l look) unseen() string {
+	switch {
+	case !l.decisions:
+		return "nobody looked at the decisions"
+	case !l.guards:
+		return "nobody measured the guards"
+	case !l.inPlace:
+		return "the guards are not in place"
+	}
+	return ""
+}
+
+// servesRightly: when a record begins to serve, it has soaked, and everything that let it in holds still.
+func (w *World) servesRightly(name string, soaked time.Time) {
+	rec, err := w.record(name)
+	if err != nil {
+		w.broken("record %q serves: %v", name, err)
+		return
+	}
+	why := w.truth.look.unseen()
+	if end := soaked.Add(rec.Requirements.Soak()); why == "" && w.truth.look.at.Before(end) {
+		why = fmt.Sprintf("the last look at the decisions was at %s, before the soak ended at %s", w.truth.look.at, end)
+	}
+	if why == "" {
+		why = w.unapproved(rec, w.truth.made[name])
+	}
+	if why != "" {
+		w.broken("record %s begins to serve: %s", name, why)
+	}
+}
+
+// servesWhatIsSealed: at rest, the review of what serves has ended as Promoted, and nothing else was sealed of it.
+func (w *World) servesWhatIsSealed(namespace *corev1.Namespace) {
+	name := namespace.Annotations[v1alpha1.AnnotationRecord]
+	if w.truth.serving[namespace.Name] != name || name == "" {
+		return
+	}
+	rec, err := w.record(name)
+	if err != nil {
+		w.broken("%s serves: %v", name, err)
+		return
+	}
+	at := types.NamespacedName{Namespace: v1alpha1.RecordsNamespace, Name: record.OutcomeName(name)}
+	object, sealed := w.server.Find(revisionKind, at).(*appsv1.ControllerRevision)
+	review := w.server.Find(reviewKind, types.NamespacedName{Namespace: rec.Prototype.Namespace, Name: rec.Prototype.Review(rec.Ordinal)})
+	if !sealed {
+		if review != nil {
+			w.broken("record %s serves at rest, and its review has no end", name)
+		}
+		return
+	}
+	if outcome, err := record.ReadOutcome(object); err != nil || outcome.Outcome != v1alpha1.OutcomePromoted {
+		w.broken("record %s serves and is sealed as %s (%v)", name, outcome.Outcome, err)
+	}
+}
+
 // proofLasts is how long a proof of isolation counts, and no longer.
 const proofLasts = 24 * time.Hour
 
@@ -60,9 +132,10 @@ const proofLasts = 24 * time.Hour
 func (w *World) whyNot(rec record.Record) string {
 	at := w.truth.made[rec.Name()]
 	proof := w.truth.networks.measured[rec.Prototype.Sandbox()][at.policies]
+	unseen := w.truth.look.unseen()
 	switch {
-	case !w.guards.inPlace:
-		return "the guards are not in place"
+	case unseen != "":
+		return unseen
 	case !proof.enforced:
 		return "isolation is not proven under the network policies that it was reviewed under"
 	case w.clock.After(proof.at.Add(proofLasts)):
@@ -79,31 +152,43 @@ func (w *World) whyNot(rec record.Record) string {
 }
 
 // unapproved counts approvals: by people of the role, distinct, neither authors nor of the owning team, on exactly this
-// review, while the guards were in place; one more than are asked where the authors are in doubt; and no rejection among
-// them.
+// review, while the guards were in place, not too long ago; one more than are asked where the authors are in doubt; and
+// no rejection among them. Only what the operator could see when it looked is counted.
 func (w *World) unapproved(rec record.Record, at made) string {
+	if len(rec.Requirements.Approvals) == 0 {
+		return ""
+	}
 	name := types.NamespacedName{Namespace: rec.Prototype.Namespace, Name: rec.Prototype.Review(rec.Ordinal)}
 	review := w.server.Find(reviewKind, name)
 	if review == nil {
 		return "its review is gone"
 	}
 	said := map[string]v1alpha1.HardeningDecisionSpec{}
-	decisions := slices.Clone(w.server.All(decisionKind))
-	slices.SortStableFunc(decisions, func(a, b client.Object) int { return a.GetCreationTimestamp().Compare(b.GetCreationTimestamp().Time) })
-	for _, object := range decisions {
-		decision := object.(*v1alpha1.HardeningDecision)
-		if decision.Spec.Review.UID == string(review.GetUID()) && decision.Spec.ReviewDigest == rec.ReviewDigest && w.mayDecide(rec, at, decision) {
-			if decision.Spec.Verdict == v1alpha1.VerdictReject {
-				return "it was rejected by " + decision.Spec.By
-			}
-			said[decision.Spec.By] = decision.Spec
+	for _, d := range w.decisionsOn(rec, string(review.GetUID())) {
+		spec, when := d.Spec, d.CreationTimestamp.Time
+		before, decided := said[spec.By]
+		switch {
+		case spec.Verdict == v1alpha1.VerdictRevoke, spec.Verdict == v1alpha1.VerdictReject && w.guards.doubtedAt(when):
+			delete(said, spec.By)
+		case !w.mayDecide(rec, at, d), decided && before.Role != spec.Role:
+		case spec.Verdict == v1alpha1.VerdictReject:
+			return "it was rejected by " + spec.By
+		case w.truth.look.at.Before(when.Add(rec.Requirements.ApprovalsValidFor())):
+			said[spec.By] = spec
+		default:
+			delete(said, spec.By)
 		}
 	}
+	return tooFew(rec, at.doubtful, said)
+}
+
+// tooFew people approved, where that is so.
+func tooFew(rec record.Record, doubtful bool, said map[string]v1alpha1.HardeningDecisionSpec) string {
 	spare := 0
 	for _, asked := range rec.Requirements.Approvals {
-		var people int
+		people := 0
 		for _, spec := range said {
-			if spec.Role == asked.Role && spec.Verdict == v1alpha1.VerdictApprove {
+			if spec.Role == asked.Role {
 				people++
 			}
 		}
@@ -112,10 +197,31 @@ func (w *World) unapproved(rec record.Record, at made) string {
 		}
 		spare += people - int(asked.Quorum)
 	}
-	if at.doubtful && spare == 0 {
+	if doubtful && spare == 0 {
 		return "its authors are in doubt, and nobody approved beyond those who are asked"
 	}
 	return ""
+}
+
+// decisionsOn a review, in the order of their making, as far as the operator could see them.
+func (w *World) decisionsOn(rec record.Record, reviewUID string) []*v1alpha1.HardeningDecision {
+	var out []*v1alpha1.HardeningDecision
+	for _, object := range w.server.All(decisionKind) {
+		d := object.(*v1alpha1.HardeningDecision)
+		if d.Spec.Review.UID == reviewUID && d.Spec.ReviewDigest == rec.ReviewDigest && versionOf(d) <= w.truth.look.version {
+			out = append(out, d)
+		}
+	}
+	slices.SortFunc(out, func(a, b *v1alpha1.HardeningDecision) int { return versionOf(a) - versionOf(b) })
+	return out
+}
+
+func versionOf(d *v1alpha1.HardeningDecision) int {
+	version, err := strconv.Atoi(d.ResourceVersion)
+	if err != nil {
+		return 0
+	}
+	return version
 }
 
 func (w *World) mayDecide(rec record.Record, at made, decision *v1alpha1.HardeningDecision) bool {

@@ -119,6 +119,16 @@ func (w *World) interleave() {
 	}
 }
 
+// meanwhile is what may happen while the operator waits for an answer: time passes, and others do their part.
+func (w *World) meanwhile() {
+	if w.chance(40) {
+		w.clock = w.clock.Add(w.jitter(2 * time.Second))
+	}
+	if w.chance(25) {
+		w.interleave()
+	}
+}
+
 // advance lets time pass until the next thing is due. It is false where that would be later than the given time.
 func (w *World) advance(until time.Time) bool {
 	next := time.Time{}

@@ -75,7 +75,9 @@ type World struct {
 	orders    map[types.UID]evidence.RunSpec
 	templates map[string]string
 	truth     truth
-	script    transcript
+	// acts are what people are going to do.
+	acts   []act
+	script transcript
 	// wrong is what must never be.
 	wrong []string
 }
