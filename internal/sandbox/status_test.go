@@ -37,6 +37,7 @@ func promoting(step v1alpha1.PromotionStep) func(*v1alpha1.HardeningReviewStatus
 func observed(change func(*Snapshot)) Snapshot {
 	p := aPrototype().inProduction().obj()
 	s := Snapshot{Prototype: p, Identity: names.Of(p), Policy: aPolicy(), SubjectDigest: "now"}
+	s.Requirements.Team.Name = "membership"
 	if change != nil {
 		change(&s)
 	}
@@ -129,7 +130,7 @@ func TestWaitingMirrorsTheReview(t *testing.T) {
 
 // kstatus asks for exactly one Ready, and never for work and standstill at once.
 func TestEveryStateReadsRight(t *testing.T) {
-	states := []State{Deleting, Retiring, Retired, NeedStated, Expired, Suspended, Holding, Blocked, Conflict, Clearing, Measuring, Unmeasured, Unenforced, Starting, Running}
+	states := []State{Deleting, Retiring, Retired, NeedStated, Expired, Suspended, Queued, Holding, Blocked, Conflict, Clearing, Measuring, Unmeasured, Unenforced, Starting, Running}
 	for _, state := range states {
 		t.Run(string(state), func(t *testing.T) {
 			s := observed(func(s *Snapshot) {
@@ -142,6 +143,9 @@ func TestEveryStateReadsRight(t *testing.T) {
 				}
 			})
 			p := Plan{State: state, Isolation: &v1alpha1.IsolationStatus{Verdict: verdictInconclusive, Message: "Nothing was seen."}}
+			if state == Queued {
+				p.Place = place{queue: &v1alpha1.QueuePosition{Position: 2, Length: 3}, full: "has 10 of 10 sandboxes"}
+			}
 			status := Status(s, p, Outcome{}, birth)
 			is := func(kind string) bool { return apimeta.IsStatusConditionTrue(status.Conditions, kind) }
 			ready := apimeta.FindStatusCondition(status.Conditions, v1alpha1.ConditionReady)
