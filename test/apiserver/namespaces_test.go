@@ -210,7 +210,8 @@ func configMapIn(namespace string, t *testing.T) *corev1.ConfigMap {
 	return c
 }
 
-// A production whose prototype is gone is deleted by whoever may manage installations, and changed by nobody.
+// A production whose prototype is gone is retired by whoever may manage installations: they ask, the operator does it. Its
+// namespace is deleted by nobody else, and changed in nothing but that.
 func TestOrphansAreRetired(t *testing.T) {
 	const policy = "affineur-namespaces"
 	must(t, admin.Create(t.Context(), granted("affineur-installer", "", "retirers")))
@@ -221,15 +222,26 @@ func TestOrphansAreRetired(t *testing.T) {
 		must(t, as(operator).Create(t.Context(), n))
 		return name
 	}
-	gone := func(name string) func(context.Context, client.Client) error {
-		return func(ctx context.Context, c client.Client) error { return c.Delete(ctx, namespace(name, nil)) }
-	}
 	orphan := made("affp-membership-orphan-0a1b2c3d", v1alpha1.PurposeProduction, "true")
-	must(t, attack{"an orphan by anybody", policy, "installations.affineur.dev (ClusterRole affineur-installer) retires it: kubectl delete namespace " + orphan,
-		as(mallory, everything), gone(orphan)}.refused(t.Context(), wet))
-	soon(t, func() error { return gone(orphan)(t.Context(), dry(retirer)) })
-	for how, try := range relabelled(orphan, func(l map[string]string) { l["their"] = "own" }) {
-		must(t, attack{"an orphan relabelled" + how, policy, "only the operator writes namespace", retirer, try}.refused(t.Context(), wet))
+	const how = "kubectl annotate namespace affp-membership-orphan-0a1b2c3d affineur.dev/retire=true"
+	must(t, attack{"an orphan by anybody", policy, how, as(mallory, everything), retires(orphan)}.refused(t.Context(), wet))
+	for who, c := range map[string]client.Client{"mallory": as(mallory, everything), "retirer": retirer, "root": root} {
+		must(t, attack{"an orphan deleted by " + who, policy, how, c, gone(orphan)}.refused(t.Context(), wet))
+	}
+	soon(t, func() error { return retires(orphan)(t.Context(), dry(retirer)) })
+	for what, edit := range map[string]func(*corev1.Namespace){
+		"memory":     func(n *corev1.Namespace) { n.Annotations[v1alpha1.AnnotationRecord] = "another" },
+		"annotation": func(n *corev1.Namespace) { n.Annotations["their"] = "own" },
+		"value":      func(n *corev1.Namespace) { n.Annotations[v1alpha1.AnnotationRetire] = "false" },
+		"finalizer":  func(n *corev1.Namespace) { n.Finalizers = append(n.Finalizers, "their/own") },
+		"owner": func(n *corev1.Namespace) {
+			n.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "Node", Name: "a", UID: "b"}}
+		},
+	} {
+		must(t, attack{"an orphan's " + what + " changed beside", policy, how, retirer, retires(orphan, edit)}.refused(t.Context(), wet))
+	}
+	for through, try := range relabelled(orphan, func(l map[string]string) { l["their"] = "own" }) {
+		must(t, attack{"an orphan relabelled" + through, policy, how, retirer, try}.refused(t.Context(), wet))
 	}
 	for what, name := range map[string]string{
 		"a production with its prototype": production,
@@ -239,13 +251,37 @@ func TestOrphansAreRetired(t *testing.T) {
 	} {
 		for who, c := range map[string]client.Client{"retirer": retirer, "root": root} {
 			must(t, attack{what + " by " + who, policy, "change or delete its AIPrototype instead", c, gone(name)}.refused(t.Context(), wet))
+			must(t, attack{what + " retired by " + who, policy, "change or delete its AIPrototype instead", c, retires(name)}.refused(t.Context(), wet))
 		}
 	}
-	for how, try := range relabelled(production, func(l map[string]string) { l[v1alpha1.LabelOrphaned] = "true" }) {
-		must(t, attack{"marked as an orphan" + how, policy, "only the operator writes namespace", root, try}.refused(t.Context(), wet))
+	for through, try := range relabelled(production, func(l map[string]string) { l[v1alpha1.LabelOrphaned] = "true" }) {
+		must(t, attack{"marked as an orphan" + through, policy, "only the operator writes namespace", root, try}.refused(t.Context(), wet))
 	}
-	must(t, gone(orphan)(t.Context(), dry(root)))
-	must(t, gone(orphan)(t.Context(), retirer))
+	must(t, retires(orphan)(t.Context(), dry(root)))
+	must(t, retires(orphan)(t.Context(), retirer))
+	must(t, gone(orphan)(t.Context(), as(operator)))
+}
+
+func gone(name string) func(context.Context, client.Client) error {
+	return func(ctx context.Context, c client.Client) error { return c.Delete(ctx, namespace(name, nil)) }
+}
+
+// retires asks for the end of a production, and edits something beside.
+func retires(name string, edits ...func(*corev1.Namespace)) func(context.Context, client.Client) error {
+	return func(ctx context.Context, c client.Client) error {
+		n := namespace(name, nil)
+		if err := admin.Get(ctx, client.ObjectKeyFromObject(n), n); err != nil {
+			return err
+		}
+		if n.Annotations == nil {
+			n.Annotations = map[string]string{}
+		}
+		n.Annotations[v1alpha1.AnnotationRetire] = "true"
+		for _, edit := range edits {
+			edit(n)
+		}
+		return c.Update(ctx, n)
+	}
 }
 
 // An upgrade applies everything again, guards in place, as a cluster's administrator or through a pipeline that is one.

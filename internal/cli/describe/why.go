@@ -16,6 +16,9 @@ var whys = map[string]string{
 	v1alpha1.WhyRoleNotAsked: "this review does not ask for the role",
 	v1alpha1.WhySecondRole:   "this person decided in another role of this review before, and one person counts once",
 	v1alpha1.WhyRevoked:      "the person took it back",
+	v1alpha1.WhySuspended: "a revocation or rejection in the same name came while the cluster's admission policies were not in place; " +
+		"it could have been forged, so this person decides again",
+	v1alpha1.WhyExpired:      "it was given too long ago; look again and decide again",
 	v1alpha1.WhyReplaced:     "the person decided again later in the same role, and the later decision is the one that counts",
 	v1alpha1.WhyBeforeReview: "it is older than the review",
 	v1alpha1.WhyUnguarded: "the cluster's admission policies were not in place when it was made, so it could have been forged; " +
