@@ -46,6 +46,8 @@ const (
 	LabelGate = "affineur.dev/gate"
 	// LabelPortForward is "true" on a sandbox namespace where the policy lets the team forward a port.
 	LabelPortForward = "affineur.dev/port-forward"
+	// LabelInForce on an EmergencyStop is "true" until it is lifted; admission keeps it.
+	LabelInForce = "affineur.dev/in-force"
 	// LabelOrphaned is "true" on a production namespace whose prototype is gone; it keeps serving.
 	LabelOrphaned = "affineur.dev/orphaned"
 )
@@ -83,6 +85,13 @@ const (
 	// AnnotationPilots on a sandbox's HTTPRoute are the groups of people that the organisation's sign-in lets through,
 	// one a line.
 	AnnotationPilots = "affineur.dev/pilots"
+	// AnnotationReach on a managed namespace is whose its pods are, what they run and where they may go: what emergency
+	// stops are matched against.
+	AnnotationReach = "affineur.dev/reach"
+	// AnnotationCutOff on a pod tells that it started after an emergency stop cut its network, and after which.
+	AnnotationCutOff = "affineur.dev/cut-off"
+	// AnnotationSevered on a managed namespace is what was last measured of a cut.
+	AnnotationSevered = "affineur.dev/severed"
 	// AnnotationInputs is the digest of what a measuring run was made under.
 	AnnotationInputs = "affineur.dev/inputs"
 )

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 
@@ -18,6 +19,7 @@ import (
 	"github.com/affineur/affineur/internal/review"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/sandbox"
+	"github.com/affineur/affineur/internal/stop"
 )
 
 // parts are what several controllers share.
@@ -42,7 +44,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, o options) error 
 		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
 	}
 	for _, add := range []func(context.Context, ctrl.Manager, options, parts) error{
-		addGuard, addPolicy, addSandbox, addReview, addPromotion,
+		addGuard, addPolicy, addSandbox, addReview, addPromotion, addStop,
 	} {
 		if err := add(ctx, manager, o, p); err != nil {
 			return err
@@ -97,4 +99,13 @@ func addPromotion(ctx context.Context, manager ctrl.Manager, _ options, p parts)
 		Destination: &promotion.InCluster{Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer},
 		Recorder:    manager.GetEventRecorder("affineur-promotion"),
 	}).SetupWithManager(ctx, manager)
+}
+
+func addStop(_ context.Context, manager ctrl.Manager, o options, p parts) error {
+	reconciler := &stop.Reconciler{Client: manager.GetClient(), Recorder: manager.GetEventRecorder("affineur-stop"), Clock: clock.RealClock{}}
+	meter := &stop.Meter{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Collector: p.collector, Clock: clock.RealClock{},
+		RunnerImage: o.runnerImage,
+	}
+	return errors.Join(reconciler.SetupWithManager(manager), meter.SetupWithManager(manager))
 }

@@ -77,13 +77,18 @@ func (c *Controller) one(ctx context.Context, s Snapshot, a Action, o *Outcome) 
 	case Release:
 		return c.release(ctx, s, a, o)
 	case Remember:
-		if _, err := c.destination.Remember(ctx, *s.Identity, a.Memory, s.orphaned(), s.Place.OrphanMark); err != nil {
+		reach := s.reach(a.Memory.Record, a.Memory.beside())
+		if _, err := c.destination.Remember(ctx, *s.Identity, a.Memory, reach, s.orphaned(), s.Place.OrphanMark); err != nil {
 			return err
 		}
 		o.Memory = a.Memory
 		return nil
 	case Stop:
 		return c.destination.Stop(ctx, s.Name, uid)
+	case Replace:
+		return c.destination.Replace(ctx, s.Name, uid, s.effects().Mark())
+	case Shut:
+		return c.destination.Shut(ctx, s.Name, uid)
 	case Prune:
 		return c.destination.Prune(ctx, s.Name, uid, reviewOfRecord(a.Record))
 	case Teardown:
@@ -99,13 +104,13 @@ func (c *Controller) prepare(ctx context.Context, s Snapshot, a Action, o *Outco
 	if r == nil {
 		return fmt.Errorf("record %s was not read", a.Record)
 	}
-	written, err := c.destination.Remember(ctx, r.Prototype, s.memory(), s.orphaned(), s.Place.OrphanMark)
+	written, err := c.destination.Remember(ctx, r.Prototype, s.memory(), s.reach(a.Record, a.Beside), s.orphaned(), s.Place.OrphanMark)
 	if err != nil {
 		return err
 	}
 	marked := (s.Place.OrphanMark == "true") != s.orphaned()
 	o.Orphaned = marked && s.orphaned()
-	if !marked {
+	if !marked && s.Place.Reach == s.reach(a.Record, a.Beside) {
 		o.noteDrift(s, []string{"Namespace " + s.Name}, written)
 	}
 	written, err = c.destination.EnsureRights(ctx, r.Prototype)
@@ -117,8 +122,9 @@ func (c *Controller) prepare(ctx context.Context, s Snapshot, a Action, o *Outco
 		o.Again = rightsSettle
 		return errLater
 	}
-	// What makes room for the next record is no drift of the one that serves.
-	return c.ensure(ctx, s, o, a.Record != s.memory().Record, content(*r, s.record(a.Beside))...)
+	// What makes room for the next record is no drift of the one that serves, nor is what a stop, or its end, changes.
+	expected := a.Record != s.memory().Record || s.Place.Rollout.CutOff != s.effects().Mark()
+	return c.ensure(ctx, s, o, expected, content(*r, s.record(a.Beside), s.effects().Severance())...)
 }
 
 // release writes the record's Secrets, then what runs with them.
@@ -134,7 +140,12 @@ func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outco
 			return err
 		}
 	}
-	err := c.ensure(ctx, s, o, rotated, deployment(*r, digest, replicas(*r, s.Place.Rollout)))
+	e, wanted := s.effects(), replicas(*r, s.Place.Rollout)
+	if e.Stopped {
+		wanted = 0
+	}
+	turned := s.Place.Rollout.Exists && s.Place.Rollout.CutOff != e.Mark()
+	err := c.ensure(ctx, s, o, rotated || turned, deployment(*r, digest, e.Severance(), wanted))
 	if err != nil {
 		return err
 	}

@@ -144,7 +144,7 @@ func (c *Controller) write(ctx context.Context, v View) error {
 
 func (c *Controller) announce(ctx context.Context, v View) {
 	kind := corev1.EventTypeNormal
-	if v.Promotion.Step == v1alpha1.StepRolledBack || v.Promotion.Reason == v1alpha1.ReasonGuardsNotInPlace {
+	if v.Promotion.Step == v1alpha1.StepRolledBack || v.Promotion.Reason == v1alpha1.ReasonGuardsNotInPlace || v.Promotion.Reason == v1alpha1.ReasonEmergencyStop {
 		kind = corev1.EventTypeWarning
 	}
 	// That it serves ends an open review, and the end of a review is told by whoever ends it: one event for one thing.

@@ -32,6 +32,7 @@ const (
 //	   └──────────────────────────────────── Remember P and the fault → Release P, or Stop where there was none
 //
 //	rolling out, soaking ── a role rejects it, an approval no longer counts, the prototype is deleted ──▶ as with a fault
+//	any of them ── an emergency stop cuts its network or stops it ──▶ kept so until it is lifted
 //	any of them ── target Retired, or an orphan that is to go ──▶ retiring (Remember) ──▶ Teardown, pods first ──▶ nothing
 //
 // Three rules hold in every plan. The Deployment becomes another record's only when the namespace remembers that
@@ -48,6 +49,8 @@ func Decide(s Snapshot, now time.Time) Plan {
 		return waits(s, Blocker{v1alpha1.ReasonRetiring, "Production is being taken down: namespace " + s.Name + " is being deleted."}, time.Time{})
 	case m.Retiring || s.retired():
 		return retire(s)
+	case s.effects().Severs():
+		return suspended(s, now)
 	case m.Record == "":
 		return begin(s, now)
 	case s.Current == nil:
@@ -125,6 +128,9 @@ func advance(s Snapshot, p Plan, now time.Time) Plan {
 // release makes an intent true if it still may be, and takes it back otherwise.
 func release(s Snapshot) Plan {
 	m := s.memory()
+	if b := s.stopped(); b != nil {
+		return Plan{Current: b}
+	}
 	if b := s.permit(); b != nil || s.Candidate.Record.Name() != m.Record {
 		return Plan{Actions: []Action{{Kind: Remember, Memory: m.withdraw()}}, Candidate: b}
 	}
@@ -148,6 +154,10 @@ func watch(s Snapshot, now time.Time) Plan {
 	}
 	if b := s.disapproval(); b != nil {
 		return remember(m.rollBack(b.Reason, b.Message, now))
+	}
+	if s.outdated() {
+		// Pods from under an emergency stop that was lifted are being replaced, and say nothing about the revision.
+		return keep
 	}
 	if !m.soaking() {
 		if b := r.failure(ordinal); b != nil {
@@ -273,6 +283,8 @@ func (s Snapshot) permit() *Blocker {
 		return &Blocker{v1alpha1.ReasonImageInvalid, "The record names no image digest, and production runs digests only. A new review resolves the image."}
 	case !c.Hinted:
 		return &unapproved
+	case s.stopped() != nil:
+		return s.stopped()
 	case !c.Guards.OK:
 		return &Blocker{v1alpha1.ReasonGuardsNotInPlace, c.Guards.Why}
 	case !c.Gates.OK:

@@ -41,12 +41,15 @@ func surroundings(r record.Record, secrets string) workload.Surroundings {
 
 // namespaceOf is the production namespace with its memory. The mark of an orphan is taken back by its opposite,
 // because labels that we no longer want stay.
-func namespaceOf(identity names.Identity, m Memory, orphaned bool, mark string) (*corev1.Namespace, error) {
+func namespaceOf(identity names.Identity, m Memory, reach string, orphaned bool, mark string) (*corev1.Namespace, error) {
 	namespace := workload.Namespace(workload.Surroundings{
 		Identity: identity, Namespace: identity.Production(), Purpose: v1alpha1.PurposeProduction,
 	}, false)
 	var err error
 	namespace.Annotations, err = m.annotations()
+	if reach != "" && err == nil {
+		namespace.Annotations[v1alpha1.AnnotationReach] = reach
+	}
 	if orphaned || mark != "" {
 		namespace.Labels[v1alpha1.LabelOrphaned] = strconv.FormatBool(orphaned)
 	}
@@ -55,15 +58,15 @@ func namespaceOf(identity names.Identity, m Memory, orphaned bool, mark string) 
 
 // content is everything in production but the pods' makers and the Secrets. While two revisions run side by side,
 // each has network policies of its own for its own pods, and the room is enough for both.
-func content(r record.Record, beside *record.Record) []client.Object {
+func content(r record.Record, beside *record.Record, severed workload.Severance) []client.Object {
 	at := surroundings(r, "")
 	quota, limits := quotaOf(r), workload.LimitRange(at)
-	policies := policiesOf(r)
+	policies := policiesOf(r, severed)
 	if beside != nil {
 		other := workload.LimitRange(surroundings(*beside, ""))
 		quota.Spec.Hard = larger(quota.Spec.Hard, quotaOf(*beside).Spec.Hard)
 		limits.Spec.Limits[0].Max = larger(limits.Spec.Limits[0].Max, other.Spec.Limits[0].Max)
-		policies = append(policies, policiesOf(*beside)...)
+		policies = append(policies, policiesOf(*beside, severed)...)
 	}
 	objects := []client.Object{quota, limits, workload.ServiceAccount(at), workload.Service(r.Subject, at), budget(r)}
 	seen := map[string]bool{}
@@ -94,10 +97,12 @@ func larger(a, b corev1.ResourceList) corev1.ResourceList {
 
 // policiesOf are the reviewed network policies. What closes the namespace is for every pod; what opens something
 // is for the pods of this record alone.
-func policiesOf(r record.Record) []*networkingv1.NetworkPolicy {
-	policies := workload.NetworkPolicies(surroundings(r, ""), r.Subject.Container.Port)
+func policiesOf(r record.Record, severed workload.Severance) []*networkingv1.NetworkPolicy {
+	at := surroundings(r, "")
+	at.Severed = severed
+	policies := workload.NetworkPolicies(at, r.Subject.Container.Port)
 	for _, p := range policies {
-		if len(p.Spec.Ingress) == 0 && len(p.Spec.Egress) == 0 && len(p.Spec.PolicyTypes) == 2 {
+		if !workload.Opens(p) && len(p.Spec.PolicyTypes) == 2 {
 			continue
 		}
 		p.Name = own(p.Name, r)
@@ -131,8 +136,10 @@ func secretsOf(r record.Record, made []*corev1.Secret) []client.Object {
 }
 
 // deployment renders the record, never the live prototype.
-func deployment(r record.Record, secrets string, replicas int32) *appsv1.Deployment {
-	d := workload.Deployment(r.Subject, surroundings(r, secrets), replicas)
+func deployment(r record.Record, secrets string, severed workload.Severance, replicas int32) *appsv1.Deployment {
+	at := surroundings(r, secrets)
+	at.Severed = severed
+	d := workload.Deployment(r.Subject, at, replicas)
 	d.Annotations[v1alpha1.AnnotationRecord] = r.Name()
 	template := &d.Spec.Template
 	template.Labels[v1alpha1.LabelReview] = strconv.Itoa(r.Ordinal)

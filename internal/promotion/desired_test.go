@@ -32,7 +32,7 @@ func withEverything(r *record.Record) {
 // find is the object of a type and name in the content of production.
 func find[T any](t *testing.T, r record.Record, beside *record.Record, name string) T {
 	t.Helper()
-	for _, o := range content(r, beside) {
+	for _, o := range content(r, beside, workload.Severance{}) {
 		if typed, ok := o.(T); ok && o.GetName() == name {
 			return typed
 		}
@@ -44,7 +44,7 @@ func find[T any](t *testing.T, r record.Record, beside *record.Record, name stri
 // TestOwnSecrets: every Secret that a pod names is one of its record's own.
 func TestOwnSecrets(t *testing.T) {
 	r := recordOf(t, 7, digestA, withEverything)
-	pod := deployment(r, "sha256:x", 2).Spec.Template.Spec
+	pod := deployment(r, "sha256:x", workload.Severance{}, 2).Spec.Template.Spec
 	made := map[string]bool{}
 	for _, o := range secretsOf(r, []*corev1.Secret{secret(workload.PullSecret), secret(workload.ModelSecret), secret(workload.TeamSecret("token"))}) {
 		made[o.GetName()] = true
@@ -82,8 +82,8 @@ func secret(name string) *corev1.Secret {
 func TestPoliciesSideBySide(t *testing.T) {
 	one, two := recordOf(t, 1, digestA), recordOf(t, 2, digestB, withEverything)
 	applies := func(r record.Record) (egress int, ingress []string) {
-		pod := labels.Set(deployment(r, "", 1).Spec.Template.Labels)
-		for _, o := range content(two, &one) {
+		pod := labels.Set(deployment(r, "", workload.Severance{}, 1).Spec.Template.Labels)
+		for _, o := range content(two, &one, workload.Severance{}) {
 			p, ok := o.(*networkingv1.NetworkPolicy)
 			if !ok || !labels.SelectorFromSet(p.Spec.PodSelector.MatchLabels).Matches(pod) {
 				continue
@@ -104,8 +104,8 @@ func TestPoliciesSideBySide(t *testing.T) {
 	if deny := find[*networkingv1.NetworkPolicy](t, two, &one, "deny-all"); len(deny.Spec.PodSelector.MatchLabels) != 0 || len(deny.Spec.PolicyTypes) != 2 {
 		t.Errorf("deny-all leaves something open: %+v", deny.Spec)
 	}
-	selector := labels.SelectorFromSet(deployment(one, "", 1).Spec.Selector.MatchLabels)
-	if !selector.Matches(labels.Set(deployment(two, "", 1).Spec.Template.Labels)) {
+	selector := labels.SelectorFromSet(deployment(one, "", workload.Severance{}, 1).Spec.Selector.MatchLabels)
+	if !selector.Matches(labels.Set(deployment(two, "", workload.Severance{}, 1).Spec.Template.Labels)) {
 		t.Error("the selector of a Deployment never changes, and does not select the next revision's pods")
 	}
 }
@@ -168,7 +168,7 @@ func TestReplicas(t *testing.T) {
 
 func TestDeployment(t *testing.T) {
 	r := recordOf(t, 1, digestA)
-	d := deployment(r, "", 2)
+	d := deployment(r, "", workload.Severance{}, 2)
 	if d.Annotations[v1alpha1.AnnotationRecord] != r.Name() || d.Annotations[v1alpha1.AnnotationSubject] != r.SubjectDigest {
 		t.Errorf("does not say what it is: %v", d.Annotations)
 	}
@@ -181,7 +181,7 @@ func TestMemorySurvivesTheNamespace(t *testing.T) {
 	s := makeSituation(t)
 	for name, m := range memories(s) {
 		m.IntentAt = stamp(time.Date(2026, 3, 2, 10, 0, 0, 123456789, time.FixedZone("x", 3600)))
-		namespace, err := namespaceOf(identity, m, true, "")
+		namespace, err := namespaceOf(identity, m, "", true, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -207,10 +207,10 @@ func TestMemorySurvivesTheNamespace(t *testing.T) {
 	if err != nil || string(raw) != "{}" {
 		t.Errorf("an empty memory is %s, %v", raw, err)
 	}
-	if _, err := namespaceOf(identity, Memory{}, false, "true"); err != nil {
+	if _, err := namespaceOf(identity, Memory{}, "", false, "true"); err != nil {
 		t.Fatal(err)
 	}
-	back, _ := namespaceOf(identity, Memory{}, false, "true")
+	back, _ := namespaceOf(identity, Memory{}, "", false, "true")
 	if back.Labels[v1alpha1.LabelOrphaned] != "false" || strings.Contains(back.Annotations[v1alpha1.AnnotationPromotion], "record") {
 		t.Errorf("mark not taken back: %v", back.Labels)
 	}

@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -39,6 +40,7 @@ func (c *InCluster) Observe(ctx context.Context, name string) (Place, error) {
 		UID:        namespace.Labels[v1alpha1.LabelPrototypeUID],
 		OrphanMark: namespace.Labels[v1alpha1.LabelOrphaned],
 		Retire:     namespace.Annotations[v1alpha1.AnnotationRetire] == "true",
+		Reach:      namespace.Annotations[v1alpha1.AnnotationReach],
 		Memory:     recall(&namespace),
 	}
 	if place.Foreign {
@@ -78,8 +80,8 @@ func (c *InCluster) rollout(ctx context.Context, reader client.Reader, name, pro
 }
 
 // Remember implements Destination.
-func (c *InCluster) Remember(ctx context.Context, identity names.Identity, m Memory, orphaned bool, mark string) (apply.Outcome, error) {
-	namespace, err := namespaceOf(identity, m, orphaned, mark)
+func (c *InCluster) Remember(ctx context.Context, identity names.Identity, m Memory, reach string, orphaned bool, mark string) (apply.Outcome, error) {
+	namespace, err := namespaceOf(identity, m, reach, orphaned, mark)
 	if err != nil {
 		return "", err
 	}
@@ -106,6 +108,50 @@ func (c *InCluster) Stop(ctx context.Context, name, prototypeUID string) error {
 		}
 	}
 	return nil
+}
+
+// Replace implements Destination.
+func (c *InCluster) Replace(ctx context.Context, name, prototypeUID, mark string) error {
+	var pods corev1.PodList
+	selector := client.MatchingLabels(workload.Selector(names.Identity{UID: prototypeUID}))
+	if err := c.Client.List(ctx, &pods, client.InNamespace(name), selector); err != nil {
+		return err
+	}
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		if pod.Labels[v1alpha1.LabelGate] != "" || pod.Annotations[v1alpha1.AnnotationCutOff] == mark || hurried(pod) {
+			continue
+		}
+		err := c.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(hurry))
+		if client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Shut implements Destination. The rules go first, then the pods.
+func (c *InCluster) Shut(ctx context.Context, name, prototypeUID string) error {
+	var policies networkingv1.NetworkPolicyList
+	if err := c.Client.List(ctx, &policies, client.InNamespace(name), client.MatchingLabels{v1alpha1.LabelPrototypeUID: prototypeUID}); err != nil {
+		return err
+	}
+	for i := range policies.Items {
+		if !workload.Opens(&policies.Items[i]) {
+			continue
+		}
+		if err := c.Writer.Remove(ctx, &policies.Items[i]); err != nil {
+			return err
+		}
+	}
+	var live appsv1.Deployment
+	err := c.Client.Get(ctx, client.ObjectKey{Namespace: name, Name: workload.Name}, &live)
+	if err != nil || live.Labels[v1alpha1.LabelPrototypeUID] != prototypeUID || ptr.Deref(live.Spec.Replicas, 1) == 0 {
+		return client.IgnoreNotFound(err)
+	}
+	stopped := live.DeepCopy()
+	stopped.Spec.Replicas = ptr.To[int32](0)
+	return client.IgnoreNotFound(c.Client.Update(ctx, stopped))
 }
 
 // Prune implements Destination. Secrets are in no cache, and their metadata is all that is needed.

@@ -78,6 +78,9 @@ func (o *observer) observe(ctx context.Context, name string, now time.Time) (Sna
 	if err := o.prototype(ctx, &s); err != nil {
 		return s, err
 	}
+	if err := o.stops(ctx, &s); err != nil {
+		return s, err
+	}
 	s.Place.Foreign = s.Place.Foreign || (s.Place.Exists && s.Identity != nil && s.Place.UID != s.Identity.UID)
 	s.Candidate = newest(s)
 	if err := o.judge(ctx, &s, now); err != nil {
@@ -153,6 +156,22 @@ func (o *observer) prototype(ctx context.Context, s *Snapshot) error {
 		s.Identity = &identity
 	}
 	return nil
+}
+
+// stops are all emergency stops, and the team that they may name.
+func (o *observer) stops(ctx context.Context, s *Snapshot) error {
+	var list v1alpha1.EmergencyStopList
+	if err := o.client.List(ctx, &list); err != nil {
+		return fmt.Errorf("emergency stops: %w", err)
+	}
+	s.Stops = list.Items
+	if s.Identity == nil {
+		return nil
+	}
+	var team corev1.Namespace
+	err := o.client.Get(ctx, client.ObjectKey{Name: s.Identity.Namespace}, &team)
+	s.TeamLabel = team.Labels[v1alpha1.LabelTeam]
+	return client.IgnoreNotFound(err)
 }
 
 func identityOf(review *v1alpha1.HardeningReview) names.Identity {

@@ -20,6 +20,10 @@ const (
 	Release Kind = "Release"
 	// Stop takes the Deployment and its autoscaler away: nothing that failed keeps running.
 	Stop Kind = "Stop"
+	// Replace deletes the pods that started before the present cut, so that connections from before end with them.
+	Replace Kind = "Replace"
+	// Shut scales what runs to zero and closes its network, without knowing what it is.
+	Shut Kind = "Shut"
 	// Prune removes what was opened for a record that is to run no more, and its Secrets. Pods of it that are still
 	// ending lose what they reached; what closes the namespace stays.
 	Prune Kind = "Prune"

@@ -22,6 +22,8 @@ type Rollout struct {
 	Record string
 	// SecretsDigest that its pods were rendered with.
 	SecretsDigest string
+	// Image that it runs, and under which cut of the network.
+	Image, CutOff string
 	Created       time.Time
 	// Observed means that the counts speak of the Deployment as it is.
 	Observed                            bool
@@ -39,11 +41,15 @@ type Rollout struct {
 type Pod struct {
 	Name string
 	// Review is the ordinal that it was rendered for.
-	Review      string
+	Review string
+	// CutOff is the cut of the network under which it started.
+	CutOff      string
 	Created     time.Time
 	Terminating bool
-	Failed      string
-	Ready       bool
+	// Hurried means that it is given no time any more to end by itself.
+	Hurried bool
+	Failed  string
+	Ready   bool
 	// Waiting is why its container does not run.
 	Waiting, WaitingMessage string
 	// EndedAt is when its container ended last, with which code and why.
@@ -67,6 +73,10 @@ const (
 func rolloutOf(d *appsv1.Deployment, autoscaled bool, pods []corev1.Pod) Rollout {
 	r := Rollout{Autoscaled: autoscaled}
 	for i := range pods {
+		if pods[i].Labels[v1alpha1.LabelGate] != "" {
+			// A run that measures what the prototype's pods may reach looks like one to the network, and is none.
+			continue
+		}
 		r.Pods = append(r.Pods, podOf(&pods[i]))
 	}
 	slices.SortFunc(r.Pods, func(a, b Pod) int { return cmp.Compare(a.Name, b.Name) })
@@ -75,6 +85,10 @@ func rolloutOf(d *appsv1.Deployment, autoscaled bool, pods []corev1.Pod) Rollout
 	}
 	r.Exists, r.Record, r.Created = true, d.Annotations[v1alpha1.AnnotationRecord], d.CreationTimestamp.Time
 	r.SecretsDigest = d.Spec.Template.Annotations[workload.AnnotationSecrets]
+	r.CutOff = d.Spec.Template.Annotations[v1alpha1.AnnotationCutOff]
+	for _, container := range d.Spec.Template.Spec.Containers {
+		r.Image = container.Image
+	}
 	r.Observed = d.Status.ObservedGeneration >= d.Generation
 	r.Replicas, r.Total = ptr.Deref(d.Spec.Replicas, 1), d.Status.Replicas
 	r.Updated, r.Available = d.Status.UpdatedReplicas, d.Status.AvailableReplicas
@@ -92,7 +106,8 @@ func rolloutOf(d *appsv1.Deployment, autoscaled bool, pods []corev1.Pod) Rollout
 func podOf(p *corev1.Pod) Pod {
 	out := Pod{
 		Name: p.Name, Review: p.Labels[v1alpha1.LabelReview], Created: p.CreationTimestamp.Time,
-		Terminating: !p.DeletionTimestamp.IsZero(),
+		Terminating: !p.DeletionTimestamp.IsZero(), CutOff: p.Annotations[v1alpha1.AnnotationCutOff],
+		Hurried: hurried(p),
 	}
 	if p.Status.Phase == corev1.PodFailed {
 		out.Failed = evidence.Clean(cmp.Or(p.Status.Reason, "Failed"), maxWord)
@@ -114,6 +129,13 @@ func podOf(p *corev1.Pod) Pod {
 		}
 	}
 	return out
+}
+
+// hurry is how many seconds a pod gets to end that may still hold connections which an emergency stop is to end.
+const hurry = 1
+
+func hurried(p *corev1.Pod) bool {
+	return !p.DeletionTimestamp.IsZero() && ptr.Deref(p.DeletionGracePeriodSeconds, 0) <= hurry
 }
 
 // complete means that every wanted replica is of the current template and available, and no other is left.

@@ -2,6 +2,8 @@ package promotion
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -25,6 +27,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/stop"
 )
 
 // owned are the kinds whose every change in a production namespace is looked at: rollouts, and drift.
@@ -48,6 +51,7 @@ func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 	for _, kind := range owned {
 		build.Watches(kind, mapped(func(object client.Object) []string { return []string{object.GetNamespace()} }))
 	}
+	build.Watches(&v1alpha1.EmergencyStop{}, handler.EnqueueRequestsFromMapFunc(c.concerned), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	build.Watches(&corev1.Namespace{}, mapped(func(object client.Object) []string { return []string{object.GetName()} }))
 	// Guards that are in place again, or a container runtime that was installed, free whatever waited for them.
 	build.Watches(&v1alpha1.HardeningPolicy{}, handler.EnqueueRequestsFromMapFunc(c.waiting), builder.WithPredicates(guardsTurned()))
@@ -97,6 +101,39 @@ func (c *Controller) waiting(ctx context.Context, _ client.Object) []reconcile.R
 		}
 	}
 	return out
+}
+
+// concerned are the production namespaces that an emergency stop is about: those whose pods it names, and those of
+// prototypes that may be on their way there.
+func (c *Controller) concerned(ctx context.Context, object client.Object) []reconcile.Request {
+	scope := object.(*v1alpha1.EmergencyStop).Spec.Scope
+	var namespaces corev1.NamespaceList
+	var reviews v1alpha1.HardeningReviewList
+	if err := errors.Join(c.client.List(ctx, &namespaces), c.client.List(ctx, &reviews)); err != nil {
+		log.FromContext(ctx).Error(err, "list what an emergency stop concerns", "stop", object.GetName())
+		return nil
+	}
+	var out []string
+	teams := map[string]string{}
+	for i := range namespaces.Items {
+		teams[namespaces.Items[i].Name] = namespaces.Items[i].Labels[v1alpha1.LabelTeam]
+	}
+	for i := range namespaces.Items {
+		namespace := &namespaces.Items[i]
+		_, facts := stop.Read(namespace)
+		facts.Teams = append(facts.Teams, teams[namespace.Labels[v1alpha1.LabelPrototypeNamespace]])
+		if namespace.Labels[v1alpha1.LabelPurpose] == v1alpha1.PurposeProduction && stop.Concerns(scope, facts) {
+			out = append(out, namespace.Name)
+		}
+	}
+	for i := range reviews.Items {
+		// What an open review would let in only its record says: it looks for itself.
+		if reviews.Items[i].Status.Outcome == "" {
+			out = append(out, identityOf(&reviews.Items[i]).Production())
+		}
+	}
+	slices.Sort(out)
+	return requests(slices.Compact(out)...)
 }
 
 // decided is the production namespace of the review that a decision is about.

@@ -18,6 +18,10 @@ type Snapshot struct {
 	Place    Place
 	// Prototype is nil when it is gone or another one has its name.
 	Prototype *v1alpha1.AIPrototype
+	// TeamLabel is the team that the prototype's namespace names; empty where that is gone.
+	TeamLabel string
+	// Stops are all emergency stops.
+	Stops []v1alpha1.EmergencyStop
 	// Reviews of the prototype, oldest first.
 	Reviews []*v1alpha1.HardeningReview
 	// Current is the verified record that is to serve, nil if there is none or it can't be read.
@@ -48,7 +52,9 @@ type Place struct {
 	// OrphanMark is the label that says whether the prototype is gone, as it stands.
 	OrphanMark string
 	// Retire means that whoever manages installations asked to take an orphan down.
-	Retire  bool
+	Retire bool
+	// Reach is what the namespace says that its pods may reach.
+	Reach   string
 	Memory  Memory
 	Rollout Rollout
 }

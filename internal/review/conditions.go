@@ -139,6 +139,8 @@ func (v view) ready() []metav1.Condition {
 	switch {
 	case v.ended != nil:
 		return v.over()
+	case v.s.Stops.Frozen:
+		return stalled(v1alpha1.ReasonEmergencyStop, v.frozen())
 	case len(v.outcome.Problems) > 0:
 		problem := v.outcome.Problems[0]
 		return stalled(problem.Reason, sentence(problem.Message)+" "+problem.Hint)
@@ -171,6 +173,9 @@ func (v view) promoting() []metav1.Condition {
 	}
 	return working(v1alpha1.ReasonPromoting, message)
 }
+
+// frozen says which emergency stop keeps the subject from production.
+func (v view) frozen() string { return v.s.Stops.Message() + " Nothing is promoted meanwhile." }
 
 // progress is what is being measured and what it waits for.
 func (v view) progress() string {

@@ -117,6 +117,7 @@ type Plan struct {
 // Decide says what to do about a review.
 //
 //	                 ┌── no record, or another ──▶ stalled, nothing goes on
+//	                 ├── an emergency stop cuts something off ──▶ nothing is measured until it is lifted
 //	open ── measuring ⇄ gates passed ── approved ──▶ (promotion controller) ──▶ Promoted | RolledBack
 //	          │             │    ▲ decisions may come at any time
 //	          │             └────┴── a rejection that counts ──▶ Rejected
@@ -219,6 +220,10 @@ func (s Snapshot) clear() Plan {
 // measure plans one measurement.
 func (s Snapshot) measure(plan *Plan, m measurement, now time.Time) {
 	if s.Record.Requirements.Gate(m.gate) == nil {
+		return
+	}
+	if s.Stops.Severs() {
+		plan.Progress[m.kind] = Progress{Stage: Waiting, Reason: v1alpha1.ReasonEmergencyStop, Why: s.Stops.Message()}
 		return
 	}
 	attempt := s.Runs[m.kind]
@@ -329,11 +334,11 @@ func (s Snapshot) possible(m measurement) Progress {
 func (s Snapshot) rehearse(plan *Plan) {
 	progress := plan.Progress[evidence.KindIntegration]
 	switch {
-	case s.Rehearsal == PlaceOthers && progress.Stage == Waiting,
+	case s.Rehearsal == PlaceOthers && progress.Stage == Waiting, s.Rehearsal == PlaceOurs && s.Stops.Severs(),
 		s.Rehearsal == PlaceOurs && !progress.atWork():
 		plan.Actions = append(plan.Actions, Action{Do: TearDown})
 		plan.wake(poll)
-	case progress.Stage == Waiting:
+	case progress.Stage == Waiting && progress.Reason != v1alpha1.ReasonEmergencyStop:
 		plan.wake(pollProblem)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
 )
@@ -38,6 +39,7 @@ func (s Snapshot) rehearsal() workload.Surroundings {
 func (s Snapshot) rehearsalNamespace() *corev1.Namespace {
 	namespace := workload.Namespace(s.rehearsal(), false)
 	namespace.Labels[v1alpha1.LabelReview] = strconv.Itoa(s.Record.Ordinal)
+	namespace.Annotations = map[string]string{v1alpha1.AnnotationReach: stop.ReachOf(s.rehearsal(), s.Record.Subject.Container.Image).String()}
 	return namespace
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -52,7 +53,7 @@ func (o observer) observe(ctx context.Context, review *v1alpha1.HardeningReview)
 	if s.Record == nil {
 		return s, nil
 	}
-	for _, look := range []func(context.Context, *Snapshot) error{o.outcome, o.reports, o.runs, o.sandbox, o.canary} {
+	for _, look := range []func(context.Context, *Snapshot) error{o.stops, o.outcome, o.reports, o.runs, o.sandbox, o.canary} {
 		if err := look(ctx, &s); err != nil {
 			return s, err
 		}
@@ -88,6 +89,27 @@ func (o observer) record(ctx context.Context, s *Snapshot) error {
 		return err
 	}
 	s.Record = &rec
+	return nil
+}
+
+// stops that concern the subject, in its sandbox or in production.
+func (o observer) stops(ctx context.Context, s *Snapshot) error {
+	var list v1alpha1.EmergencyStopList
+	if err := o.Reader.List(ctx, &list); err != nil || len(list.Items) == 0 {
+		return err
+	}
+	var team corev1.Namespace
+	if err := o.Reader.Get(ctx, client.ObjectKey{Name: s.Record.Prototype.Namespace}, &team); client.IgnoreNotFound(err) != nil {
+		return err
+	}
+	facts := stop.ReachOf(s.rehearsal(), s.Record.Subject.Container.Image).Facts()
+	if label := team.Labels[v1alpha1.LabelTeam]; label != "" {
+		facts.Teams = append(facts.Teams, label)
+	}
+	for _, integration := range s.Record.Requirements.Integrations {
+		facts.Integrations = append(facts.Integrations, integration.Name)
+	}
+	s.Stops = stop.Of(list.Items, facts)
 	return nil
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/stop"
 )
 
 // Settings are what the installation says, once for all reviews.
@@ -43,6 +44,8 @@ type Snapshot struct {
 	Sealed *record.Outcome
 
 	Prototype Prototype
+	// Stops are the effects of the emergency stops on the reviewed subject.
+	Stops stop.Effects
 	// Newer is the name of a later review of another subject of the same prototype, or of the one that let in what
 	// the prototype went back to; "" without one.
 	Newer     string
@@ -221,7 +224,8 @@ func placeOf(namespace *corev1.Namespace, identity names.Identity, ordinal int) 
 
 // needs tells whether the run that is made next, or at work, is the one that an object belongs to.
 func (s Snapshot) needs(object client.Object) bool {
-	if s.ended() {
+	// Under an emergency stop that cuts something off nothing is measured: it would measure the stop.
+	if s.ended() || s.Stops.Severs() {
 		return false
 	}
 	for _, attempt := range append(slices.Collect(maps.Values(s.Runs)), s.Control) {

@@ -191,6 +191,8 @@ func (v view) turns() []turn {
 	switch {
 	case v.ended != nil:
 		return nil
+	case v.s.Stops.Frozen:
+		return []turn{{party: v1alpha1.PartyIT, message: v.frozen()}}
 	case len(v.outcome.Problems) > 0:
 		var out []turn
 		for _, problem := range v.outcome.Problems {

@@ -34,6 +34,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.HardeningReview{}).
 		// A review that opens ends the one before it.
 		Watches(&v1alpha1.HardeningReview{}, byPrototype, builder.WithPredicates(created())).
+		Watches(&v1alpha1.EmergencyStop{}, handler.EnqueueRequestsFromMapFunc(r.open), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.HardeningDecision{}, handler.EnqueueRequestsFromMapFunc(ofDecision)).
 		Watches(&v1alpha1.AIPrototype{}, byPrototype, builder.WithPredicates(relevant())).
 		Watches(&appsv1.Deployment{}, byPrototype, builder.WithPredicates(sandboxed())).
@@ -90,6 +91,22 @@ func (r *Reconciler) ofPrototype(ctx context.Context, object client.Object) []re
 		// By name and not by UID: one made anew under the name ends the reviews of the old one.
 		if review.Spec.Prototype.Name == owner.Name && review.Status.Outcome == "" {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(review)})
+		}
+	}
+	return out
+}
+
+// open are all open reviews: what a review's subject uses only its record says, so each looks for itself whether an
+// emergency stop concerns it.
+func (r *Reconciler) open(ctx context.Context, _ client.Object) []reconcile.Request {
+	var reviews v1alpha1.HardeningReviewList
+	if r.Client.List(ctx, &reviews) != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range reviews.Items {
+		if reviews.Items[i].Status.Outcome == "" {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&reviews.Items[i])})
 		}
 	}
 	return out

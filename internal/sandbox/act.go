@@ -90,6 +90,8 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.stopWorkload(ctx, s)
 	case DropSecrets:
 		return a.dropSecrets(ctx, s)
+	case ReplacePods:
+		return a.replacePods(ctx, s)
 	case CloseNetwork:
 		return a.closeNetwork(ctx, s)
 	case OpenToPilots:
@@ -134,7 +136,7 @@ func (a *actor) finalizer(ctx context.Context, s *Snapshot, action Action, out *
 // a moment ago may not be known to every API server yet; that is waited for, not reported.
 func (a *actor) prepare(ctx context.Context, s *Snapshot, seen *remembered, out *Outcome) error {
 	at := s.surroundings()
-	namespace := workload.Namespace(at, s.portForward())
+	namespace := s.withReach(workload.Namespace(at, s.portForward()))
 	if _, err := a.writer.Ensure(ctx, namespace); err != nil {
 		return err
 	}
@@ -258,6 +260,17 @@ func (a *actor) stopWorkload(ctx context.Context, s *Snapshot) error {
 	stopped := s.Deployment.DeepCopy()
 	stopped.Spec.Replicas = ptr.To[int32](0)
 	return client.IgnoreNotFound(a.writer.Put(ctx, stopped))
+}
+
+// replacePods marks the template, as it is: the Deployment makes its pods anew. It needs to know nothing of the
+// subject either.
+func (a *actor) replacePods(ctx context.Context, s *Snapshot) error {
+	marked := s.Deployment.DeepCopy()
+	if marked.Spec.Template.Annotations == nil {
+		marked.Spec.Template.Annotations = map[string]string{}
+	}
+	marked.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] = s.effects().Mark()
+	return client.IgnoreNotFound(a.writer.Put(ctx, marked))
 }
 
 // closeNetwork makes sure that everything is denied before it takes away what allows something: without any policy a

@@ -82,7 +82,7 @@ func (s Snapshot) sandboxStatus(p Plan, now time.Time) *v1alpha1.SandboxStatus {
 		return status
 	case Expired:
 		return status
-	case Holding, Blocked, Conflict, Suspended, Queued:
+	case Holding, Blocked, Conflict, Suspended, Queued, Severed, Halted:
 		// Nothing was made yet, or all of it was taken away.
 		if !s.exists() {
 			return status
@@ -182,6 +182,9 @@ func (s Snapshot) waitingOn(answer verdict, p Plan, now time.Time) []v1alpha1.Wa
 		if len(out) < maxWaiting && !slices.ContainsFunc(out, same) {
 			out = append(out, turn)
 		}
+	}
+	if answer.reason == v1alpha1.ReasonEmergencyStop {
+		add(s.turn(v1alpha1.PartyIT, answer.message, now))
 	}
 	for _, problem := range s.problems(p, now) {
 		if !s.passing(problem) {

@@ -40,6 +40,9 @@ func (s Snapshot) block(now time.Time) Plan {
 	default:
 		s.withdraw(&plan)
 		plan.do(PrepareSandbox)
+		if e := s.effects(); e.Severs() && s.outdated(e) {
+			plan.do(ReplacePods)
+		}
 		s.isolate(&plan, now)
 		s.halt(&plan, now)
 	}
@@ -99,8 +102,11 @@ func unbounded(problem policy.Problem) bool {
 
 // closure are the network policies that open nothing, and what has to go so that nothing else is left.
 func (s Snapshot) closure() (keep, remove []client.Object) {
-	for _, p := range workload.NetworkPolicies(s.surroundings(), 0) {
-		if !opens(p) {
+	at := s.surroundings()
+	// An emergency stop takes them away like everything else that opens something.
+	at.Severed = workload.Severance{}
+	for _, p := range workload.NetworkPolicies(at, 0) {
+		if !workload.Opens(p) {
 			keep = append(keep, p)
 		}
 	}
@@ -113,8 +119,6 @@ func (s Snapshot) closure() (keep, remove []client.Object) {
 	}
 	return keep, remove
 }
-
-func opens(p *networkingv1.NetworkPolicy) bool { return len(p.Spec.Ingress)+len(p.Spec.Egress) > 0 }
 
 // attributed says who has to act. Where a spec that was seen before turns out to have a problem, it is the policy that
 // changed, and IT that can change it back. Whoever was named before stays named.

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // connected is a world in which a prototype that uses an integration runs in its sandbox.
@@ -41,7 +42,7 @@ func (w *world) opened() (opening []string, closed int) {
 	var list networkingv1.NetworkPolicyList
 	w.must(w.client.List(w.t.Context(), &list, client.InNamespace(w.identity.Sandbox())))
 	for i := range list.Items {
-		if opens(&list.Items[i]) {
+		if workload.Opens(&list.Items[i]) {
 			opening = append(opening, list.Items[i].Name)
 		} else {
 			closed++

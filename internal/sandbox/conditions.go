@@ -71,6 +71,9 @@ func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
 	switch {
 	case p.absent():
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, p.absence(), "There is no sandbox.")
+	case p.State == Severed || p.State == Halted:
+		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonEmergencyStop,
+			"An emergency stop closed the network; isolation is measured anew when it is lifted, before anything runs with a network again.")
 	case p.Shut:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonPreparingSandbox,
 			"The network is closed, and nothing runs in it; isolation is measured anew before anything does.")
@@ -130,7 +133,7 @@ func (s Snapshot) sandboxCondition(answer verdict, p Plan, set setter) {
 	switch {
 	case p.absent():
 		set(v1alpha1.ConditionSandboxReady, metav1.ConditionFalse, p.absence(), "There is no sandbox.")
-	case p.State == Running && answer.reason != v1alpha1.ReasonStartingWorkload:
+	case p.State == Running && answer.reason != v1alpha1.ReasonStartingWorkload && !s.effects().Severs():
 		set(v1alpha1.ConditionSandboxReady, metav1.ConditionTrue, v1alpha1.ReasonRunningInSandbox,
 			"The workload runs and answers at "+workload.URL(s.Identity.Sandbox())+".")
 	default:
@@ -176,6 +179,8 @@ func (s Snapshot) productionCondition(set setter) {
 	production := s.production()
 	newest := s.newest()
 	switch {
+	case production != nil && s.stoppedInProduction() != "":
+		set(v1alpha1.ConditionInProduction, metav1.ConditionFalse, v1alpha1.ReasonEmergencyStop, clean(s.stoppedInProduction()))
 	case production != nil && production.SubjectDigest == s.current():
 		set(v1alpha1.ConditionInProduction, metav1.ConditionTrue, v1alpha1.ReasonInProduction,
 			"This revision serves in namespace "+production.Namespace+", let in by "+production.Review+".")

@@ -34,6 +34,10 @@ const (
 	Suspended State = "Suspended"
 	// Queued: the team has no room for it at present.
 	Queued State = "Queued"
+	// Severed: an emergency stop cut the whole network; what runs is cut off.
+	Severed State = "Severed"
+	// Halted: an emergency stop stopped the workload.
+	Halted State = "Halted"
 	// Holding: the policy was edited and has not been read; nothing moves for a moment.
 	Holding State = "Holding"
 	// Blocked: a problem keeps this spec from running. What ran before goes on only while the policy says what it may
@@ -82,6 +86,8 @@ const (
 	StopWorkload Action = "StopWorkload"
 	// DropSecrets removes the copies of Secrets that the prototype may not have any more.
 	DropSecrets Action = "DropSecrets"
+	// ReplacePods has the workload's pods made anew, so that connections from before a cut end with them.
+	ReplacePods Action = "ReplacePods"
 	// CloseNetwork leaves no network policy that opens anything.
 	CloseNetwork Action = "CloseNetwork"
 	// OpenToPilots makes or updates the route through which pilots come; CloseToPilots takes it away.
@@ -117,7 +123,8 @@ type Plan struct {
 	ReviewProblem *policy.Problem
 	// Place in the team's room.
 	Place place
-	// Shut is true where the workload is stopped and its network closed, because nothing says what it may reach.
+	// Shut is true where the network is closed: with the workload stopped, because nothing says what it may reach, or
+	// by an emergency stop.
 	Shut bool
 	// Withdrawn is true where the workload is stopped, because its team took back a Secret that it mounts.
 	Withdrawn bool
@@ -164,6 +171,7 @@ func (p *Plan) wakeBy(at time.Time) {
 //	target Retired ─▶ Retiring ─(sandbox and production gone)─▶ Retired
 //	no workload ─▶ NeedStated
 //	past its end ─▶ Expired
+//	an emergency stop cuts all of it ─▶ Severed, Halted ─(lifted)─▶ measured anew, then as before
 //	suspended ─▶ Suspended
 //	policy edited, not read ─▶ Holding      a problem ─▶ Blocked      no room in the team ─▶ Queued
 //	foreign namespace ─▶ Conflict
@@ -260,7 +268,10 @@ func (s Snapshot) away(state State, now time.Time) Plan {
 }
 
 func (s Snapshot) live(now time.Time) Plan {
+	e := s.effects()
 	switch {
+	case e.Cut:
+		return s.halt(e)
 	case s.Prototype.Spec.Suspend:
 		return s.suspend()
 	case s.Unread:
@@ -286,6 +297,9 @@ func (s Snapshot) live(now time.Time) Plan {
 	plan.wakeBy(s.Image.RetryAt)
 	underWay := s.isolate(&plan, now)
 	s.work(&plan, underWay, now)
+	if e.Severs() && s.outdated(e) && !slices.Contains(plan.Actions, RunWorkload) {
+		plan.do(ReplacePods)
+	}
 	return plan
 }
 

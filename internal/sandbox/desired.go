@@ -175,6 +175,9 @@ func (s Snapshot) reports() []record.Report {
 	var out []record.Report
 	// What is measured under policies that can't be named speaks for no review.
 	network, _ := assess.SandboxNetwork(s.Identity, s.Requirements, s.container().Port)
+	if s.effects().Severs() {
+		network = ""
+	}
 	add := func(p Probe, gate string) {
 		if p.State != run.Measured || s.Inside.Nonce == "" {
 			return

@@ -68,7 +68,7 @@ func (o *observer) observe(ctx context.Context, key types.NamespacedName, now ti
 	if err := o.namespaces(ctx, s); err != nil || s.deleting() {
 		return s, err
 	}
-	for _, read := range []func(context.Context, *Snapshot) error{o.reviews, o.sandbox, o.policy, o.runtime, o.room} {
+	for _, read := range []func(context.Context, *Snapshot) error{o.stops, o.reviews, o.sandbox, o.policy, o.runtime, o.room} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
 		}
@@ -106,6 +106,16 @@ func (o *observer) namespaces(ctx context.Context, s *Snapshot) error {
 	}
 	team, err := read(s.Identity.Namespace)
 	s.TeamLeaving = team == nil || !team.DeletionTimestamp.IsZero()
+	if team != nil {
+		s.TeamLabel = team.Labels[v1alpha1.LabelTeam]
+	}
+	return err
+}
+
+func (o *observer) stops(ctx context.Context, s *Snapshot) error {
+	var list v1alpha1.EmergencyStopList
+	err := o.cache.List(ctx, &list)
+	s.Stops = list.Items
 	return err
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/stop"
 )
 
 // indexPrototypeUID finds the reviews of one prototype.
@@ -66,6 +67,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&nodev1.RuntimeClass{}, handler.EnqueueRequestsFromMapFunc(r.handled), builder.WithPredicates(cameOrWent())).
 		Watches(&v1alpha1.HardeningReview{}, handler.EnqueueRequestsFromMapFunc(reviewed), builder.WithPredicates(reported())).
 		Watches(&v1alpha1.HardeningPolicy{}, handler.EnqueueRequestsFromMapFunc(r.governed), builder.WithPredicates(usability())).
+		Watches(&v1alpha1.EmergencyStop{}, handler.EnqueueRequestsFromMapFunc(r.stopped), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), builder.WithPredicates(labelled())).
 		Watches(&corev1.Pod{}, owner, here(podChanged()))
 	for _, kind := range []client.Object{
@@ -123,6 +125,27 @@ func (r *Reconciler) governed(ctx context.Context, object client.Object) []recon
 	var out []reconcile.Request
 	for _, namespace := range namespaces.Items {
 		out = append(out, r.prototypes(ctx, namespace.Name)...)
+	}
+	return out
+}
+
+// stopped are the prototypes that an emergency stop concerns.
+func (r *Reconciler) stopped(ctx context.Context, object client.Object) []reconcile.Request {
+	var namespaces corev1.NamespaceList
+	var prototypes v1alpha1.AIPrototypeList
+	if r.Client.List(ctx, &namespaces) != nil || r.Client.List(ctx, &prototypes) != nil {
+		return nil
+	}
+	teams := map[string]string{}
+	for _, namespace := range namespaces.Items {
+		teams[namespace.Name] = namespace.Labels[v1alpha1.LabelTeam]
+	}
+	var out []reconcile.Request
+	for i := range prototypes.Items {
+		p := &prototypes.Items[i]
+		if stop.Concerns(object.(*v1alpha1.EmergencyStop).Spec.Scope, factsOf(p, teams[p.Namespace])) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)})
+		}
 	}
 	return out
 }

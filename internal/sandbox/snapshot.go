@@ -63,8 +63,12 @@ type Snapshot struct {
 	Namespace, Production *corev1.Namespace
 	// TeamLeaving is true where the team's own namespace is going, or gone.
 	TeamLeaving bool
-	Deployment  *appsv1.Deployment
-	Pods        []corev1.Pod
+	// TeamLabel is the team that the prototype's namespace names.
+	TeamLabel string
+	// Stops are all emergency stops.
+	Stops      []v1alpha1.EmergencyStop
+	Deployment *appsv1.Deployment
+	Pods       []corev1.Pod
 	// Present are the RoleBindings and NetworkPolicies in the sandbox.
 	Present []client.Object
 	// RoutesServed is true where the cluster has HTTPRoutes; Route is the pilots', nil where absent.
@@ -216,6 +220,7 @@ func (s Snapshot) surroundings() workload.Surroundings {
 	return workload.Surroundings{
 		Identity: s.Identity, Namespace: s.Identity.Sandbox(), Purpose: v1alpha1.PurposeSandbox,
 		Requirements: s.Requirements, SubjectDigest: s.SubjectDigest, SecretsDigest: s.References.Made.Digest,
+		Severed: s.effects().Severance(),
 	}
 }
 

@@ -75,6 +75,9 @@ func Status(s Snapshot, p Plan, o Outcome, now time.Time) v1alpha1.AIPrototypeSt
 		status.LastHandledRequestedAt = s.request()
 	}
 	answer := s.ready(p, o, now)
+	if stopped := s.stoppedVerdict(p); stopped != nil && p.alive() {
+		answer = *stopped
+	}
 	status.Conditions = s.conditions(answer, p, o, now)
 	status.Gaps = s.gaps(p, now)
 	status.WaitingOn = s.waitingOn(answer, p, now)

@@ -1,8 +1,11 @@
 package workload
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -14,13 +17,30 @@ import (
 const labelNamespaceName = "kubernetes.io/metadata.name"
 
 // NetworkPolicies close the namespace both ways and open what the requirements name: the resolver, the
-// destinations of the catalogue, and, towards the workload's port, the load generator or production's callers.
+// destinations of the catalogue, and, towards the workload's port, the load generator or production's callers. Where
+// all is severed the same policies stand and open nothing.
 func NetworkPolicies(s Surroundings, port int32) []*networkingv1.NetworkPolicy {
 	policies := []*networkingv1.NetworkPolicy{denyAll(s), egress(s)}
 	if from := callers(s); len(from) > 0 {
 		policies = append(policies, ingress(s, from, port))
 	}
+	if s.Severed.All {
+		for _, p := range policies {
+			p.Spec.Ingress, p.Spec.Egress = nil, nil
+		}
+	}
 	return policies
+}
+
+// Opens tells whether a policy lets anything through.
+func Opens(p *networkingv1.NetworkPolicy) bool { return len(p.Spec.Ingress)+len(p.Spec.Egress) > 0 }
+
+// Lets tells whether a policy lets pods go to a destination of the catalogue.
+func Lets(p *networkingv1.NetworkPolicy, to v1alpha1.Destination) bool {
+	wanted := destination(to)
+	return slices.ContainsFunc(p.Spec.Egress, func(rule networkingv1.NetworkPolicyEgressRule) bool {
+		return equality.Semantic.DeepEqual(rule, wanted)
+	})
 }
 
 func denyAll(s Surroundings) *networkingv1.NetworkPolicy {

@@ -63,11 +63,15 @@ func Service(s subject.Subject, at Surroundings) *corev1.Service {
 // URL of the prototype inside the cluster.
 func URL(namespace string) string { return fmt.Sprintf("http://%s.%s.svc", Name, namespace) }
 
-// Deployment runs the subject. In a sandbox there is no surge, because its quota has no room for one.
+// Deployment runs the subject. In a sandbox there is no surge, because its quota has no room for one. Where an emergency
+// stop cut something off, no pod from before may wait for its successor.
 func Deployment(s subject.Subject, at Surroundings, replicas int32) *appsv1.Deployment {
 	surge, unavailable := intstr.FromInt32(0), intstr.FromInt32(1)
 	if at.Purpose == v1alpha1.PurposeProduction {
 		surge, unavailable = intstr.FromInt32(1), intstr.FromInt32(0)
+	}
+	if at.Severed.Mark != "" {
+		unavailable = intstr.FromString("100%")
 	}
 	return &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{

@@ -26,6 +26,9 @@ func PodTemplate(s subject.Subject, at Surroundings) corev1.PodTemplateSpec {
 	if at.SecretsDigest != "" {
 		annotations[AnnotationSecrets] = at.SecretsDigest
 	}
+	if at.Severed.Mark != "" {
+		annotations[v1alpha1.AnnotationCutOff] = at.Severed.Mark
+	}
 	volumes, mounts := volumes(s, at)
 	return corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: at.Identity.Labels(ComponentPrototype), Annotations: annotations},

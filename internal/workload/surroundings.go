@@ -50,6 +50,18 @@ type Surroundings struct {
 	SubjectDigest string
 	// SecretsDigest rolls the pods when a mounted value changes.
 	SecretsDigest string
+	// Severed is what an emergency stop cuts off here, whatever the requirements say.
+	Severed Severance
+}
+
+// Severance is what is left out of a network while an emergency stop cuts it off.
+type Severance struct {
+	// All of the network.
+	All bool
+	// Gateways and Integrations by name.
+	Gateways, Integrations []string
+	// Mark is carried by pods that start after the cut; empty without one.
+	Mark string
 }
 
 // Endpoint is where an integration is served here, nil where it can't be reached from here.
@@ -60,14 +72,14 @@ func (s Surroundings) Endpoint(integration v1alpha1.Integration) *v1alpha1.Endpo
 	return integration.Production
 }
 
-// Destinations are where the network lets the workload go, without the cluster's resolver.
+// Destinations are where the network lets the workload go, without the cluster's resolver and what is severed.
 func (s Surroundings) Destinations() []v1alpha1.Destination {
 	var out []v1alpha1.Destination
-	if gateway := s.Requirements.ModelGateway; gateway != nil {
+	if gateway := s.Requirements.ModelGateway; gateway != nil && !slices.Contains(s.Severed.Gateways, gateway.Name) {
 		out = append(out, gateway.To)
 	}
 	for _, integration := range s.Requirements.Integrations {
-		if endpoint := s.Endpoint(integration); endpoint != nil {
+		if endpoint := s.Endpoint(integration); endpoint != nil && !slices.Contains(s.Severed.Integrations, integration.Name) {
 			out = append(out, endpoint.To)
 		}
 	}

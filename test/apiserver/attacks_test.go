@@ -85,6 +85,11 @@ func canaries() []attack {
 			p.Spec.AppliesTo.NamespaceSelector.MatchLabels["env"] = "test"
 			return p
 		})},
+		{"a stop of a machine's", "affineur-stops", "by a person", as("system:serviceaccount:team:machine", everything), create(func() client.Object { return stopOf("canary") })},
+		{"a token with nothing stopped", "affineur-by-hand", "", writer, func(ctx context.Context, c client.Client) error {
+			_, err := tokenFor(ctx, c, 600)
+			return err
+		}},
 		{"a review by hand", "affineur-reviews-and-status", "only the operator writes reviews", writer, create(func() client.Object { return review("canary") })},
 		{"a namespace in the operator's name and label", "affineur-namespaces", "only the operator writes namespace affx-canary", writer,
 			create(func() client.Object { return managed("affx-canary", v1alpha1.PurposeSandbox) })},
@@ -131,7 +136,7 @@ func connectIn(namespace, user, resource, name, subresource string, groups ...st
 	}
 }
 
-// stamped is nil when both stamps are in force: what the client claims is overwritten.
+// stamped is nil when all stamps are in force: what the client claims is overwritten.
 func stamped(ctx context.Context) error {
 	forged := prototype("canary")
 	forged.Annotations = map[string]string{v1alpha1.AnnotationAuthors: bob, v1alpha1.AnnotationRequestedBy: bob}
@@ -148,6 +153,14 @@ func stamped(ctx context.Context) error {
 	}
 	if made.Spec.By != sam {
 		return fmt.Errorf("the decision is by %q, not %s", made.Spec.By, sam)
+	}
+	stop := stopOf("canary")
+	stop.Spec.By = bob
+	if err := dry(as(mallory, everything)).Create(ctx, stop); err != nil {
+		return err
+	}
+	if stop.Spec.By != mallory {
+		return fmt.Errorf("the stop is by %q, not %s", stop.Spec.By, mallory)
 	}
 	return nil
 }

@@ -1,0 +1,120 @@
+package sandbox
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/stop"
+)
+
+// factsOf a prototype that emergency stops are matched against: what it wants now, and what runs of it.
+func factsOf(prototype *v1alpha1.AIPrototype, team string, images ...string) stop.Facts {
+	var f stop.Facts
+	if team != "" {
+		f.Teams = []string{team}
+	}
+	if model := prototype.Spec.Model; model != nil {
+		f.Gateways = []string{model.Gateway}
+	}
+	for _, use := range prototype.Spec.Integrations {
+		f.Integrations = append(f.Integrations, use.Name)
+	}
+	if last := prototype.Status.Image; last != nil {
+		images = append(images, last.Resolved)
+	}
+	if w := prototype.Spec.Workload; w != nil && w.Container != nil {
+		images = append(images, w.Container.Image)
+	}
+	for _, image := range images {
+		f.Digests = append(f.Digests, stop.Digest(image)...)
+	}
+	return f
+}
+
+// effects of the emergency stops on this prototype.
+func (s Snapshot) effects() stop.Effects {
+	images := []string{s.Image.Resolved}
+	if s.Deployment != nil {
+		for _, container := range s.Deployment.Spec.Template.Spec.Containers {
+			images = append(images, container.Image)
+		}
+	}
+	return stop.Of(s.Stops, factsOf(s.Prototype, s.TeamLabel, images...))
+}
+
+// halt is what an emergency stop leaves of a sandbox whose whole network it cuts. It needs neither policy nor subject:
+// it works when nothing else does. What runs is cut off, rules first, then the pods with whatever they had open.
+func (s Snapshot) halt(e stop.Effects) Plan {
+	plan := Plan{State: Severed, Handled: true, Shut: true}
+	if e.Stopped {
+		plan.State = Halted
+	}
+	if !s.exists() || !s.Namespace.DeletionTimestamp.IsZero() {
+		return plan
+	}
+	if s.measuring() {
+		plan.do(RemoveRuns)
+	}
+	plan.do(CloseNetwork)
+	switch {
+	case e.Stopped && s.running():
+		plan.do(StopWorkload)
+	case !e.Stopped && s.outdated(e):
+		plan.do(ReplacePods)
+	}
+	return plan
+}
+
+// outdated tells whether the workload's pods are from before the cut.
+func (s Snapshot) outdated(e stop.Effects) bool {
+	return s.Deployment != nil && s.Deployment.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] != e.Mark()
+}
+
+// stoppedVerdict is the answer about readiness under an emergency stop; nil where none keeps the prototype from
+// anything. A freeze concerns only who wants production and is not there.
+func (s Snapshot) stoppedVerdict(p Plan) *verdict {
+	e := s.effects()
+	message := s.stoppedInProduction()
+	if e.Severs() || e.Frozen && s.wanting(p) {
+		message = e.Message()
+	}
+	if message == "" {
+		return nil
+	}
+	answer := stuck(v1alpha1.ReasonEmergencyStop, clean(message))
+	return &answer
+}
+
+// stoppedInProduction says which emergency stop keeps what serves in production from it: that may be another revision,
+// which uses other things than the present one. Empty without one.
+func (s Snapshot) stoppedInProduction() string {
+	for _, review := range s.Reviews {
+		p := review.Status.Promotion
+		if p != nil && p.Step == v1alpha1.StepServing && p.Reason == v1alpha1.ReasonEmergencyStop && s.promoted() {
+			return p.Message
+		}
+	}
+	return ""
+}
+
+// reach that the sandbox's namespace tells of.
+func (s Snapshot) reach() stop.Reach {
+	images := []string{s.Image.Resolved}
+	if s.Deployment != nil {
+		images = append(images, s.Deployment.Spec.Template.Spec.Containers[0].Image)
+	}
+	return stop.ReachOf(s.surroundings(), images...)
+}
+
+// withReach adds to the namespace what stops are matched against.
+func (s Snapshot) withReach(namespace *corev1.Namespace) *corev1.Namespace {
+	namespace.Annotations = map[string]string{v1alpha1.AnnotationReach: s.reach().String()}
+	return namespace
+}
+
+// alive tells whether a prototype is in a state that an emergency stop can change.
+func (p Plan) alive() bool {
+	return !slices.Contains([]State{Deleting, Retiring, Retired, NeedStated, Expired}, p.State)
+}

@@ -1,0 +1,105 @@
+// Package stop is about emergency stops: what they do to a prototype (Of, pure), which the controllers of sandboxes,
+// reviews and production ask on every pass; and whether they did it, which this package's own controllers see and
+// measure.
+//
+// Nothing here cuts anything off. Whoever renders a network or a workload leaves out what a stop takes away, so that no
+// stop can be undone by drift repair and none is forgotten by a controller that comes later.
+package stop
+
+import (
+	"context"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/apply"
+)
+
+// FieldOwner of an EmergencyStop's status.
+const FieldOwner = "affineur-stop"
+
+// conflictRetry is after which time a write is tried again that met another one.
+const conflictRetry = 200 * time.Millisecond
+
+// Reconciler of EmergencyStops: it says how far each of them has come.
+type Reconciler struct {
+	// Client reads from the cache.
+	Client   client.Client
+	Recorder events.EventRecorder
+	Clock    clock.PassiveClock
+}
+
+// Reconcile looks at one stop and at every namespace in its scope.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	var stop v1alpha1.EmergencyStop
+	if err := r.Client.Get(ctx, request.NamespacedName, &stop); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	scenes, known, err := r.observe(ctx, stop)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	status := StatusOf(stop, scenes, known, r.Clock.Now())
+	if equality.Semantic.DeepEqual(status, stop.Status) {
+		return ctrl.Result{}, nil
+	}
+	return r.report(ctx, stop, status)
+}
+
+// observe the namespaces in scope, and whether anybody knows what the scope names.
+func (r *Reconciler) observe(ctx context.Context, stop v1alpha1.EmergencyStop) ([]Scene, bool, error) {
+	o := observer{cache: r.Client}
+	stops, err := o.inForce(ctx)
+	if err != nil || !InForce(stop) {
+		return nil, true, err
+	}
+	namespaces, err := o.managed(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	var scenes []Scene
+	for i := range namespaces {
+		_, facts, err := o.facts(ctx, &namespaces[i])
+		if err != nil {
+			return nil, false, err
+		}
+		if !Concerns(stop.Spec.Scope, facts) {
+			continue
+		}
+		scene, err := o.scene(ctx, &namespaces[i], stops)
+		if err != nil {
+			return nil, false, err
+		}
+		scenes = append(scenes, scene)
+	}
+	if len(scenes) > 0 {
+		return scenes, true, nil
+	}
+	var policies v1alpha1.HardeningPolicyList
+	err = r.Client.List(ctx, &policies)
+	return nil, known(stop.Spec.Scope, policies.Items), err
+}
+
+func (r *Reconciler) report(ctx context.Context, stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus) (ctrl.Result, error) {
+	before, next := stop.Status, stop.DeepCopy()
+	next.Status = status
+	err := apply.Status(ctx, r.Client, next, FieldOwner)
+	switch {
+	case apierrors.IsConflict(err):
+		return ctrl.Result{RequeueAfter: conflictRetry}, nil
+	case err != nil:
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if t := turned(before, status); t != nil {
+		log.FromContext(ctx).Info("transition", "condition", t.Type, "reason", t.Reason, "message", t.Message)
+		r.Recorder.Eventf(next, nil, kindOf(*t), t.Reason, t.Type, "%s", t.Message)
+	}
+	return ctrl.Result{}, nil
+}

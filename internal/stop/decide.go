@@ -1,0 +1,184 @@
+package stop
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/reach"
+	"github.com/affineur/affineur/internal/run"
+)
+
+// missing says what an action has not brought about in the namespace yet; "" where it was seen to be so. What could
+// not be seen is missing.
+//
+//	Freeze ─▶ nothing: whoever promotes sees the stop
+//	Stop   ─▶ rules closed ─▶ no pod left
+//	Sever  ─▶ rules closed ─▶ no pod from before ─▶ measured: not reached    (nothing to measure where nothing runs)
+func (s Scene) missing(action v1alpha1.StopAction) string {
+	switch {
+	case action == v1alpha1.StopFreeze:
+		return ""
+	case s.purpose() == v1alpha1.PurposeRehearsal:
+		return "the rehearsal is being taken down"
+	case s.leaving() && len(s.alive()) == 0:
+		return ""
+	}
+	if open := s.open(); open != "" {
+		return open
+	}
+	left := len(s.alive())
+	switch {
+	case s.Effects.Stopped && left > 0:
+		return fmt.Sprintf("%d pods are stopping", left)
+	case left == 0 && s.wanted() == 0:
+		return ""
+	case action == v1alpha1.StopStop:
+		return "the workload is being stopped"
+	case s.before() > 0:
+		return fmt.Sprintf("%d pods from before the cut are ending", s.before())
+	case s.Measured == nil || s.Measured.Inputs != s.inputs():
+		return "it is being measured"
+	case !s.Measured.Severed:
+		return s.Measured.Message
+	}
+	return ""
+}
+
+// Step is what the measurement of a cut needs next.
+type Step string
+
+const (
+	// Rest: nothing before a known time, or before something changes.
+	Rest Step = "Rest"
+	// Forget: what was measured, for nothing is cut.
+	Forget Step = "Forget"
+	// Begin the control, outside.
+	Begin Step = "Begin"
+	// Join the run inside, once the control is at work.
+	Join Step = "Join"
+	// Follow both.
+	Follow Step = "Follow"
+	// Conclude: both have ended.
+	Conclude Step = "Conclude"
+	// Discard runs that were made for something else, or are done with.
+	Discard Step = "Discard"
+)
+
+const (
+	// runPoll is the pace at which runs under way are looked at, should an event get lost.
+	runPoll = 30 * time.Second
+	// retryLeast and retryMost bound the pause after a measurement that did not show the cut.
+	retryLeast = 10 * time.Second
+	retryMost  = 5 * time.Minute
+	// atWork is what a run whose pod has started waits for: its phase.
+	atWork = "Running"
+)
+
+// Next says what the measurement of the scene's cut needs, and when to look again; the zero time for when something
+// changes. Nothing is measured before the rules are closed and the pods replaced: it would only show that they are not.
+//
+//	nothing cut, or nothing runs ─Forget▶
+//	due ─Begin▶ control at work ─Join▶ both at work ─Follow▶ both ended ─Conclude▶ rest until due
+//	       any run made under other inputs ─Discard▶ due
+func (s Scene) Next(inside, control Probe, now time.Time) (Step, time.Time) {
+	any := inside.present() || control.present()
+	inputs := s.inputs()
+	stale := func(p Probe) bool { return p.present() && p.Inputs != inputs }
+	switch {
+	case !s.measurable() && any:
+		return Discard, time.Time{}
+	case !s.measurable() && s.Measured != nil && !s.Effects.Severs():
+		return Forget, time.Time{}
+	case !s.measurable():
+		return Rest, time.Time{}
+	case stale(inside) || stale(control):
+		return Discard, time.Time{}
+	case any && now.Before(s.due(inputs)):
+		// Their verdict is told.
+		return Discard, time.Time{}
+	case !any && now.Before(s.due(inputs)):
+		return Rest, s.due(inputs)
+	case !any:
+		return Begin, now.Add(runPoll)
+	case !control.present():
+		return Discard, time.Time{}
+	case !inside.present() && control.State == run.Running && control.Why == atWork:
+		return Join, now.Add(runPoll)
+	case control.State == run.Running || inside.State == run.Running:
+		return Follow, now.Add(runPoll)
+	}
+	return Conclude, time.Time{}
+}
+
+// measurable tells whether there is a cut that can be measured.
+func (s Scene) measurable() bool {
+	return s.Effects.Severs() && !s.Effects.Stopped && !s.leaving() && s.purpose() != v1alpha1.PurposeRehearsal &&
+		s.open() == "" && s.wanted() > 0 && len(s.alive()) > 0 && s.before() == 0
+}
+
+// measureEvery is how old a measurement that showed the cut may become.
+const measureEvery = time.Hour
+
+// due is when the cut is to be measured; the zero time for at once.
+func (s Scene) due(inputs string) time.Time {
+	m := s.Measured
+	switch {
+	case m == nil || m.Inputs != inputs:
+		return time.Time{}
+	case m.Severed:
+		return m.At.Add(measureEvery)
+	}
+	return m.At.Add(min(max(m.At.Sub(m.Since), retryLeast), retryMost))
+}
+
+// Judge says what two runs that have ended show of the cut. That nothing was reached shows it only where the network is
+// seen to be enforced: the canary, which the control reaches meanwhile, is out of reach.
+func (s Scene) Judge(inside, control Probe, now time.Time) Measured {
+	severed, message := s.judge(inside, control)
+	return s.verdict(severed, message, now)
+}
+
+// unmeasured is the answer where a measurement could not even begin; it is tried again like any other.
+func (s Scene) unmeasured(why string, now time.Time) Measured { return s.verdict(false, why, now) }
+
+func (s Scene) verdict(severed bool, message string, now time.Time) Measured {
+	m := Measured{Inputs: s.inputs(), Severed: severed, Message: evidence.Clean(message, 200), At: now.UTC().Truncate(time.Second)}
+	m.Since = m.At
+	if last := s.Measured; last != nil && last.Severed == m.Severed && last.Inputs == m.Inputs {
+		m.Since = last.Since
+	}
+	return m
+}
+
+func (s Scene) judge(inside, control Probe) (bool, string) {
+	switch {
+	case control.State != run.Measured:
+		return false, "it could not be measured, the control was lost: " + control.Why
+	case inside.State != run.Measured:
+		return false, "it could not be measured, the probe was lost: " + inside.Why
+	}
+	in, out := inside.Opened.Report.Isolation, control.Opened.Report.Isolation
+	if c := reach.Blocked(in.Target(canaryTarget), out.Target(canaryTarget)); c.Outcome != reach.Holds {
+		return false, "the network is not seen to be enforced: the canary was " + c.Why
+	}
+	tried := map[string]bool{}
+	for i := range in.Targets {
+		target := &in.Targets[i]
+		name := placeOf(target.Name)
+		tried[name] = true
+		switch {
+		case target.Reached:
+			return false, fmt.Sprintf("%s was still reached at %s", name, target.Address)
+		case !target.Class.SaysBlocked() || !target.Settled:
+			return false, fmt.Sprintf("it is not clear whether %s can still be reached at %s", name, target.Address)
+		}
+	}
+	for _, place := range s.Reach.severed(s.Effects) {
+		if !tried[place.Name] {
+			return false, place.Name + " has no address that could be tried"
+		}
+	}
+	return true, "nothing that is cut was reached"
+}

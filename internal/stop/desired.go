@@ -1,0 +1,156 @@
+package stop
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// Names of targets. Those of places are the place's name, # and a number.
+const (
+	canaryTarget  = "the canary"
+	allowedTarget = "what only probes may reach"
+	dnsTarget     = "the resolver"
+)
+
+// Kinds of runs, in their label.
+const (
+	gateInside  = "stop"
+	gateControl = "stop-control"
+)
+
+// perPlace is how many addresses of one place are tried.
+const perPlace = 3
+
+// placeOf is the place that a target's name speaks of.
+func placeOf(target string) string {
+	name, _, _ := strings.Cut(target, "#")
+	return name
+}
+
+// Addresses are what was looked up for a measurement.
+type Addresses struct {
+	// Canary is the address of the isolation canary, an IP.
+	Canary string
+	// Resolver is the host:port of the cluster's resolver; empty where it is not known.
+	Resolver string
+	// Places are host:port by the name of the place, all IPs.
+	Places map[string][]string
+}
+
+// targets of both runs; the control reaches what it can.
+func (s Scene) targets(at Addresses, inside bool) []evidence.Target {
+	settle := evidence.SettleAny
+	if inside {
+		settle = evidence.SettleBlocked
+	}
+	var out []evidence.Target
+	add := func(name, address string, mode evidence.Mode, settle evidence.Settle) {
+		out = append(out, evidence.Target{
+			Name: name, Network: evidence.NetworkTCP, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
+		})
+	}
+	witness := settle
+	if !inside {
+		witness = evidence.SettleReached
+	}
+	add(canaryTarget, net.JoinHostPort(at.Canary, strconv.Itoa(v1alpha1.CanaryDeniedPort)), evidence.ModeEcho, witness)
+	if s.Effects.Cut {
+		add(allowedTarget, net.JoinHostPort(at.Canary, strconv.Itoa(v1alpha1.CanaryAllowedPort)), evidence.ModeEcho, witness)
+		if at.Resolver != "" {
+			add(dnsTarget, at.Resolver, evidence.ModeConnect, settle)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(at.Places)) {
+		addresses := at.Places[name]
+		for i, address := range addresses[:min(len(addresses), perPlace)] {
+			add(fmt.Sprintf("%s#%d", name, i+1), address, evidence.ModeConnect, settle)
+		}
+	}
+	return out
+}
+
+// direct are the addresses of a place that need no looking up: of a range, its own, and of the entry's address, if that
+// is one. A name of a Service is returned as its namespace and name.
+func direct(place Place) (addresses []string, service [2]string, port string) {
+	if u, err := url.Parse(place.Address); err == nil && u.Hostname() != "" {
+		port = u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		if ip, err := netip.ParseAddr(u.Hostname()); err == nil && port != "" {
+			addresses = append(addresses, net.JoinHostPort(ip.String(), port))
+		} else if parts := strings.Split(u.Hostname(), "."); len(parts) >= 3 && parts[2] == "svc" {
+			service = [2]string{parts[1], parts[0]}
+		}
+	}
+	if place.To.CIDR != nil {
+		if prefix, err := netip.ParsePrefix(place.To.CIDR.Range); err == nil {
+			first := prefix.Masked().Addr()
+			if !prefix.IsSingleIP() {
+				first = first.Next()
+			}
+			addresses = append(addresses, net.JoinHostPort(first.String(), strconv.Itoa(int(place.To.CIDR.Port))))
+		}
+	}
+	return addresses, service, port
+}
+
+// probe is a run without its order. To the network the one inside is a pod of the workload: it may what those may. In a
+// sandbox whose whole network is cut it is an isolation probe, which once could do more.
+func (s Scene) probe(image string, inside bool) workload.Run {
+	r := workload.Run{
+		Identity: s.Identity, Namespace: s.Namespace.Name, Name: s.Identity.Run("stop", s.purpose()), Component: workload.ComponentPrototype,
+		Gate: gateInside, Image: image, ServiceAccount: workload.Name, DeadlineSeconds: 180, CPU: "100m", Memory: "64Mi",
+	}
+	if s.purpose() == v1alpha1.PurposeSandbox {
+		r.Component = workload.ComponentProbe
+		if s.Effects.Cut {
+			r.Gate = assess.ReportIsolation
+		}
+	}
+	if !inside {
+		r.Namespace, r.Name = v1alpha1.GatesNamespace, s.Identity.Run("stop", s.purpose()+"-control")
+		r.Component, r.Gate, r.ServiceAccount = workload.ComponentProbe, gateControl, v1alpha1.RunnerAccount
+	}
+	return r
+}
+
+// job is a whole run. The control begins first and stays at work until the run inside has ended.
+func (s Scene) job(image, nonce string, at Addresses, inside bool) (*batchv1.Job, error) {
+	spec := &evidence.IsolationSpec{Targets: s.targets(at, inside), Deadline: evidence.Duration(10 * time.Second)}
+	if !inside {
+		spec.Window, spec.Deadline = evidence.Duration(16*time.Second), evidence.Duration(21*time.Second)
+	}
+	r := s.probe(image, inside)
+	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.inputs(), Isolation: spec}
+	job, err := r.Job()
+	if err != nil {
+		return nil, err
+	}
+	if inside && s.Reach.Review != "" {
+		job.Spec.Template.Labels = withReview(job.Spec.Template.Labels, s.Reach.Review)
+	}
+	return job, nil
+}
+
+func withReview(labels map[string]string, review string) map[string]string {
+	out := map[string]string{v1alpha1.LabelReview: review}
+	for key, value := range labels {
+		out[key] = value
+	}
+	return out
+}

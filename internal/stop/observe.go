@@ -1,0 +1,185 @@
+package stop
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"slices"
+	"strconv"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// Collector reads what a run left; it is a run.Collector.
+type Collector interface {
+	Collect(ctx context.Context, namespace, name string, want evidence.Kind) (run.Result, error)
+}
+
+// observer does all the reading: from the cache, and past it what is not the operator's.
+type observer struct {
+	cache, live client.Reader
+	collector   Collector
+}
+
+// inForce are the stops that hold.
+func (o observer) inForce(ctx context.Context) ([]v1alpha1.EmergencyStop, error) {
+	var list v1alpha1.EmergencyStopList
+	err := o.cache.List(ctx, &list)
+	return slices.DeleteFunc(list.Items, func(s v1alpha1.EmergencyStop) bool { return !InForce(s) }), err
+}
+
+// managed are the namespaces in which prototypes run or are measured, by name.
+func (o observer) managed(ctx context.Context) ([]corev1.Namespace, error) {
+	var list corev1.NamespaceList
+	if err := o.cache.List(ctx, &list, client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}); err != nil {
+		return nil, err
+	}
+	list.Items = slices.DeleteFunc(list.Items, func(n corev1.Namespace) bool { return !prototypes(&n) })
+	slices.SortFunc(list.Items, func(a, b corev1.Namespace) int { return cmp.Compare(a.Name, b.Name) })
+	return list.Items, nil
+}
+
+// prototypes tells whether a namespace is one that prototypes run or are measured in.
+func prototypes(namespace client.Object) bool {
+	_, ours := names.FromLabels(namespace.GetLabels())
+	return ours && slices.Contains([]string{v1alpha1.PurposeSandbox, v1alpha1.PurposeProduction, v1alpha1.PurposeRehearsal},
+		namespace.GetLabels()[v1alpha1.LabelPurpose])
+}
+
+// facts of a namespace: what it says, and the team that IT says its prototype's namespace belongs to.
+func (o observer) facts(ctx context.Context, namespace *corev1.Namespace) (Reach, Facts, error) {
+	reach, facts := Read(namespace)
+	var team corev1.Namespace
+	err := o.cache.Get(ctx, client.ObjectKey{Name: namespace.Labels[v1alpha1.LabelPrototypeNamespace]}, &team)
+	if label := team.Labels[v1alpha1.LabelTeam]; label != "" {
+		facts.Teams = append(slices.Clone(facts.Teams), label)
+	}
+	return reach, facts, client.IgnoreNotFound(err)
+}
+
+// scene is everything in a managed namespace that tells whether stops took effect.
+func (o observer) scene(ctx context.Context, namespace *corev1.Namespace, stops []v1alpha1.EmergencyStop) (Scene, error) {
+	s := Scene{Namespace: namespace, Measured: remembered(namespace)}
+	s.Identity, _ = names.FromLabels(namespace.Labels)
+	var err error
+	if s.Reach, s.Facts, err = o.facts(ctx, namespace); err != nil {
+		return s, err
+	}
+	s.Effects = Of(stops, s.Facts)
+	if !s.Effects.Severs() {
+		return s, nil
+	}
+	var policies networkingv1.NetworkPolicyList
+	var pods corev1.PodList
+	var deployment appsv1.Deployment
+	for _, list := range []client.ObjectList{&policies, &pods} {
+		if err := o.cache.List(ctx, list, client.InNamespace(namespace.Name)); err != nil {
+			return s, err
+		}
+	}
+	slices.SortFunc(policies.Items, func(a, b networkingv1.NetworkPolicy) int { return cmp.Compare(a.Name, b.Name) })
+	s.Policies, s.Pods = policies.Items, pods.Items
+	err = o.cache.Get(ctx, client.ObjectKey{Namespace: namespace.Name, Name: workload.Name}, &deployment)
+	if err == nil {
+		s.Deployment = &deployment
+	}
+	return s, client.IgnoreNotFound(err)
+}
+
+// probes are the two runs that measure the scene's cut.
+func (o observer) probes(ctx context.Context, s Scene) (inside, control Probe, err error) {
+	for _, look := range []struct {
+		inside bool
+		into   *Probe
+	}{{true, &inside}, {false, &control}} {
+		r := s.probe("", look.inside)
+		look.into.State = run.Absent
+		var job batchv1.Job
+		err := o.cache.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &job)
+		if client.IgnoreNotFound(err) != nil {
+			return inside, control, err
+		}
+		if err != nil || !job.DeletionTimestamp.IsZero() {
+			continue
+		}
+		if look.into.Result, err = o.collector.Collect(ctx, r.Namespace, r.Name, evidence.KindIsolation); err != nil {
+			return inside, control, err
+		}
+		look.into.Inputs = job.Annotations[v1alpha1.AnnotationInputs]
+	}
+	return inside, control, nil
+}
+
+// addresses of what is to be tried, looked up past the cache when a measurement begins. Nothing is asked of a resolver:
+// a name would lead where somebody else says.
+func (o observer) addresses(ctx context.Context, s Scene) (Addresses, error) {
+	at := Addresses{Places: map[string][]string{}}
+	canary, err := o.service(ctx, v1alpha1.GatesNamespace, v1alpha1.CanaryService)
+	if err != nil {
+		return at, err
+	}
+	at.Canary = canary
+	if resolver, err := o.service(ctx, "kube-system", "kube-dns"); err != nil {
+		return at, err
+	} else if resolver != "" {
+		at.Resolver = net.JoinHostPort(resolver, "53")
+	}
+	for _, place := range s.Reach.severed(s.Effects) {
+		found, service, port := direct(place)
+		if service != [2]string{} && port != "" {
+			address, err := o.service(ctx, service[0], service[1])
+			if err != nil {
+				return at, err
+			}
+			if address != "" {
+				found = append(found, net.JoinHostPort(address, port))
+			}
+		}
+		pods, err := o.pods(ctx, place)
+		if err != nil {
+			return at, err
+		}
+		at.Places[place.Name] = append(at.Places[place.Name], append(pods, found...)...)
+	}
+	return at, nil
+}
+
+// service is the address of a Service, an IP; empty where it has none.
+func (o observer) service(ctx context.Context, namespace, name string) (string, error) {
+	var service corev1.Service
+	err := o.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &service)
+	if err != nil || net.ParseIP(service.Spec.ClusterIP) == nil {
+		return "", client.IgnoreNotFound(err)
+	}
+	return service.Spec.ClusterIP, nil
+}
+
+// pods are addresses of some of the pods that a place leads to.
+func (o observer) pods(ctx context.Context, place Place) ([]string, error) {
+	to := place.To.Pods
+	if to == nil {
+		return nil, nil
+	}
+	var list corev1.PodList
+	if err := o.live.List(ctx, &list, client.InNamespace(to.Namespace), client.MatchingLabels(to.PodLabels)); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, pod := range list.Items {
+		if pod.Status.PodIP != "" && pod.Status.Phase == corev1.PodRunning {
+			out = append(out, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(to.Port))))
+		}
+	}
+	slices.Sort(out)
+	return out[:min(len(out), perPlace-1)], nil
+}

@@ -1,0 +1,138 @@
+package stop
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/subject"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// Scene is one managed namespace and what the stops make of it.
+type Scene struct {
+	Namespace *corev1.Namespace
+	Identity  names.Identity
+	Reach     Reach
+	Facts     Facts
+	Effects   Effects
+	// Policies, Deployment (nil without one) and Pods that are in it.
+	Policies   []networkingv1.NetworkPolicy
+	Deployment *appsv1.Deployment
+	Pods       []corev1.Pod
+	// Measured is what was last seen of the cut; nil before.
+	Measured *Measured
+}
+
+// Measured is what a namespace remembers of the last measurement of its cut.
+type Measured struct {
+	// Inputs is the digest of what it was made under.
+	Inputs string `json:"inputs"`
+	// Severed means that nothing of what is cut was reached, while the network was seen to be enforced.
+	Severed bool   `json:"severed"`
+	Message string `json:"message"`
+	// At is when it was made, Since when the first of those was that came to the same.
+	At    time.Time `json:"at"`
+	Since time.Time `json:"since"`
+}
+
+// remembered is the last measurement of a namespace's cut. What can't be read was not measured.
+func remembered(namespace *corev1.Namespace) *Measured {
+	var m Measured
+	said := namespace.Annotations[v1alpha1.AnnotationSevered]
+	if said == "" || json.Unmarshal([]byte(said), &m) != nil {
+		return nil
+	}
+	return &m
+}
+
+func (m Measured) String() string {
+	raw, _ := json.Marshal(m) // a structure of strings and times
+	return string(raw)
+}
+
+// Probe is one of the two runs that measure a cut.
+type Probe struct {
+	run.Result
+	// Inputs that it was made under.
+	Inputs string
+}
+
+func (p Probe) present() bool { return p.State != run.Absent && p.State != "" }
+
+// purpose of the namespace: sandbox, production or rehearsal.
+func (s Scene) purpose() string { return s.Namespace.Labels[v1alpha1.LabelPurpose] }
+
+func (s Scene) leaving() bool { return !s.Namespace.DeletionTimestamp.IsZero() }
+
+// wanted is how many pods the workload asks for.
+func (s Scene) wanted() int32 {
+	if s.Deployment == nil {
+		return 0
+	}
+	return ptr.Deref(s.Deployment.Spec.Replicas, 1)
+}
+
+// alive are the pods that run or may run, but for measuring runs.
+func (s Scene) alive() []corev1.Pod {
+	var out []corev1.Pod
+	for _, pod := range s.Pods {
+		ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+		if pod.Labels[v1alpha1.LabelGate] == "" && !ended {
+			out = append(out, pod)
+		}
+	}
+	return out
+}
+
+// before are the pods from before the cut.
+func (s Scene) before() int {
+	n := 0
+	for _, pod := range s.alive() {
+		if pod.Annotations[v1alpha1.AnnotationCutOff] != s.Effects.Mark() {
+			n++
+		}
+	}
+	return n
+}
+
+// open says which rule still opens something that is cut; "" without one.
+func (s Scene) open() string {
+	for i := range s.Policies {
+		p := &s.Policies[i]
+		if s.Effects.Cut && workload.Opens(p) {
+			return "network policy " + p.Name + " still opens something"
+		}
+		for _, place := range s.Reach.severed(s.Effects) {
+			if workload.Lets(p, place.To) {
+				return fmt.Sprintf("network policy %s still lets its pods go to %s", p.Name, place.Name)
+			}
+		}
+	}
+	return ""
+}
+
+// inputs is the digest of what a measurement of the cut is made under.
+func (s Scene) inputs() string {
+	in := struct {
+		Mark     string
+		Policies []networkingv1.NetworkPolicySpec
+		Places   []Place
+	}{Mark: s.Effects.Mark(), Places: s.Reach.severed(s.Effects)}
+	for _, p := range s.Policies {
+		in.Policies = append(in.Policies, p.Spec)
+	}
+	digest, err := subject.Digest(in)
+	if err != nil {
+		return ""
+	}
+	return digest
+}
