@@ -73,7 +73,7 @@ func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, p.absence(), "There is no sandbox.")
 	case p.State == Severed || p.State == Halted:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonEmergencyStop,
-			"An emergency stop closed the network; isolation is measured anew when it is lifted, before anything runs with a network again.")
+			"An emergency stop closed the network; isolation is measured anew when it is lifted.")
 	case p.Shut:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonPreparingSandbox,
 			"The network is closed, and nothing runs in it; isolation is measured anew before anything does.")

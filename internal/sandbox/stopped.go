@@ -51,6 +51,8 @@ func (s Snapshot) halt(e stop.Effects) Plan {
 	if e.Stopped {
 		plan.State = Halted
 	}
+	// What must not run for another reason does not run cut off either.
+	ends := e.Stopped || s.Prototype.Spec.Suspend || s.Policy == nil || slices.ContainsFunc(s.Problems, unbounded)
 	if !s.exists() || !s.Namespace.DeletionTimestamp.IsZero() {
 		return plan
 	}
@@ -59,9 +61,9 @@ func (s Snapshot) halt(e stop.Effects) Plan {
 	}
 	plan.do(CloseNetwork)
 	switch {
-	case e.Stopped && s.running():
+	case ends && s.running():
 		plan.do(StopWorkload)
-	case !e.Stopped && s.outdated(e):
+	case !ends && s.outdated(e):
 		plan.do(ReplacePods)
 	}
 	return plan
@@ -101,11 +103,11 @@ func (s Snapshot) stoppedInProduction() string {
 
 // reach that the sandbox's namespace tells of.
 func (s Snapshot) reach() stop.Reach {
-	images := []string{s.Image.Resolved}
-	if s.Deployment != nil {
-		images = append(images, s.Deployment.Spec.Template.Spec.Containers[0].Image)
+	image := s.Image.Resolved
+	if image == "" && s.Deployment != nil {
+		image = s.Deployment.Spec.Template.Spec.Containers[0].Image
 	}
-	return stop.ReachOf(s.surroundings(), images...)
+	return stop.ReachOf(s.surroundings(), image)
 }
 
 // withReach adds to the namespace what stops are matched against.

@@ -49,6 +49,13 @@ func (w *World) admit(request *server.Request) error {
 	switch object := request.Object().(type) {
 	case *v1alpha1.AIPrototype:
 		return w.stampPrototype(request, object)
+	case *v1alpha1.EmergencyStop:
+		switch {
+		case request.Verb == server.Create:
+			object.Spec.By = request.Actor
+		case request.Verb == server.Update && object.Spec.Lifted != nil && object.Spec.Lifted.By == "":
+			object.Spec.Lifted.By = request.Actor
+		}
 	case *v1alpha1.HardeningDecision:
 		if person, ok := people[request.Actor]; ok && request.Verb == server.Create {
 			object.Spec.By, object.Spec.Groups = person.Name, slices.Clone(person.Groups)

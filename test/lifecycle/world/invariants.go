@@ -3,6 +3,7 @@ package world
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -107,6 +109,10 @@ func (w *World) ownPlaces(request server.Request) {
 		}
 	case *v1alpha1.HardeningDecision:
 		w.broken("the operator made a %s of a decision", request.Verb)
+	case *v1alpha1.EmergencyStop:
+		if request.Verb != server.Status {
+			w.broken("the operator made a %s of emergency stop %s", request.Verb, o.Name)
+		}
 	case *corev1.Namespace:
 		if !managed(o.Name) {
 			w.broken("the operator made a %s of namespace %s", request.Verb, o.Name)
@@ -168,11 +174,16 @@ func (w *World) remember(namespace *corev1.Namespace) {
 }
 
 // serves: what serves in production goes on serving with all its replicas, whatever is reviewed, promoted or rolled
-// back meanwhile, until it is retired. Programs that fail there by themselves are not held against the operator.
+// back meanwhile, until it is retired, or while an emergency stop holds. Programs that fail there by themselves are not
+// held against the operator.
 func (w *World) serves() {
 	for namespace := range w.truth.served {
+		if w.stopped() {
+			w.truth.hurt[namespace] = true
+			continue
+		}
 		d, ok := w.server.Find(deploymentKind, types.NamespacedName{Namespace: namespace, Name: "prototype"}).(*appsv1.Deployment)
-		if !ok || ptr.Deref(d.Spec.Replicas, 1) < 2 {
+		if !ok || ptr.Deref(d.Spec.Replicas, 1) < 2 && !w.truth.hurt[namespace] {
 			w.broken("what served in %s was stopped", namespace)
 			delete(w.truth.served, namespace)
 			continue
@@ -197,6 +208,11 @@ func (w *World) serves() {
 			delete(w.truth.served, namespace)
 		}
 	}
+}
+
+// stopped tells whether an emergency stop holds.
+func (w *World) stopped() bool {
+	return slices.ContainsFunc(w.server.All(stopKind), func(o client.Object) bool { return o.(*v1alpha1.EmergencyStop).Spec.Lifted == nil })
 }
 
 // speaksOfItsRecord: a review is opened after its record, and says what the record says.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -116,6 +117,10 @@ func (n networks) runStarts(w *World, pod *corev1.Pod) {
 // runEnds remembers what a run in a sandbox found, if nothing changed under it. What it reached and must not is known
 // once its control has ended as well.
 func (n networks) runEnds(w *World, pod *corev1.Pod, order evidence.RunSpec, found []evidence.TargetResult) {
+	if strings.HasPrefix(pod.Labels[batchv1.JobNameLabel], "stop-") {
+		// It measures a cut, and not isolation.
+		return
+	}
 	namespace := identityOf(pod).Sandbox()
 	policies := w.policiesIn(namespace)
 	if pod.Namespace != namespace {
@@ -163,9 +168,22 @@ func (w *World) isolatedFirst(request server.Request, d *appsv1.Deployment) {
 		known && replicas(before) > 0 && equality.Semantic.DeepEqual(before.Spec.Template, d.Spec.Template) {
 		return
 	}
+	if known && replicas(before) > 0 && onlyCutOff(before, d) {
+		return
+	}
 	if w.truth.networks.proven[d.Namespace] != w.policiesIn(d.Namespace) {
 		w.broken("the workload was started in %s although isolation was not measured under its present network policies", d.Namespace)
 	}
+}
+
+// onlyCutOff tells whether nothing is changed but that the pods are made anew because an emergency stop took something
+// from their network: under fewer openings than isolation was measured with.
+func onlyCutOff(before, after *appsv1.Deployment) bool {
+	was, is := before.Spec.Template.DeepCopy(), after.Spec.Template.DeepCopy()
+	marked := is.Annotations[v1alpha1.AnnotationCutOff] != ""
+	delete(was.Annotations, v1alpha1.AnnotationCutOff)
+	delete(is.Annotations, v1alpha1.AnnotationCutOff)
+	return marked && equality.Semantic.DeepEqual(was, is)
 }
 
 // forbids finds out in which sandboxes the policy forbids everything, and since when.

@@ -25,6 +25,7 @@ import (
 	"github.com/affineur/affineur/internal/review"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/sandbox"
+	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/test/lifecycle/informer"
 	"github.com/affineur/affineur/test/lifecycle/server"
 )
@@ -46,7 +47,7 @@ const promoter = "promotion"
 
 // What the installation says.
 const (
-	runnerImage  = "registry.example.org/affineur/gate-runner:1"
+	runnerImage  = "registry.example.org/affineur/gate-runner@sha256:9999999999999999999999999999999999999999999999999999999999999999"
 	apiServer    = "203.0.113.1:443"
 	measureEvery = 12 * time.Hour
 )
@@ -80,6 +81,8 @@ func (o *operator) setUp(ctx context.Context) error {
 			Client: c, Live: live, Writer: writer, Credentials: maker, Collector: collector, Events: told("review"),
 			Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer}, Now: clock.Now,
 		}).SetupWithManager(o.manager),
+		(&stop.Reconciler{Client: c, Recorder: told("stop"), Clock: clock}).SetupWithManager(o.manager),
+		(&stop.Meter{Client: c, Live: live, Writer: writer, Collector: collector, Clock: clock, RunnerImage: runnerImage}).SetupWithManager(o.manager),
 		promotion.New(promotion.Config{
 			Client: c, Live: live, Credentials: maker, Guards: meter{o.world}, Recorder: told("promotion"), Now: clock.Now,
 			Destination: &promotion.InCluster{Client: c, Live: live, Writer: writer},
@@ -94,7 +97,8 @@ func cached(object client.Object) bool {
 		return false
 	case *corev1.ConfigMap:
 		return object.GetNamespace() == v1alpha1.RecordsNamespace && object.GetName() == guard.ConfigMapName
-	case *corev1.Namespace, *nodev1.RuntimeClass, *v1alpha1.AIPrototype, *v1alpha1.HardeningReview, *v1alpha1.HardeningDecision, *v1alpha1.HardeningPolicy:
+	case *corev1.Namespace, *nodev1.RuntimeClass, *v1alpha1.AIPrototype, *v1alpha1.HardeningReview, *v1alpha1.HardeningDecision, *v1alpha1.HardeningPolicy,
+		*v1alpha1.EmergencyStop:
 		return true
 	}
 	return object.GetLabels()[v1alpha1.LabelManagedBy] == v1alpha1.ManagedBy

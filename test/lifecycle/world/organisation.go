@@ -2,6 +2,8 @@ package world
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,6 +100,25 @@ func organisation() []client.Object {
 		},
 		thePolicy(),
 	}
+}
+
+// systems are the addresses of IT's systems, by what their pods are labelled with.
+var systems = map[string]string{"crm-test": "203.0.113.30", "crm": "203.0.113.31"}
+
+// addressed gives IT's systems their addresses: only where something is cut off, somebody looks for them.
+func (w *World) addressed() {
+	w.Helper()
+	if w.Namespace("crm") != nil {
+		return
+	}
+	w.Must(w.as(platform).Create(w.context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "crm"}}))
+	for _, app := range slices.Sorted(maps.Keys(systems)) {
+		w.Must(w.as(platform).Create(w.context(), serviceOf(app)))
+	}
+}
+
+func serviceOf(app string) client.Object {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "crm", Name: app}, Spec: corev1.ServiceSpec{ClusterIP: systems[app]}}
 }
 
 func thePolicy() *v1alpha1.HardeningPolicy {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	nodev1 "k8s.io/api/node/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -232,4 +233,49 @@ func (w *World) Tampers(namespace string) {
 func (w *World) Closed(namespace string) bool {
 	w.Helper()
 	return w.Exists(&networkingv1.NetworkPolicy{}, namespace, closing)
+}
+
+// Stops everything in a scope, as a responder.
+func (w *World) Stops(p Person, name string, action v1alpha1.StopAction, scope v1alpha1.StopScope) {
+	w.Helper()
+	w.addressed()
+	w.Must(w.as(p.Name).Create(w.context(), &v1alpha1.EmergencyStop{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.EmergencyStopSpec{Scope: scope, Action: action, Reason: "It leaks."},
+	}))
+}
+
+// Lifts a stop, as another responder.
+func (w *World) Lifts(p Person, name string) {
+	w.Helper()
+	stop := get(w, &v1alpha1.EmergencyStop{}, "", name)
+	stop.Spec.Lifted = &v1alpha1.Lift{Reason: "It is mended."}
+	w.Must(w.as(p.Name).Update(w.context(), stop))
+}
+
+// Stopped is how far a stop has come, as its status tells.
+func (w *World) Stopped(name string) string {
+	w.Helper()
+	return get(w, &v1alpha1.EmergencyStop{}, "", name).Status.Summary
+}
+
+// Reaches tells whether any pod of the workload in a namespace could reach one of IT's systems now.
+func (w *World) Reaches(namespace, system string) bool {
+	for _, object := range w.server.All(podKind) {
+		pod := object.(*corev1.Pod)
+		if pod.Namespace == namespace && pod.Labels[v1alpha1.LabelGate] == "" && w.reaches(pod, systems[system]+":443") {
+			return true
+		}
+	}
+	return false
+}
+
+// Alive is how many pods there are in a namespace.
+func (w *World) Alive(namespace string) int {
+	n := 0
+	for _, object := range w.server.All(podKind) {
+		if object.GetNamespace() == namespace {
+			n++
+		}
+	}
+	return n
 }

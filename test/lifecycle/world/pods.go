@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -29,6 +30,7 @@ var (
 	prototypeKind  = v1alpha1.GroupVersion.WithKind("AIPrototype")
 	reviewKind     = v1alpha1.GroupVersion.WithKind("HardeningReview")
 	policyKind     = v1alpha1.GroupVersion.WithKind("HardeningPolicy")
+	stopKind       = v1alpha1.GroupVersion.WithKind("EmergencyStop")
 	decisionKind   = v1alpha1.GroupVersion.WithKind("HardeningDecision")
 )
 
@@ -85,10 +87,10 @@ type fleet struct {
 }
 
 func (w *World) fleetOf(d *appsv1.Deployment) fleet {
-	f := fleet{
-		want: int(ptr.Deref(d.Spec.Replicas, 1)), surge: d.Spec.Strategy.RollingUpdate.MaxSurge.IntValue(),
-		unavailable: d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue(),
-	}
+	want := int(ptr.Deref(d.Spec.Replicas, 1))
+	unavailable, err := intstr.GetScaledValueFromIntOrPercent(d.Spec.Strategy.RollingUpdate.MaxUnavailable, want, false)
+	w.Must(err)
+	f := fleet{want: want, surge: d.Spec.Strategy.RollingUpdate.MaxSurge.IntValue(), unavailable: unavailable}
 	template := w.templateOf(d)
 	for _, pod := range w.podsOf(d) {
 		if pod.Annotations[annotationTemplate] == template {

@@ -213,9 +213,16 @@ func (w *World) reaches(pod *corev1.Pod, address string) bool {
 	return len(policies) == 0 || !w.Network
 }
 
-// opens tells whether a rule lets through to the canary's port of an address.
+// opens tells whether a rule lets through to the canary's port of an address, or to one of IT's systems.
 func opens(rule networkingv1.NetworkPolicyEgressRule, address string) bool {
 	host, port, err := net.SplitHostPort(address)
+	for app, address := range systems {
+		if err == nil && host == address {
+			return len(rule.To) == 0 || slices.ContainsFunc(rule.To, func(peer networkingv1.NetworkPolicyPeer) bool {
+				return peer.PodSelector != nil && peer.PodSelector.MatchLabels["app"] == app
+			})
+		}
+	}
 	if err != nil || host != canary {
 		return len(rule.To) == 0
 	}
