@@ -52,26 +52,27 @@ func (s Snapshot) halt(e stop.Effects) Plan {
 		plan.State = Halted
 	}
 	// What must not run for another reason does not run cut off either.
-	ends := e.Stopped || s.Prototype.Spec.Suspend || s.Policy == nil || slices.ContainsFunc(s.Problems, unbounded)
+	ends := e.Stopped || s.Prototype.Spec.Suspend || s.Policy == nil || s.Deployment != nil && s.mishandled() ||
+		slices.ContainsFunc(s.Problems, unbounded) || slices.ContainsFunc(s.Problems, withdrawn)
 	if !s.exists() || !s.Namespace.DeletionTimestamp.IsZero() {
 		return plan
 	}
-	if s.measuring() {
-		plan.do(RemoveRuns)
+	if ends && s.running() {
+		plan.do(StopWorkload)
 	}
 	plan.do(CloseNetwork)
-	switch {
-	case ends && s.running():
-		plan.do(StopWorkload)
-	case !ends && s.outdated(e):
+	if !ends && s.outdated(e) {
 		plan.do(ReplacePods)
+	}
+	if s.measuring() {
+		plan.do(RemoveRuns)
 	}
 	return plan
 }
 
 // outdated tells whether the workload's pods are from before the cut.
 func (s Snapshot) outdated(e stop.Effects) bool {
-	return s.Deployment != nil && s.Deployment.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] != e.Mark()
+	return s.running() && s.Deployment.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] != e.Mark()
 }
 
 // stoppedVerdict is the answer about readiness under an emergency stop; nil where none keeps the prototype from
