@@ -40,7 +40,7 @@ func (s Snapshot) block(now time.Time) Plan {
 	default:
 		s.withdraw(&plan)
 		plan.do(PrepareSandbox)
-		if e := s.effects(); e.Severs() && s.outdated(e) {
+		if e := s.effects(); e.Severs() && s.beforeCut(e) {
 			plan.do(ReplacePods)
 		}
 		s.isolate(&plan, now)

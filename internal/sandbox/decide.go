@@ -271,7 +271,7 @@ func (s Snapshot) live(now time.Time) Plan {
 	e := s.effects()
 	switch {
 	case e.Cut:
-		return s.halt(e)
+		return s.cutOff(e)
 	case s.Prototype.Spec.Suspend:
 		return s.suspend()
 	case s.Unread:
@@ -297,7 +297,7 @@ func (s Snapshot) live(now time.Time) Plan {
 	plan.wakeBy(s.Image.RetryAt)
 	underWay := s.isolate(&plan, now)
 	s.work(&plan, underWay, now)
-	if e.Severs() && s.outdated(e) && !slices.Contains(plan.Actions, RunWorkload) {
+	if e.Severs() && s.beforeCut(e) && !slices.Contains(plan.Actions, RunWorkload) {
 		plan.do(ReplacePods)
 	}
 	return plan

@@ -44,9 +44,9 @@ func (s Snapshot) effects() stop.Effects {
 	return stop.Of(s.Stops, factsOf(s.Prototype, s.TeamLabel, images...))
 }
 
-// halt is what an emergency stop leaves of a sandbox whose whole network it cuts. It needs neither policy nor subject:
+// cutOff is what an emergency stop leaves of a sandbox whose whole network it cuts. It needs neither policy nor subject:
 // it works when nothing else does. What runs is cut off, rules first, then the pods with whatever they had open.
-func (s Snapshot) halt(e stop.Effects) Plan {
+func (s Snapshot) cutOff(e stop.Effects) Plan {
 	plan := Plan{State: Severed, Handled: true, Shut: true}
 	if e.Stopped {
 		plan.State = Halted
@@ -61,7 +61,7 @@ func (s Snapshot) halt(e stop.Effects) Plan {
 		plan.do(StopWorkload)
 	}
 	plan.do(CloseNetwork)
-	if !ends && s.outdated(e) {
+	if !ends && s.beforeCut(e) {
 		plan.do(ReplacePods)
 	}
 	if s.measuring() {
@@ -70,8 +70,8 @@ func (s Snapshot) halt(e stop.Effects) Plan {
 	return plan
 }
 
-// outdated tells whether the workload's pods are from before the cut.
-func (s Snapshot) outdated(e stop.Effects) bool {
+// beforeCut tells whether the workload's pods are from before the cut.
+func (s Snapshot) beforeCut(e stop.Effects) bool {
 	return s.running() && s.Deployment.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] != e.Mark()
 }
 
