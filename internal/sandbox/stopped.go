@@ -35,6 +35,9 @@ func factsOf(prototype *v1alpha1.AIPrototype, team string, images ...string) sto
 
 // effects of the emergency stops on this prototype.
 func (s Snapshot) effects() stop.Effects {
+	if len(s.Stops) == 0 {
+		return stop.Effects{}
+	}
 	images := []string{s.Image.Resolved}
 	if s.Deployment != nil {
 		for _, container := range s.Deployment.Spec.Template.Spec.Containers {
