@@ -16,6 +16,9 @@ const (
 	// meetEvery is the pace at which a run asks about the other, and meetTime bounds one question.
 	meetEvery = 100 * time.Millisecond
 	meetTime  = time.Second
+	// stayTime bounds how long a run that serves stays for the other after its own deadline: a listener that goes looks
+	// like a port that was closed.
+	stayTime = 20 * time.Second
 )
 
 // Here is where a run is.
@@ -91,7 +94,7 @@ func (c *course) alone(window, deadline time.Duration) (stop func()) {
 	return func() { over.Stop(); late.Stop() }
 }
 
-func (c *course) end() { c.late.fire(); c.over.fire(); c.known.fire(); c.left.fire() }
+func (c *course) end() { c.late.fire(); c.over.fire(); c.known.fire() }
 
 // pair goes by the other run, until the context ends.
 func (c *course) pair(ctx context.Context, m evidence.Meeting, deadline time.Duration) {
@@ -176,16 +179,13 @@ func (c *course) learn(theirs word) {
 func (c *course) leave(ctx context.Context, m evidence.Meeting, serves bool) error {
 	c.mutex.Lock()
 	c.leaving = true
+	met := c.other.stage != ""
 	c.mutex.Unlock()
 	c.meet(ctx, m)
-	if !serves {
+	if !serves || !met {
 		return ctx.Err()
 	}
-	select {
-	case <-ctx.Done():
-	case <-c.left.c:
-	}
-	return ctx.Err()
+	return wait(ctx, stayTime, c.left.c)
 }
 
 // word is what this run says of itself.

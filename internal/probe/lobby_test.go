@@ -87,7 +87,7 @@ func freePorts(t *testing.T, n int) []int {
 
 // pairOf plays both runs at once on one machine. What the packet filter would do is played by addresses on which
 // nobody listens: what the one may not reach is another address for it.
-func pairOf(t *testing.T, late time.Duration) (inside, outside *evidence.IsolationReport) {
+func pairOf(t *testing.T, late, deadline time.Duration, in evidence.Settle) (inside, outside *evidence.IsolationReport) {
 	t.Helper()
 	canary, _ := startCanary(t)
 	ports := freePorts(t, 3)
@@ -101,17 +101,17 @@ func pairOf(t *testing.T, late time.Duration) (inside, outside *evidence.Isolati
 		return out
 	}
 	spec := func(seat evidence.Seat, targets ...evidence.Target) evidence.IsolationSpec {
-		return evidence.IsolationSpec{Targets: targets, Deadline: evidence.Duration(20 * time.Second), Meeting: &evidence.Meeting{
+		return evidence.IsolationSpec{Targets: targets, Deadline: evidence.Duration(deadline + time.Second), Meeting: &evidence.Meeting{
 			Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(canary)), Token: token, Seat: seat, Patience: evidence.Duration(20 * time.Second),
 		}}
 	}
-	in := spec(evidence.SeatInside, target("allowed", "", canary, evidence.SettleReached), target("node", evidence.PlaceNode, ports[2], evidence.SettleBlocked),
+	within := spec(evidence.SeatInside, target("allowed", "", canary, evidence.SettleReached), target("node", evidence.PlaceNode, ports[2], evidence.SettleBlocked),
 		target("in", evidence.PlaceSelf, ports[0], evidence.SettleReached))
-	in.Serve = ports[:2]
-	out := spec(evidence.SeatOutside, target("canary", "", canary, evidence.SettleReached), target("in", evidence.PlaceOther, ports[0], evidence.SettleReached),
+	within.Serve, within.Deadline = ports[:2], evidence.Duration(deadline)
+	out := spec(evidence.SeatOutside, target("canary", "", canary, evidence.SettleReached), target("in", evidence.PlaceOther, ports[0], in),
 		target("in-second", evidence.PlaceOtherSecond, ports[0], evidence.SettleAny), target("nowhere", "", ports[2], evidence.SettleAny))
 	g, ctx := errgroup.WithContext(t.Context())
-	g.Go(func() (err error) { inside, err = Isolation(ctx, in, at); return err })
+	g.Go(func() (err error) { inside, err = Isolation(ctx, within, at); return err })
 	g.Go(func() (err error) {
 		if err := wait(ctx, late, nil); err != nil {
 			return err
@@ -131,7 +131,7 @@ func TestPairBearsWitnessForEachOther(t *testing.T) {
 	for name, late := range map[string]time.Duration{"at once": 0, "one comes later": 1500 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inside, outside := pairOf(t, late)
+			inside, outside := pairOf(t, late, 20*time.Second, evidence.SettleReached)
 			blocked, witness := inside.Target("node"), outside.Target("canary")
 			if !blocked.Settled || blocked.Since.Before(*witness.FirstReachedAt) || blocked.Until.After(*witness.LastReachedAt) {
 				t.Errorf("from %v to %v not reached, seen up only from %v to %v", blocked.Since, blocked.Until, witness.FirstReachedAt, witness.LastReachedAt)
@@ -152,6 +152,14 @@ func TestPairBearsWitnessForEachOther(t *testing.T) {
 				t.Errorf("allowed: %+v", got)
 			}
 		})
+	}
+}
+
+// One that is let in goes on until its own deadline, and must not find the listener gone, which looks like a policy.
+func TestListenerStaysForWhoIsLetIn(t *testing.T) {
+	_, outside := pairOf(t, 0, time.Second, evidence.SettleBlocked)
+	if got := outside.Target("in"); got == nil || !got.Reached || got.Reaches != got.Attempts {
+		t.Errorf("got %+v", got)
 	}
 }
 

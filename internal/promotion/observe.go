@@ -310,15 +310,13 @@ func (o *observer) runtime(ctx context.Context, c *Candidate) error {
 // reports of the prototype that can be verified.
 func (o *observer) reports(ctx context.Context, r record.Record) ([]record.Report, error) {
 	var list corev1.ConfigMapList
-	labels := client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: r.Prototype.UID}
+	of := r.Prototype.Labels("report")
+	labels := client.MatchingLabels{v1alpha1.LabelPrototypeUID: of[v1alpha1.LabelPrototypeUID], v1alpha1.LabelComponent: of[v1alpha1.LabelComponent]}
 	if err := o.live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace), labels); err != nil {
 		return nil, fmt.Errorf("reports: %w", err)
 	}
 	var out []record.Report
 	for i := range list.Items {
-		if list.Items[i].Labels[v1alpha1.LabelGate] == "" {
-			continue
-		}
 		report, err := record.ReadReport(&list.Items[i])
 		if err != nil {
 			// It stays in the list: an older one that can be verified must not take its place.

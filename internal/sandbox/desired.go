@@ -108,9 +108,9 @@ type times struct{ patience, inside, control time.Duration }
 // that takes its time. A pair that finds everything as it should be ends long before.
 func (s Snapshot) timing() times {
 	if last := s.measured(); last != nil && last.Verdict == verdictInconclusive {
-		return times{patience: 75 * time.Second, inside: 45 * time.Second, control: 55 * time.Second}
+		return times{patience: 75 * time.Second, inside: 45 * time.Second, control: 48 * time.Second}
 	}
-	return times{patience: 45 * time.Second, inside: 10 * time.Second, control: 15 * time.Second}
+	return times{patience: 45 * time.Second, inside: 10 * time.Second, control: 12 * time.Second}
 }
 
 // probe is a run without its order.

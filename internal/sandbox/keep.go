@@ -90,7 +90,8 @@ func (s Snapshot) log(p Plan) record.Log {
 func (a *actor) pruneReports(ctx context.Context, s *Snapshot) error {
 	mine := client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}
 	var reports corev1.ConfigMapList
-	if err := a.writer.Live.List(ctx, &reports, client.InNamespace(v1alpha1.RecordsNamespace), mine); err != nil {
+	if err := a.writer.Live.List(ctx, &reports, client.InNamespace(v1alpha1.RecordsNamespace), mine,
+		client.MatchingLabels{v1alpha1.LabelComponent: "report"}); err != nil {
 		return err
 	}
 	if isolationReports(reports.Items) <= 2*keptReports {
