@@ -260,7 +260,7 @@ func TestPolicySchema(t *testing.T) {
 		{"a role of the cluster's", "spec.roles.0.groups", "[\"system:masters\"]", "groups that start with system: name no people"},
 		{"approvals for minutes", "spec.tiers.0.approvalsValidFor", "30m", "approvals count for an hour at least"},
 		{"approvals for years", "spec.tiers.0.approvalsValidFor", "8761h", "and for a year (8760h) at most"},
-		{"approvals for a while", "spec.tiers.0.approvalsValidFor", "soon", "duration"},
+		{"approvals for a while", "spec.tiers.0.approvalsValidFor", "soon", "type conversion error"},
 		{"approvals for a quarter", "spec.tiers.0.approvalsValidFor", "2160h", ""},
 		{"no teams", "spec.teams", "[]", "should have at least 1 items"},
 		{"into our own namespaces", "spec.catalogue.modelGateways.0.to.pods.namespace", "affineur-system", "can't lead into the cluster's or the operator's own namespaces"},
