@@ -11,6 +11,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	utilversion "k8s.io/apimachinery/pkg/util/version"
@@ -72,6 +73,15 @@ func newManager(config *rest.Config, o options) (ctrl.Manager, error) {
 	})
 }
 
+// barely leaves of an object what tells that it changed: the annotations of kubectl apply repeat what is in it.
+func barely(object any) (any, error) {
+	if o, ok := object.(metav1.Object); ok {
+		o.SetManagedFields(nil)
+		o.SetAnnotations(nil)
+	}
+	return object, nil
+}
+
 // ours selects what the operator made.
 func ours() labels.Selector {
 	return labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
@@ -94,6 +104,8 @@ func cacheOptions() cache.Options {
 			&autoscalingv2.HorizontalPodAutoscaler{}: ours,
 			&policyv1.PodDisruptionBudget{}:          ours,
 			&rbacv1.RoleBinding{}:                    ours,
+			// Only watched, to hear when IT changes one: its values never get here.
+			&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}, Transform: barely},
 			// Only watched, to hear when the guards were measured; it is read live.
 			&corev1.ConfigMap{}: {Namespaces: map[string]cache.Config{v1alpha1.RecordsNamespace: {
 				FieldSelector: fields.OneTermEqualSelector("metadata.name", guard.ConfigMapName),

@@ -27,8 +27,9 @@ import (
 const (
 	// KeySigning is the key of a model gateway's Secret from which every prototype's own key is issued.
 	KeySigning = "signing-key"
-	// KeyModel is the file in which a workload finds its key.
-	KeyModel = "key"
+	// KeyModel is the file in which a workload finds its key, and KeyAddress the one with the gateway's address.
+	KeyModel   = "key"
+	KeyAddress = "address"
 	// KeyToken is an integration's credential, at IT's and in the workload alike.
 	KeyToken = "token"
 	// KeyCA is a certificate authority, in a ConfigMap of the operator's namespace and in the workload alike.
@@ -91,11 +92,16 @@ func (m Maker) pull(ctx context.Context, _ subject.Subject, at workload.Surround
 	return nil
 }
 
-// model issues the prototype's own key. It is the same for the same client and budget, so that nothing is
-// rewritten without need.
+// model hands over the gateway's address, and issues the prototype's own key. It is the same for the same client and
+// budget, so that nothing is rewritten without need.
 func (m Maker) model(ctx context.Context, s subject.Subject, at workload.Surroundings, made *Made) error {
 	gateway := at.Requirements.ModelGateway
-	if gateway == nil || gateway.Credentials == nil || s.Model == nil {
+	if gateway == nil || s.Model == nil {
+		return nil
+	}
+	data := map[string][]byte{KeyAddress: []byte(gateway.Address)}
+	if gateway.Credentials == nil {
+		made.Secrets = append(made.Secrets, secretOf(at, workload.ModelSecret, data))
 		return nil
 	}
 	signing, err := m.system(ctx, gateway.Credentials.Secret.Name, KeySigning, source{"spec.model.gateway", "the signing key of model gateway " + gateway.Name}, made)
@@ -110,7 +116,8 @@ func (m Maker) model(ctx context.Context, s subject.Subject, at workload.Surroun
 		made.Problems = append(made.Problems, missing("spec.model.gateway", "The signing key of model gateway "+gateway.Name+" can't be used: "+err.Error()+"."))
 		return nil
 	}
-	made.Secrets = append(made.Secrets, secretOf(at, workload.ModelSecret, map[string][]byte{KeyModel: []byte(key)}))
+	data[KeyModel] = []byte(key)
+	made.Secrets = append(made.Secrets, secretOf(at, workload.ModelSecret, data))
 	return nil
 }
 

@@ -62,7 +62,7 @@ func surroundings(purpose string) workload.Surroundings {
 		Identity: names.Identity{Namespace: "education", Name: "outliner", UID: "u-1"}, Namespace: "affx-education-outliner", Purpose: purpose,
 		Requirements: policy.Requirements{
 			Registry:     v1alpha1.Registry{Prefix: "registry.example.org/", PullSecret: &v1alpha1.LocalName{Name: "pull"}},
-			ModelGateway: &v1alpha1.ModelGateway{Name: "default", Credentials: &v1alpha1.CredentialSource{Secret: v1alpha1.LocalName{Name: "gateway-keys"}}},
+			ModelGateway: &v1alpha1.ModelGateway{Name: "default", Address: "http://gateway.models.svc:8080/v1", Credentials: &v1alpha1.CredentialSource{Secret: v1alpha1.LocalName{Name: "gateway-keys"}}},
 			Integrations: []v1alpha1.Integration{{Name: "lms", Sandbox: lms("lms-test"), Production: lms("lms-prod")}},
 		},
 	}
@@ -114,6 +114,9 @@ func TestEveryPlaceGetsItsOwn(t *testing.T) {
 				t.Errorf("%s/%s holds what a sandbox must not have", secret.Name, key)
 			}
 		}
+	}
+	if got := value(sandbox, workload.ModelSecret, KeyAddress); got != "http://gateway.models.svc:8080/v1" {
+		t.Errorf("the gateway's address is handed over as %q", got)
 	}
 	a, b := value(sandbox, workload.ModelSecret, KeyModel), value(production, workload.ModelSecret, KeyModel)
 	if a == "" || a == b {
@@ -189,5 +192,42 @@ func TestASecretThatWasNotGranted(t *testing.T) {
 	down := errors.New("connection refused")
 	if _, err := (Maker{Live: refuse(down)}).Make(t.Context(), aSubject(), surroundings(v1alpha1.PurposeSandbox)); !errors.Is(err, down) {
 		t.Errorf("an unreachable API server passes for %v", err)
+	}
+}
+
+// A gateway that asks for no key is found in the same place.
+func TestAGatewayWithoutAKey(t *testing.T) {
+	at := surroundings(v1alpha1.PurposeSandbox)
+	at.Requirements = policy.Requirements{ModelGateway: &v1alpha1.ModelGateway{Name: "default", Address: "http://open.models.svc:8080/v1"}}
+	made, err := Maker{Live: fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build()}.
+		Make(t.Context(), subject.Subject{Model: &subject.Model{Gateway: "default"}}, at)
+	if err != nil || len(made.Problems) > 0 {
+		t.Fatalf("%v, %v", made.Problems, err)
+	}
+	if value(made, workload.ModelSecret, KeyAddress) != "http://open.models.svc:8080/v1" || value(made, workload.ModelSecret, KeyModel) != "" {
+		t.Errorf("%+v", made.Secrets)
+	}
+	first := made.Digest
+	at.Requirements.ModelGateway.Address = "http://moved.models.svc:8080/v1"
+	made, err = Maker{Live: fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).Build()}.Make(t.Context(), subject.Subject{Model: &subject.Model{Gateway: "default"}}, at)
+	if err != nil || made.Digest == first {
+		t.Errorf("a gateway that moved does not roll the pods: %v", err)
+	}
+}
+
+// What production will lack is known before there is a production, and none of it is read for a sandbox.
+func TestForesee(t *testing.T) {
+	live := func(without string) client.Reader {
+		objects := slices.DeleteFunc(everything(), func(object client.Object) bool { return object.GetName() == without })
+		return fake.NewClientBuilder().WithScheme(clientgoscheme.Scheme).WithObjects(objects...).Build()
+	}
+	for without, want := range map[string]int{"lms-prod": 1, "lms-ca": 1, "lms-test": 0, "gateway-keys": 0} {
+		problems, err := Maker{Live: live(without)}.Foresee(t.Context(), surroundings(v1alpha1.PurposeSandbox))
+		if err != nil || len(problems) != want {
+			t.Errorf("without %s: %+v, %v", without, problems, err)
+		}
+		if len(problems) > 0 && problems[0].Field != "spec.integrations[name=lms]" {
+			t.Errorf("without %s: field %q", without, problems[0].Field)
+		}
 	}
 }

@@ -150,7 +150,9 @@ func (s Snapshot) controlJob(nonce string) (*batchv1.Job, error) {
 // loadOpening lets the load run's pods reach the sandbox's pods on the prototype's port, and nothing else.
 func (s Snapshot) loadOpening() *networkingv1.NetworkPolicy {
 	identity := s.Record.Prototype
-	policy := s.run(evidence.KindLoad).AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
+	run := s.run(evidence.KindLoad)
+	run.Resolves = true
+	policy := run.AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
 		Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(s.Record.Subject.Container.Port)),
 	})
 	policy.Labels = marked(policy.Labels, s.Record.Ordinal)

@@ -19,9 +19,11 @@ import (
 	clientrest "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	controllerconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -88,7 +90,7 @@ func (s *onServer) manager() (ctrl.Manager, error) {
 	config := clientrest.CopyConfig(s.config)
 	config.QPS = -1
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: newScheme(s.T), Metrics: metricsserver.Options{BindAddress: "0"},
+		Scheme: newScheme(s.T), Metrics: metricsserver.Options{BindAddress: "0"}, Controller: controllerconfig.Controller{SkipNameValidation: ptr.To(true)},
 		Cache:  cache.Options{ByObject: map[client.Object]cache.ByObject{&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}}}},
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &appsv1.ControllerRevision{}}}},
 	})
@@ -148,7 +150,7 @@ func (s *onServer) govern(edit func(*v1alpha1.HardeningPolicy), p *v1alpha1.AIPr
 	governing.Generation = 0
 	edit(governing)
 	for _, object := range []client.Object{
-		namespace(v1alpha1.SystemNamespace, nil), namespace(v1alpha1.RecordsNamespace, nil), namespace(v1alpha1.GatesNamespace, nil),
+		namespace(v1alpha1.RecordsNamespace, nil), namespace(v1alpha1.GatesNamespace, nil),
 		namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canary, governing,
 	} {
 		s.must(s.admin.Create(s.Context(), object))
@@ -247,4 +249,32 @@ func TestPilotsOnARealAPIServer(t *testing.T) {
 	s.must(envtest.UninstallCRDs(s.config, crds))
 	s.says(v1alpha1.ConditionOpenToPilots, v1alpha1.ReasonGatewayAPIMissing)
 	s.says(v1alpha1.ConditionReady, v1alpha1.ReasonRunningInSandbox)
+}
+
+// IT gives a model gateway another signing key, and every running sandbox has a key of it a moment later.
+func TestRotationReachesARunningSandbox(t *testing.T) {
+	s := startServer(t)
+	s.must(s.admin.Create(t.Context(), namespace(v1alpha1.SystemNamespace, nil)))
+	signing := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "gateway-keys"},
+		Data: map[string][]byte{credentials.KeySigning: []byte(strings.Repeat("a", 32))}}
+	s.must(s.admin.Create(t.Context(), signing))
+	identity := s.govern(withGateway, aPrototype().with(func(p *v1alpha1.AIPrototype) {
+		p.Spec.Model = &v1alpha1.ModelUse{Gateway: "default", Name: "example-large", Version: "1"}
+	}).obj())
+	s.isolates(identity)
+	s.serves(identity)
+	rolled := func() (key, pods string) {
+		var secret corev1.Secret
+		s.must(s.admin.Get(t.Context(), client.ObjectKey{Namespace: identity.Sandbox(), Name: workload.ModelSecret}, &secret))
+		var d appsv1.Deployment
+		s.must(s.admin.Get(t.Context(), client.ObjectKey{Namespace: identity.Sandbox(), Name: workload.Name}, &d))
+		return string(secret.Data[credentials.KeyModel]), d.Spec.Template.Annotations[workload.AnnotationSecrets]
+	}
+	key, pods := rolled()
+	signing.Data[credentials.KeySigning] = []byte(strings.Repeat("b", 32))
+	s.must(s.admin.Update(t.Context(), signing))
+	s.eventually("another key, and pods that have it", func() bool {
+		newKey, newPods := rolled()
+		return newKey != key && newPods != pods
+	})
 }

@@ -112,10 +112,11 @@ func (r *Reconciler) report(ctx context.Context, s Snapshot, p Plan, o Outcome, 
 
 // tellDrift tells what was not as the operator had left it, and was put back on this pass.
 func (r *Reconciler) tellDrift(s *Snapshot) {
-	for _, drift := range r.Writer.Drifts(s.Identity.Sandbox()) {
+	sandbox := s.Identity.Sandbox()
+	for _, drift := range slices.Concat(r.Writer.Drifts(sandbox), r.Routes.Writer.Drifts(sandbox)) {
 		note := drift.String()
 		if drift.Kind != "Namespace" {
-			note += ", in namespace " + s.Identity.Sandbox()
+			note += ", in namespace " + sandbox
 		}
 		r.Recorder.Eventf(s.Prototype, nil, corev1.EventTypeWarning, v1alpha1.ReasonDriftRepaired, "Repair", "%s", evidence.Clean(note, 1000))
 	}

@@ -38,6 +38,8 @@ const (
 type memory struct {
 	mutex sync.Mutex
 	known map[types.NamespacedName]*remembered
+	// rotations counts the changes of each of IT's Secrets.
+	rotations map[string]int
 }
 
 // remembered is what is known of one prototype. One worker at a time uses it.
@@ -167,7 +169,8 @@ func (o *observer) references(ctx context.Context, s *Snapshot, seen *remembered
 		Generation   int64
 		Request      string
 		Requirements policy.Requirements
-	}{s.Prototype.Generation, s.request(), s.Requirements})
+		Rotations    []int
+	}{s.Prototype.Generation, s.request(), s.Requirements, o.memory.rotationsOf(s.Requirements)})
 	if err != nil {
 		return err
 	}

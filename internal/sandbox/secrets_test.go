@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -132,6 +133,60 @@ func TestASecretThatItsTeamTakesBack(t *testing.T) {
 				t.Errorf("%d replicas with %q", got, w.copied())
 			}
 		})
+	}
+}
+
+// withGateway names a model gateway for public and internal data, with a key for everybody.
+func withGateway(p *v1alpha1.HardeningPolicy) {
+	p.Spec.Catalogue.ModelGateways = []v1alpha1.ModelGateway{{
+		Name: "default", Address: "http://gateway.models.svc:8080/v1", To: pods("models"),
+		MayCarry:    v1alpha1.MayCarry{Classes: []v1alpha1.DataClass{v1alpha1.DataPublic, v1alpha1.DataInternal}},
+		Credentials: &v1alpha1.CredentialSource{Secret: v1alpha1.LocalName{Name: "gateway-keys"}},
+	}}
+}
+
+// Rotation in the catalogue is no matter of minutes: of the key by a watch, of the address by the policy's own.
+func TestRotationInTheCatalogue(t *testing.T) {
+	governing := aPolicy()
+	withGateway(governing)
+	signing := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "gateway-keys"},
+		Data: map[string][]byte{credentials.KeySigning: []byte(strings.Repeat("a", 32))}}
+	w := newWorld(t, aPrototype().with(func(p *v1alpha1.AIPrototype) {
+		p.Spec.Model = &v1alpha1.ModelUse{Gateway: "default", Name: "example-large", Version: "1"}
+	}).obj(), governing, signing)
+	w.settle()
+	w.measures(true)
+	w.serves()
+	w.settle()
+	handed := func(key string) string {
+		var secret corev1.Secret
+		w.must(w.client.Get(t.Context(), client.ObjectKey{Namespace: w.identity.Sandbox(), Name: workload.ModelSecret}, &secret))
+		return string(secret.Data[key])
+	}
+	if got := handed(credentials.KeyAddress); got != "http://gateway.models.svc:8080/v1" {
+		t.Errorf("finds the gateway at %q", got)
+	}
+	key, pods := handed(credentials.KeyModel), w.deployment().Spec.Template.Annotations[workload.AnnotationSecrets]
+	signing.Data[credentials.KeySigning] = []byte(strings.Repeat("b", 32))
+	signing.ResourceVersion = ""
+	w.must(w.client.Update(t.Context(), signing))
+	if got := w.rotated(t.Context(), signing); len(got) != 1 || got[0].NamespacedName != w.key {
+		t.Errorf("asks %v to look again", got)
+	}
+	w.settle()
+	if handed(credentials.KeyModel) == key || w.deployment().Spec.Template.Annotations[workload.AnnotationSecrets] == pods {
+		t.Error("the running sandbox keeps the old key")
+	}
+	unrelated := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "another"}}
+	if got := w.rotated(t.Context(), unrelated); len(got) != 0 {
+		t.Errorf("a Secret that no policy names asks %v to look again", got)
+	}
+	w.govern(func(p *v1alpha1.HardeningPolicy) {
+		p.Spec.Catalogue.ModelGateways[0].Address = "http://moved.models.svc:8080/v1"
+	})
+	w.settle()
+	if got := handed(credentials.KeyAddress); got != "http://moved.models.svc:8080/v1" {
+		t.Errorf("finds the gateway at %q", got)
 	}
 }
 

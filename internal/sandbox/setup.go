@@ -76,7 +76,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	} {
 		b = b.Watches(kind, owner, here())
 	}
-	built, err := b.Watches(&corev1.ResourceQuota{}, owner, here(quotaChanged())).
+	built, err := r.watchRotation(b).Watches(&corev1.ResourceQuota{}, owner, here(quotaChanged())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](errorLeast, errorMost),

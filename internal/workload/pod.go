@@ -121,7 +121,7 @@ func volumes(s subject.Subject, at Surroundings) ([]corev1.Volume, []corev1.Volu
 	for i, secret := range s.Container.Secrets {
 		add("team-"+string(rune('a'+i)), TeamSecret(secret.Name), secret.MountPath)
 	}
-	if gateway := at.Requirements.ModelGateway; gateway != nil && gateway.Credentials != nil {
+	if at.Requirements.ModelGateway != nil {
 		add("model", ModelSecret, ModelKeyPath)
 	}
 	for i, integration := range at.Requirements.Integrations {

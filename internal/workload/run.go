@@ -34,6 +34,8 @@ type Run struct {
 	RuntimeClass string
 	// ServiceAccount without rights, in the run's namespace.
 	ServiceAccount string
+	// Resolves is true for a runner that is given names; the others need no resolver, and get none.
+	Resolves bool
 	// DeadlineSeconds after which the run counts as failed.
 	DeadlineSeconds int64
 	// CPU and Memory of the runner, as quantities.
@@ -144,9 +146,7 @@ func (r Run) AllowRun(namespace string, pods map[string]string, ports ...network
 		Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: r.selector()},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeEgress},
-			Egress: []networkingv1.NetworkPolicyEgressRule{
-				resolver(), {To: []networkingv1.NetworkPolicyPeer{peer(namespace, pods)}, Ports: ports},
-			},
+			Egress:      append(r.names(), networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{peer(namespace, pods)}, Ports: ports}),
 		},
 	}
 }
@@ -157,4 +157,11 @@ func (r Run) AdmitTo(policy *networkingv1.NetworkPolicy, ports ...networkingv1.N
 	policy.Spec.Ingress = append(policy.Spec.Ingress, networkingv1.NetworkPolicyIngressRule{
 		From: []networkingv1.NetworkPolicyPeer{peer(r.Namespace, r.selector())}, Ports: ports,
 	})
+}
+
+func (r Run) names() []networkingv1.NetworkPolicyEgressRule {
+	if !r.Resolves {
+		return nil
+	}
+	return []networkingv1.NetworkPolicyEgressRule{resolver()}
 }

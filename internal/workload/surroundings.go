@@ -22,9 +22,9 @@ const (
 	ServicePort = 80
 	// PullSecret is the copy of the registry's pull secret.
 	PullSecret = "affineur-pull"
-	// ModelSecret holds the key for the model gateway.
+	// ModelSecret holds the address of the model gateway and the key for it.
 	ModelSecret = "affineur-model"
-	// ModelKeyPath is the file in which a program finds its key.
+	// ModelKeyPath is the directory in which a program finds both.
 	ModelKeyPath = "/var/run/affineur/model"
 	// IntegrationsPath holds a directory for every integration that needs a credential or a certificate authority.
 	IntegrationsPath = "/var/run/affineur/integrations"

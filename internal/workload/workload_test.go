@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -378,5 +379,36 @@ func TestRuntimeClass(t *testing.T) {
 	}
 	if name := job.Spec.Template.Spec.RuntimeClassName; name == nil || *name != "kata" {
 		t.Errorf("runner: %v", name)
+	}
+}
+
+// Where the policy closes DNS, nothing in the sandbox may ask the resolver, the probe of its isolation included.
+func TestDNSNoneClosesTheResolver(t *testing.T) {
+	asks := func(policies []*networkingv1.NetworkPolicy) int {
+		n := 0
+		for _, p := range policies {
+			for _, rule := range p.Spec.Egress {
+				for _, port := range rule.Ports {
+					if port.Port.IntVal == 53 {
+						n++
+					}
+				}
+			}
+		}
+		return n
+	}
+	for dns, want := range map[string]int{"Cluster": 2, "None": 0} {
+		at := Surroundings{Identity: identity, Namespace: identity.Sandbox(), Purpose: v1alpha1.PurposeSandbox, Requirements: policy.Requirements{DNS: dns}}
+		if got := asks(NetworkPolicies(at, 8080)); got != want {
+			t.Errorf("dns %s: %d ports of the resolver are open, want %d", dns, got, want)
+		}
+	}
+	probe := Run{Identity: identity, Component: ComponentProbe}
+	load := Run{Identity: identity, Component: ComponentLoad, Resolves: true}
+	if got := asks([]*networkingv1.NetworkPolicy{probe.AllowRun("a", nil)}); got != 0 {
+		t.Error("a probe that is given addresses may ask the resolver")
+	}
+	if got := asks([]*networkingv1.NetworkPolicy{load.AllowRun("a", nil)}); got != 2 {
+		t.Error("a load run can't resolve the name that it is given")
 	}
 }

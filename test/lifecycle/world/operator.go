@@ -93,7 +93,9 @@ func (o *operator) setUp(ctx context.Context) error {
 // cached are the objects that cmd/operator keeps in its cache.
 func cached(object client.Object) bool {
 	switch object.(type) {
-	case *corev1.Secret, *appsv1.ControllerRevision:
+	case *corev1.Secret:
+		return object.GetNamespace() == v1alpha1.SystemNamespace
+	case *appsv1.ControllerRevision:
 		return false
 	case *corev1.ConfigMap:
 		return object.GetNamespace() == v1alpha1.RecordsNamespace && object.GetName() == guard.ConfigMapName
