@@ -103,11 +103,14 @@ func (s *onServer) manager() (ctrl.Manager, error) {
 	}
 	return manager, (&Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader()},
-		Resolver: &registryStub{digest: digest}, Maker: credentials.Maker{Live: manager.GetAPIReader()}, Collector: s.runs, Routes: routes,
+		Resolver: &registryStub{digest: digest}, Maker: credentials.Maker{Live: manager.GetAPIReader()}, Collector: s.runs, Routes: routes, Witness: s,
 		Recorder: events.NewFakeRecorder(1000), Clock: s.clock,
 		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
 	}).SetupWithManager(context.Background(), manager)
 }
+
+// Now implements Witness: both clocks agree.
+func (s *onServer) Now(context.Context) (time.Time, error) { return s.clock.Now(), nil }
 
 func (s *onServer) must(err error) {
 	s.Helper()
