@@ -87,6 +87,7 @@ var installed = []string{
 	"rbac/service-accounts.yaml", "rbac/prototypes.yaml", "rbac/people.yaml",
 	"admission/parameters.yaml", "admission/prototypes.yaml", "admission/stamp-prototypes.yaml",
 	"admission/decisions.yaml", "admission/stamp-decisions.yaml", "admission/team-labels.yaml", "admission/reviews-and-status.yaml",
+	"admission/stamp-stops.yaml", "admission/stops.yaml",
 }
 
 func install(ctx context.Context) error {
@@ -244,5 +245,16 @@ func TestSampleDecisionIsLetIn(t *testing.T) {
 	}
 	if err := as(t, lead, "team-membership").Create(t.Context(), read(t, "decision.yaml")[0]); !apierrors.IsForbidden(err) {
 		t.Errorf("somebody without the role decided: %v", err)
+	}
+}
+
+func TestTheSampleStopIsARespondersToMake(t *testing.T) {
+	retried(t, admin, read(t, "namespaces.yaml")...)
+	retried(t, admin, read(t, "people.yaml")...)
+	made, who := read(t, "stop.yaml")[0], as(t, "responder@example.org", "it-responders")
+	retried(t, who, made)
+	var stop v1alpha1.EmergencyStop
+	if err := admin.Get(t.Context(), client.ObjectKeyFromObject(made), &stop); err != nil || stop.Spec.By != "responder@example.org" {
+		t.Errorf("made by %q: %v", stop.Spec.By, err)
 	}
 }

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/cli/describe"
+)
+
+var oneStop = one("emergency stop", "kubectl get emergencystops")
+
+func newStop(env Environment) *cobra.Command {
+	var scope v1alpha1.StopScope
+	var action, reason string
+	var all bool
+	command := &cobra.Command{
+		Use:   "stop NAME",
+		Short: "Freeze, sever or stop everything in a scope, now; a second person lifts it",
+		Args:  oneStop,
+		RunE: func(command *cobra.Command, args []string) error {
+			session, err := env.Connect()
+			if err != nil {
+				return err
+			}
+			if all {
+				scope.All = &v1alpha1.StopAll{}
+			}
+			// Nothing is asked: whoever types this is in a hurry, and a second person can take it back.
+			return stop(command.Context(), env, session, args[0], v1alpha1.EmergencyStopSpec{
+				Scope: scope, Action: v1alpha1.StopAction(action), Reason: reason,
+			})
+		},
+	}
+	flags := command.Flags()
+	flags.BoolVar(&all, "all", false, "all prototypes of the cluster")
+	flags.StringVar(&scope.Team, "team", "", "prototypes of a team")
+	flags.StringVar(&scope.Gateway, "gateway", "", "whoever uses a model gateway of the catalogue")
+	flags.StringVar(&scope.Integration, "integration", "", "whoever uses an integration of the catalogue")
+	flags.StringVar(&scope.Digest, "digest", "", "whoever runs an image, as sha256:…")
+	flags.StringVar(&action, "action", string(v1alpha1.StopSever), "Freeze (nothing new into production), Sever (cut the network) or Stop (no pod runs)")
+	flags.StringVar(&reason, "reason", "", "why, for everybody who reads it later")
+	command.MarkFlagsOneRequired("all", "team", "gateway", "integration", "digest")
+	command.MarkFlagsMutuallyExclusive("all", "team", "gateway", "integration", "digest")
+	_ = command.MarkFlagRequired("reason") // fails only for a flag that is not there
+	return command
+}
+
+func stop(ctx context.Context, env Environment, session Session, name string, spec v1alpha1.EmergencyStopSpec) error {
+	made := &v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
+	if err := session.Client.Create(ctx, made); err != nil {
+		return err
+	}
+	return write(env.Out, fmt.Sprintf("Emergency stop %s holds, in your name. How far it is: kubectl get emergencystop %s -w\n"+
+		"A second responder lifts it: kubectl affineur lift %s --reason …\n", describe.Clean(name), describe.Clean(name), describe.Clean(name)))
+}
+
+func newLift(env Environment) *cobra.Command {
+	var reason string
+	command := &cobra.Command{
+		Use:   "lift NAME",
+		Short: "End an emergency stop that somebody else made",
+		Args:  oneStop,
+		RunE: func(command *cobra.Command, args []string) error {
+			session, err := env.Connect()
+			if err != nil {
+				return err
+			}
+			return lift(command.Context(), env, session, args[0], reason)
+		},
+	}
+	command.Flags().StringVar(&reason, "reason", "", "why it is over")
+	_ = command.MarkFlagRequired("reason") // fails only for a flag that is not there
+	return command
+}
+
+func lift(ctx context.Context, env Environment, session Session, name, reason string) error {
+	var made v1alpha1.EmergencyStop
+	if err := session.Client.Get(ctx, client.ObjectKey{Name: name}, &made); err != nil {
+		return err
+	}
+	if lifted := made.Spec.Lifted; lifted != nil {
+		return fmt.Errorf("it was lifted already, by %s", describe.Clean(lifted.By))
+	}
+	next := made.DeepCopy()
+	next.Spec.Lifted = &v1alpha1.Lift{Reason: reason}
+	if err := session.Client.Patch(ctx, next, client.MergeFrom(&made)); err != nil {
+		return err
+	}
+	return write(env.Out, fmt.Sprintf("Emergency stop %s is lifted, in your name. What it cut off comes back by itself.\n", describe.Clean(name)))
+}
