@@ -401,7 +401,7 @@ type PodDestination struct {
 type CIDRDestination struct {
 	// range in CIDR notation, at least /24 (IPv4) or /64 (IPv6) narrow. What touches a special-use range is refused:
 	// loopback, link-local, carrier-grade NAT, multicast, unique-local, the metadata services of clouds, and IPv6 that
-	// stands for IPv4. A range that holds addresses of the cluster itself makes the policy unusable.
+	// stands for IPv4.
 	// +required
 	// +kubebuilder:validation:MaxLength=43
 	// +kubebuilder:validation:XValidation:rule="isCIDR(self) && (cidr(self).ip().family() == 4 ? cidr(self).prefixLength() >= 24 : cidr(self).prefixLength() >= 64)",message="range must be a CIDR of at least /24 (IPv4) or /64 (IPv6)"

@@ -11,7 +11,7 @@ package v1alpha1
 type CIDRDestinationApplyConfiguration struct {
 	// range in CIDR notation, at least /24 (IPv4) or /64 (IPv6) narrow. What touches a special-use range is refused:
 	// loopback, link-local, carrier-grade NAT, multicast, unique-local, the metadata services of clouds, and IPv6 that
-	// stands for IPv4. A range that holds addresses of the cluster itself makes the policy unusable.
+	// stands for IPv4.
 	Range *string `json:"range,omitempty"`
 	// port at those addresses.
 	Port *int32 `json:"port,omitempty"`
