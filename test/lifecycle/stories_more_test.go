@@ -117,6 +117,29 @@ func TestGuardsLostDuringPromotion(t *testing.T) {
 	})
 }
 
+// TestApprovedBeforeGuardsWent: nothing is promoted without guards, also where every approval is beyond doubt.
+func TestApprovedBeforeGuardsWent(t *testing.T) {
+	play(t, func(w *world.World) {
+		w.Broken["crm"] = true
+		applies(w, production)
+		w.Settle()
+		w.Approve(1)
+		w.Settle()
+		w.Begins("a review is approved and its integration is broken, as in integrationgate")
+		w.Says("the admission policies are taken away, and IT mends the system")
+		w.Guards(false)
+		delete(w.Broken, "crm")
+		w.AsksAgain(world.Lead)
+		w.Settle()
+		w.ReviewIs(1, v1alpha1.ConditionGatesPassed, "True AllGatesPassed")
+		nothingThere(w)
+		w.Says("the policies are back")
+		w.Guards(true)
+		w.Settle()
+		inProduction(w, 1, "a")
+	})
+}
+
 func TestRolledBack(t *testing.T) {
 	play(t, func(w *world.World) {
 		serves(w)

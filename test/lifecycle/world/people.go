@@ -163,7 +163,7 @@ func (w *World) Approve(ordinal int) {
 // operator puts it right, and is not to go by it in between.
 func (w *World) Forges(ordinal int) {
 	w.Helper()
-	for range 20 {
+	for range 10 {
 		review := w.Review(ordinal)
 		for _, kind := range []string{v1alpha1.ConditionGatesPassed, v1alpha1.ConditionApproved} {
 			apimeta.SetStatusCondition(&review.Status.Conditions, metav1.Condition{
