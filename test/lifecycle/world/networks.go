@@ -3,7 +3,9 @@ package world
 import (
 	"encoding/json"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +22,6 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
-	"github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/test/lifecycle/server"
 )
@@ -116,7 +117,7 @@ func (n networks) runStarts(w *World, pod *corev1.Pod) {
 
 // runEnds remembers what a run in a sandbox found, if nothing changed under it. What it reached and must not is known
 // once its control has ended as well.
-func (n networks) runEnds(w *World, pod *corev1.Pod, order evidence.RunSpec, found []evidence.TargetResult) {
+func (n networks) runEnds(w *World, pod *corev1.Pod, order evidence.RunSpec) {
 	if strings.HasPrefix(pod.Labels[batchv1.JobNameLabel], "stop-") {
 		// It measures a cut, and not isolation.
 		return
@@ -133,15 +134,8 @@ func (n networks) runEnds(w *World, pod *corev1.Pod, order evidence.RunSpec, fou
 	if n.began[pod.UID] != policies {
 		return
 	}
-	enforced, leaked := true, false
-	for _, x := range assess.Paths() {
-		if x.From != isolation.Inside || x.IfAny {
-			continue
-		}
-		at := slices.IndexFunc(found, func(r evidence.TargetResult) bool { return r.Name == x.Target })
-		enforced = enforced && at >= 0 && found[at].Reached == (x.Want == isolation.Reachable)
-		leaked = leaked || at >= 0 && found[at].Reached && x.Want == isolation.Blocked
-	}
+	leaked := w.leaks(pod)
+	enforced := !leaked && w.reaches(pod, net.JoinHostPort(canary, strconv.Itoa(v1alpha1.CanaryAllowedPort)))
 	if leaked {
 		n.leaks[namespace] = leak{order.Subject, policies}
 		if control := w.other(pod, order); control != nil && control.Status.Phase == corev1.PodSucceeded {
@@ -157,6 +151,12 @@ func (n networks) runEnds(w *World, pod *corev1.Pod, order evidence.RunSpec, fou
 		n.proven[namespace] = policies
 		delete(n.open, namespace)
 	}
+}
+
+// leaks tells whether a pod in a sandbox reaches anything that it must not, whatever the operator had it try.
+func (w *World) leaks(pod *corev1.Pod) bool {
+	forbidden := []string{net.JoinHostPort(canary, strconv.Itoa(v1alpha1.CanaryDeniedPort)), apiServer, nodeAddress + ":10250"}
+	return slices.ContainsFunc(forbidden, func(address string) bool { return w.reaches(pod, address) })
 }
 
 // isolatedFirst: a workload is started or changed in a sandbox only under network policies under which isolation was

@@ -175,7 +175,7 @@ func (w *World) measure(pod *corev1.Pod, order evidence.RunSpec) evidence.Report
 		} else {
 			report.Isolation = &evidence.IsolationReport{Targets: w.tries(pod, order.Isolation.Targets, from, to)}
 		}
-		w.truth.networks.runEnds(w, pod, order, report.Isolation.Targets)
+		w.truth.networks.runEnds(w, pod, order)
 	case evidence.KindIntegration:
 		report.Integration = &evidence.IntegrationReport{Unreachable: w.tries(pod, order.Integration.Unreachable, from, to)}
 		for _, check := range order.Integration.Checks {
