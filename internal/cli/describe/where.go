@@ -15,6 +15,7 @@ var places = map[string]string{
 	v1alpha1.ReasonInProduction:       "in production",
 	v1alpha1.ReasonSuspended:          "suspended",
 	v1alpha1.ReasonExpired:            "its sandbox's time is over",
+	v1alpha1.ReasonTeamAtCapacity:     "waits for room in its team",
 	v1alpha1.ReasonRetired:            "retired",
 	v1alpha1.ReasonRetiring:           "being retired",
 	v1alpha1.ReasonDeleting:           "being deleted",
