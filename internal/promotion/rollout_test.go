@@ -154,3 +154,15 @@ func TestFailure(t *testing.T) {
 		}
 	}
 }
+
+// TestOnePassOneTime: what is read for a soak that goes on must not be decided on as if it were over.
+func TestOnePassOneTime(t *testing.T) {
+	w := until(func(t *testing.T) *world { w, _ := first(t); return w }, identity.Record(1), "Soaking Soaking", func(*world, string) {})(t)
+	at := recall(w.namespace()).SoakingSince.Add(10*time.Second - time.Millisecond)
+	w.controller.now = func() time.Time { at = at.Add(time.Second); return at.Add(-time.Second) }
+	_, err := w.pass()
+	w.must(err)
+	if recall(w.namespace()).serving() {
+		t.Error("serves after a look that was made before the soak ended")
+	}
+}
