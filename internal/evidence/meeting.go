@@ -14,13 +14,16 @@ const (
 	PlaceNone Place = ""
 	// PlaceNode is the node under the run.
 	PlaceNode Place = "node"
-	// PlaceSelf is the run's own pod, and PlaceSelfSecond its address of the other family where it has two.
-	PlaceSelf       Place = "self"
+	// PlaceSelf is the run's own pod.
+	PlaceSelf Place = "self"
+	// PlaceSelfSecond is its address of the other family, where it has two.
 	PlaceSelfSecond Place = "self-second"
-	// PlaceOther is the other run's pod, PlaceOtherSecond its second address, PlaceOtherNode the node under it.
-	PlaceOther       Place = "other"
+	// PlaceOther is the other run's pod.
+	PlaceOther Place = "other"
+	// PlaceOtherSecond is its address of the other family.
 	PlaceOtherSecond Place = "other-second"
-	PlaceOtherNode   Place = "other-node"
+	// PlaceOtherNode is the node under it.
+	PlaceOtherNode Place = "other-node"
 )
 
 var places = map[Place]bool{
