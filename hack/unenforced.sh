@@ -25,5 +25,5 @@ stops() {
   echo "unenforced: with NETPOL=$1 it stopped at the isolation probe, as it must"
 }
 
-stops off from-another-namespace-tcp ""
-stops ingress "[( ]another-namespace-tcp" from-another-namespace-tcp
+stops off '[^-]another-namespace-tcp (Egress)' ""
+stops ingress '[^-]another-namespace-tcp (Egress)' from-another-namespace-tcp
