@@ -165,6 +165,10 @@ func TestTheWayOfPilotsIsTakenAway(t *testing.T) {
 		"the policy withdraws the gateway": {func(w *world) {
 			w.govern(func(p *v1alpha1.HardeningPolicy) { p.Spec.Sandbox.Access.Gateway = nil })
 		}, v1alpha1.ReasonNoPilotGateway, true},
+		"an emergency stop cuts the network": {func(w *world) {
+			w.must(w.client.Create(w.t.Context(), &v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: "now"},
+				Spec: v1alpha1.EmergencyStopSpec{Scope: v1alpha1.StopScope{All: &v1alpha1.StopAll{}}, Action: v1alpha1.StopSever, Reason: "a leak"}}))
+		}, v1alpha1.ReasonWaitingForSandbox, true},
 		"the policy withdraws everything": {func(w *world) {
 			w.must(w.client.Update(w.t.Context(), namespace("membership", map[string]string{v1alpha1.LabelTeam: "membership"})))
 		}, v1alpha1.ReasonWaitingForSandbox, true},
