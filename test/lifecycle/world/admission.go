@@ -39,6 +39,9 @@ func (w *World) admit(request *server.Request) error {
 		return refused("exceeded quota in namespace " + namespace)
 	}
 	if request.Actor == operatorName {
+		if err := w.holdsForgery(request); err != nil {
+			return err
+		}
 		if err := w.mayWrite(request); err != nil {
 			return err
 		}

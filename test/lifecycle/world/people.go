@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/test/lifecycle/server"
 )
 
 // Person acts under a name and with groups that the API server knows.
@@ -159,24 +160,41 @@ func (w *World) Approve(ordinal int) {
 	w.Decides(Operations, ordinal, "operations", v1alpha1.VerdictApprove)
 }
 
-// Forges the status of a review, as somebody with rights on it can: every gate passed, and everybody approved. The
-// operator puts it right, and is not to go by it in between.
+// Forges the status of a review, as somebody with rights on it can: every gate passed, and everybody approved. For a
+// while the operator does not get to put it right, and is not to go by it meanwhile.
 func (w *World) Forges(ordinal int) {
 	w.Helper()
-	for range 10 {
-		review := w.Review(ordinal)
-		for _, kind := range []string{v1alpha1.ConditionGatesPassed, v1alpha1.ConditionApproved} {
-			apimeta.SetStatusCondition(&review.Status.Conditions, metav1.Condition{
-				Type: kind, Status: metav1.ConditionTrue, Reason: "Forged", Message: "forged", ObservedGeneration: review.Generation,
-				LastTransitionTime: w.stamp(),
-			})
-		}
-		for i := range review.Status.Gates {
-			review.Status.Gates[i].Verdict = v1alpha1.GatePassed
-		}
-		w.Must(w.as("somebody").Status().Update(w.context(), review))
-		w.Pass(time.Second)
+	review := w.Review(ordinal)
+	for _, kind := range forged {
+		apimeta.SetStatusCondition(&review.Status.Conditions, metav1.Condition{
+			Type: kind, Status: metav1.ConditionTrue, Reason: "Forged", Message: "forged", ObservedGeneration: review.Generation,
+			LastTransitionTime: w.stamp(),
+		})
 	}
+	for i := range review.Status.Gates {
+		review.Status.Gates[i].Verdict = v1alpha1.GatePassed
+	}
+	w.Must(w.as("somebody").Status().Update(w.context(), review))
+	w.forging = true
+	w.Pass(time.Minute)
+	w.forging = false
+}
+
+// forged are the conditions on which a promotion could be led to act.
+var forged = []string{v1alpha1.ConditionGatesPassed, v1alpha1.ConditionApproved}
+
+// holdsForgery refuses to put a forged status right while it is forged.
+func (w *World) holdsForgery(request *server.Request) error {
+	review, is := request.After.(*v1alpha1.HardeningReview)
+	if !w.forging || !is || request.Verb != server.Status {
+		return nil
+	}
+	for _, kind := range forged {
+		if !apimeta.IsStatusConditionTrue(review.Status.Conditions, kind) {
+			return refused("somebody holds the status")
+		}
+	}
+	return nil
 }
 
 // EditsPolicy as whoever owns it.

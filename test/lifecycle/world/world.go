@@ -55,6 +55,8 @@ type World struct {
 	rng    *rand.Rand
 	server *server.Server
 	clock  time.Time
+	// forging is true while somebody keeps a forged status as it is.
+	forging bool
 	// faults is true while things go wrong.
 	faults   bool
 	operator *operator
