@@ -73,9 +73,14 @@ test: envtest ## Run unit tests and tests against a real API server.
 	KUBEBUILDER_ASSETS=$(ASSETS) go test ./...
 	cd hack/devcluster && go test ./...
 
+.PHONY: test-attacks
+test-attacks: ## Make every attack of the threat model on sandboxes, on the development cluster; the last line counts them.
+	@./hack/attacks.sh
+
 .PHONY: test-e2e
-test-e2e: ## Play the story and the end-to-end tests on the development cluster.
+test-e2e: ## Play the story, the attacks and the end-to-end tests on the development cluster.
 	./hack/demo.sh
+	./hack/attacks.sh
 	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 6 -timeout 20m ./test/e2e/...
 	./hack/unenforced.sh
 

@@ -38,7 +38,7 @@ var specs = []spec{
 	{name: "lms", repository: "lms/lms", tag: "1", pkg: "test/prototypes/lms"},
 	{name: "caller", repository: "clients/caller", tag: "1", pkg: "test/prototypes/caller"},
 
-	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"),
+	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"), holey("intrude"), holey("lure"),
 }
 
 func holey(hole string) spec {

@@ -17,7 +17,7 @@ const Owner = "affineur"
 
 // Drift is an object that was not as the writer had left it, and was put back.
 type Drift struct {
-	Kind, Name string
+	APIVersion, Kind, Namespace, Name string
 	// Deleted is true where it was gone.
 	Deleted bool
 	// By is how whoever wrote it last called themselves (a field manager); empty where nobody can tell. A deletion
@@ -86,12 +86,13 @@ func lastAuthor(entries []metav1.ManagedFieldsEntry) string {
 	return last.Manager
 }
 
-func (w *Writer) drifted(object client.Object, d Drift) {
+func (w *Writer) drifted(kind schema.GroupVersionKind, object client.Object, d Drift) {
 	namespace := object.GetNamespace()
+	d.APIVersion, d.Kind = kind.ToAPIVersionAndKind()
+	d.Namespace, d.Name = namespace, object.GetName()
 	if _, is := object.(*corev1.Namespace); is {
 		namespace = object.GetName()
 	}
-	d.Name = object.GetName()
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	if w.drifts == nil {

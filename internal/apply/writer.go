@@ -144,7 +144,7 @@ func (w *Writer) create(ctx context.Context, kind schema.GroupVersionKind, wante
 	lost := w.wrote(kind, wanted)
 	w.meet(made)
 	if lost {
-		w.drifted(wanted, Drift{Kind: kind.Kind, Deleted: true})
+		w.drifted(kind, wanted, Drift{Deleted: true})
 	}
 	err = w.remember(kind, wanted, made)
 	wanted.SetCreationTimestamp(made.GetCreationTimestamp())
@@ -193,7 +193,7 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 		return Unchanged, nil
 	}
 	if drifted {
-		w.drifted(wanted, Drift{Kind: kind.Kind, By: by})
+		w.drifted(kind, wanted, Drift{By: by})
 	}
 	return Updated, nil
 }

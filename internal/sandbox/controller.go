@@ -110,15 +110,21 @@ func (r *Reconciler) report(ctx context.Context, s Snapshot, p Plan, o Outcome, 
 	return true, nil
 }
 
-// tellDrift tells what was not as the operator had left it, and was put back on this pass.
+// tellDrift tells what was not as the operator had left it, and was put back on this pass. The recorder takes events that
+// differ in nothing but their words for one, so each names its object.
 func (r *Reconciler) tellDrift(s *Snapshot) {
 	sandbox := s.Identity.Sandbox()
 	for _, drift := range slices.Concat(r.Writer.Drifts(sandbox), r.Routes.Writer.Drifts(sandbox)) {
-		note := drift.String()
-		if drift.Kind != "Namespace" {
-			note += ", in namespace " + sandbox
+		action := "PutBack"
+		if drift.Deleted {
+			action = "MakeAgain"
 		}
-		r.Recorder.Eventf(s.Prototype, nil, corev1.EventTypeWarning, v1alpha1.ReasonDriftRepaired, "Repair", "%s", evidence.Clean(note, 1000))
+		note := drift.String()
+		if drift.Namespace != "" {
+			note += ", in namespace " + drift.Namespace
+		}
+		what := &corev1.ObjectReference{APIVersion: drift.APIVersion, Kind: drift.Kind, Namespace: drift.Namespace, Name: drift.Name}
+		r.Recorder.Eventf(s.Prototype, what, corev1.EventTypeWarning, v1alpha1.ReasonDriftRepaired, action, "%s", evidence.Clean(note, 1000))
 	}
 }
 

@@ -97,9 +97,11 @@ func TestUndeploy(t *testing.T) {
 	leftTeams(t, c)
 }
 
-// Where the operator is gone already, only FORCE goes on: nobody lets go of the prototypes then.
+// Where the operator is gone already, only FORCE goes on: nobody lets go of the prototypes then. Installed and taken off
+// again, Affineur leaves the cluster with exactly the objects that it had.
 func TestUndeployWithoutTheOperator(t *testing.T) {
 	c := connect(t)
+	before := taken(t, c)
 	manifest := filepath.Join(root, "dist", "install.yaml")
 	if _, err := installation.Apply(bounded(t), c, "affineur-e2e", manifest); err != nil {
 		t.Fatal(err)
@@ -125,6 +127,7 @@ func TestUndeployWithoutTheOperator(t *testing.T) {
 		t.Error(err)
 	}
 	leftNothing(t, c)
+	asBefore(t, c, before)
 }
 
 func serving(t *testing.T, c client.Client) bool {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -41,7 +43,7 @@ func run(t *testing.T, hole string) (code int, output string) {
 func TestEndsReadably(t *testing.T) {
 	for hole, says := range map[string]string{
 		"crash":   "settings.yaml: no such file",
-		"unknown": "want one argument of crash, deaf, flaky, reach, rooted, slow",
+		"unknown": "want one argument of crash, deaf, flaky, intrude, lure, reach, rooted, slow",
 	} {
 		code, output := run(t, hole)
 		if code != 1 || !strings.Contains(output, says) || strings.Count(output, "\n") != 1 {
@@ -159,5 +161,55 @@ func TestRootedNamesAllThatFailed(t *testing.T) {
 	err = takeRoot(missing, taken.Addr().String())
 	if err == nil || !strings.Contains(err.Error(), missing) || !strings.Contains(err.Error(), taken.Addr().String()) {
 		t.Errorf("where it may not: %v", err)
+	}
+}
+
+func TestIntrudeTellsWhatItCould(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dir := t.TempDir()
+	tries, err := parseTries("tcp:" + listener.Addr().String() + " tcp:127.0.0.1:1 write:" + dir + " write:" + dir + "/missing read:" + dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	tryAll(tries, 0, &log)
+	done := map[string]bool{}
+	for line := range strings.Lines(log.String()) {
+		var one intruded
+		if err := json.Unmarshal([]byte(line), &one); err != nil || one.Done == (one.Error != "") || one.At.IsZero() {
+			t.Fatalf("%q: %v", line, err)
+		}
+		done[one.Try] = one.Done
+	}
+	want := map[string]bool{"tcp:" + listener.Addr().String(): true, "tcp:127.0.0.1:1": false, "write:" + dir: true, "write:" + dir + "/missing": false, "read:" + dir: false}
+	if !maps.Equal(done, want) {
+		t.Errorf("did %v, want %v", done, want)
+	}
+	for _, bad := range []string{"tcp", "fly:moon"} {
+		if _, err := parseTries(bad); err == nil {
+			t.Errorf("%q was understood", bad)
+		}
+	}
+}
+
+func TestLureRedirectsAndTells(t *testing.T) {
+	var log bytes.Buffer
+	handler := lureHandler(&log)
+	if code := get(t, handler, "/healthz").Code; code != http.StatusOK || log.Len() > 0 {
+		t.Errorf("healthz = %d, told %q", code, log.String())
+	}
+	answer := get(t, handler, "/load")
+	if answer.Code != http.StatusFound || answer.Header().Get("Location") != "/bait" {
+		t.Errorf("%d to %q", answer.Code, answer.Header().Get("Location"))
+	}
+	if code := get(t, handler, "/bait").Code; code != http.StatusOK {
+		t.Errorf("bait = %d", code)
+	}
+	if want := `{"path":"/load","credential":false}` + "\n" + `{"path":"/bait","credential":false}` + "\n"; log.String() != want {
+		t.Errorf("told %q", log.String())
 	}
 }

@@ -14,12 +14,14 @@ import (
 
 // holes are the ways to fail. Each runs until the process ends, or returns why it can't go on.
 var holes = map[string]func() error{
-	"crash":  crash,
-	"deaf":   deaf,
-	"flaky":  flaky,
-	"reach":  reach,
-	"rooted": rooted,
-	"slow":   slow,
+	"crash":   crash,
+	"deaf":    deaf,
+	"flaky":   flaky,
+	"intrude": intrude,
+	"lure":    lure,
+	"reach":   reach,
+	"rooted":  rooted,
+	"slow":    slow,
 }
 
 func main() {

@@ -29,14 +29,14 @@ const (
 
 // Registry is how images are named on the cluster: REGISTRY, or what the development cluster of the repository says.
 func Registry(root string) (string, error) {
-	if registry := setting(root, "REGISTRY"); registry != "" {
+	if registry := Setting(root, "REGISTRY"); registry != "" {
 		return strings.TrimSuffix(registry, "/"), nil
 	}
 	return "", errors.New("REGISTRY names the registry that make demo pushed the images to; .cluster/env has it on the development cluster")
 }
 
-// setting is an environment variable, or what the development cluster wrote into its env file.
-func setting(root, name string) string {
+// Setting is an environment variable, or what the development cluster wrote into its env file.
+func Setting(root, name string) string {
 	if value := os.Getenv(name); value != "" {
 		return value
 	}
@@ -65,13 +65,13 @@ func Govern(ctx context.Context, c client.Client, root, name string, edit func(s
 	hurry(spec, name)
 	first := spec["sandbox"].(map[string]any)["registries"].([]any)[0].(map[string]any)
 	delete(first, "ca")
-	if file := setting(root, "REGISTRY_CA"); file != "" {
+	if file := Setting(root, "REGISTRY_CA"); file != "" {
 		first["ca"] = map[string]any{"name": registryCA}
 		if err := trust(ctx, c, file); err != nil {
 			return err
 		}
 	}
-	if setting(root, "REGISTRY_PLAIN_HTTP") != "" {
+	if Setting(root, "REGISTRY_PLAIN_HTTP") != "" {
 		first["scheme"] = string(v1alpha1.RegistryHTTP)
 	}
 	if edit != nil {

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// unenforced is row 34: a cluster whose network plugin ignores NetworkPolicy, before a workload starts and later.
+func (f *field) unenforced() []attack {
+	return []attack{{row: 34, who: "a broken cluster", what: "ignoring NetworkPolicy under a running sandbox, and before another starts", try: func(ctx context.Context) (by string, err error) {
+		if err := f.netpol(ctx, "off"); err != nil {
+			return "", err
+		}
+		defer func() {
+			if back := f.netpol(context.WithoutCancel(ctx), "on"); back != nil {
+				err = errors.Join(err, back)
+			}
+		}()
+		late := f.newPrototype(home, "late", "churn-advisor-1.4")
+		if err := f.lead.Create(ctx, late); err != nil {
+			return "", err
+		}
+		again := fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRequestedAt, time.Now().UTC().Format(time.RFC3339Nano))
+		if err := f.lead.Patch(ctx, f.intruder, merge(again)); err != nil {
+			return "", err
+		}
+		open := func(p *v1alpha1.AIPrototype) bool {
+			return apimeta.IsStatusConditionFalse(p.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+		}
+		for _, p := range []*v1alpha1.AIPrototype{late, f.intruder} {
+			if err := f.comes(ctx, p, open); err != nil {
+				return "", err
+			}
+			if err := until(ctx, func() error { return f.noPods(ctx, p) }); err != nil {
+				return "", err
+			}
+		}
+		if err := f.nothingOf(ctx, late); err != nil {
+			return "", err
+		}
+		c := apimeta.FindStatusCondition(f.intruder.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
+		return fmt.Sprintf("the measurement of isolation (%s=%s %s: %s; the running one was stopped, the other never started)", c.Type, c.Status, c.Reason, short(c.Message)), nil
+	}}}
+}
+
+// noPods wants none of the prototype's workload.
+func (f *field) noPods(ctx context.Context, p *v1alpha1.AIPrototype) error {
+	var pods corev1.PodList
+	of := client.MatchingLabels{v1alpha1.LabelPrototypeUID: string(p.UID), v1alpha1.LabelComponent: workload.ComponentPrototype}
+	if err := f.admin.List(ctx, &pods, of); err != nil {
+		return err
+	}
+	if len(pods.Items) > 0 {
+		return fmt.Errorf("%d pods of %s are there", len(pods.Items), p.Name)
+	}
+	return nil
+}
+
+// netpol exchanges the policy engine of the development cluster.
+func (f *field) netpol(ctx context.Context, mode string) error {
+	command := exec.CommandContext(ctx, "go", "run", ".", "up", "--netpol="+mode)
+	command.Dir = filepath.Join(f.root, "hack", "devcluster")
+	command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	said, err := command.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("network policy %s: %w: %s", mode, err, said)
+	}
+	return nil
+}
