@@ -22,7 +22,7 @@ import (
 
 var (
 	update = flag.Bool("update", false, "write the golden transcripts anew")
-	seeds  = flag.Int("seeds", 6, "under how many seeds each story is played")
+	seeds  = flag.Int("seeds", 4, "under how many seeds each story is played")
 	only   = flag.Int64("seed", -1, "play under this seed alone; 0 is the calm world of the transcripts")
 )
 
