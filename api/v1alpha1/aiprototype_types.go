@@ -645,7 +645,7 @@ type RoomStatus struct {
 
 // QueuePosition is a place among the team's prototypes that wait for room.
 type QueuePosition struct {
-	// position, 1 for the next.
+	// position is 1 for the next.
 	// +required
 	// +kubebuilder:validation:Minimum=1
 	Position int32 `json:"position"`

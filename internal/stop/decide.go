@@ -50,9 +50,9 @@ func (s Scene) missing(action v1alpha1.StopAction) string {
 type Step string
 
 const (
-	// Rest: nothing before a known time, or before something changes.
+	// Rest means nothing before a known time, or before something changes.
 	Rest Step = "Rest"
-	// Forget: what was measured, for nothing is cut.
+	// Forget what was measured, for nothing is cut.
 	Forget Step = "Forget"
 	// Begin the control, outside.
 	Begin Step = "Begin"
@@ -60,7 +60,7 @@ const (
 	Join Step = "Join"
 	// Follow both.
 	Follow Step = "Follow"
-	// Conclude: both have ended.
+	// Conclude, for both have ended.
 	Conclude Step = "Conclude"
 	// Discard runs that were made for something else, or are done with.
 	Discard Step = "Discard"

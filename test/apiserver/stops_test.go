@@ -27,7 +27,7 @@ const (
 )
 
 // responders may make and lift stops, and ask for the token; as config/samples/people.yaml binds them.
-func responders(t *testing.T) (rita_, rolf_ client.Client) {
+func responders(t *testing.T) (first, second client.Client) {
 	t.Helper()
 	here := granted("affineur-responder", v1alpha1.SystemNamespace, itResponders).(*rbacv1.RoleBinding)
 	here.RoleRef.Kind = "Role"

@@ -9,7 +9,7 @@ package v1alpha1
 //
 // QueuePosition is a place among the team's prototypes that wait for room.
 type QueuePositionApplyConfiguration struct {
-	// position, 1 for the next.
+	// position is 1 for the next.
 	Position *int32 `json:"position,omitempty"`
 	// length of the queue.
 	Length *int32 `json:"length,omitempty"`
