@@ -60,7 +60,7 @@ const (
 	Join Step = "Join"
 	// Follow both.
 	Follow Step = "Follow"
-	// Conclude, for both have ended.
+	// Conclude from both, which have ended.
 	Conclude Step = "Conclude"
 	// Discard runs that were made for something else, or are done with.
 	Discard Step = "Discard"
