@@ -68,10 +68,11 @@ func (s Snapshot) sandboxStatus(p Plan, now time.Time) *v1alpha1.SandboxStatus {
 		return s.Prototype.Status.Sandbox
 	}
 	life := s.life(now)
-	if life.Started.IsZero() && p.Place.queue == nil {
+	status := &v1alpha1.SandboxStatus{Queue: p.Place.queue, Room: s.roomStatus(p, now)}
+	// Room is claimed before there is a sandbox: who leaves the queue without it would lose its turn.
+	if life.Started.IsZero() && status.Queue == nil && status.Room == nil {
 		return nil
 	}
-	status := &v1alpha1.SandboxStatus{Queue: p.Place.queue, Room: s.roomStatus(p, now)}
 	if s.exists() {
 		status.Namespace = s.Identity.Sandbox()
 	}

@@ -90,7 +90,7 @@ func (s Snapshot) started() time.Time {
 	switch status := s.Prototype.Status.Sandbox; {
 	case status != nil && status.StartedAt != nil:
 		return status.StartedAt.Time
-	case status != nil && status.Queue == nil:
+	case status != nil && status.Queue == nil && status.Room == nil:
 		// It had one before that was written down.
 		return s.Prototype.CreationTimestamp.Time
 	case s.exists():

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/subject"
 )
 
 // born n minutes after the first, and asking for one CPU.
@@ -196,6 +197,18 @@ func TestRoomIsClaimedBeforeTheWorkloadStarts(t *testing.T) {
 	w.settle()
 	if *w.deployment().Spec.Replicas != 1 {
 		t.Error("not resumed")
+	}
+}
+
+// Who leaves the queue claims room at once, also where its namespace could not be made: it would lose its turn.
+func TestRoomIsClaimedBeforeThereIsANamespace(t *testing.T) {
+	s := observed(func(s *Snapshot) {
+		s.Namespace, s.Deployment, s.Subject = nil, nil, &subject.Subject{}
+		s.Prototype.Status.Sandbox = &v1alpha1.SandboxStatus{Queue: &v1alpha1.QueuePosition{Position: 1, Length: 2}}
+	})
+	status := s.sandboxStatus(Plan{State: Measuring}, birth)
+	if status == nil || status.Room == nil || status.Queue != nil || status.StartedAt != nil || status.ExpiresAt != nil {
+		t.Errorf("%+v", status)
 	}
 }
 
