@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,8 +63,12 @@ func (f *field) noPods(ctx context.Context, p *v1alpha1.AIPrototype) error {
 	if err := f.admin.List(ctx, &pods, of); err != nil {
 		return err
 	}
-	if len(pods.Items) > 0 {
-		return fmt.Errorf("%d pods of %s are there", len(pods.Items), p.Name)
+	// One that has ended runs nothing; the node takes it away a moment later.
+	left := slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool {
+		return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	})
+	if len(left) > 0 {
+		return fmt.Errorf("%d pods of %s are there: %s is %s, deleted %v", len(left), p.Name, left[0].Name, left[0].Status.Phase, left[0].DeletionTimestamp)
 	}
 	return nil
 }
