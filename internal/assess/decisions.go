@@ -155,8 +155,8 @@ func (c *counting) add(decision v1alpha1.HardeningDecision) {
 	switch {
 	case mirror.Why != "":
 		mirror.Counts = v1alpha1.CountedNo
-		if decided && c.suspends(mirror, earlier) {
-			mirror.Message += " Until then it suspends the approval in the same name."
+		if c.suspends(mirror) {
+			mirror.Message += " Until then it suspends what it speaks against."
 		}
 	case spec.Verdict == v1alpha1.VerdictRevoke:
 		c.discount(earlier, v1alpha1.WhyRevoked, "Taken back by the same person.")
@@ -178,17 +178,25 @@ func (c *counting) add(decision v1alpha1.HardeningDecision) {
 	c.mirrored = append(c.mirrored, mirror)
 }
 
-// suspends tells whether a decision that may be forged takes away an approval in the same name, and does it: whoever
-// forged it has only delayed things, and nobody who said no in such a time is passed over.
-func (c *counting) suspends(doubtful v1alpha1.DecisionStatus, earlier int) bool {
-	approval := c.mirrored[earlier]
-	if doubtful.Why != v1alpha1.WhyUnguarded || doubtful.Verdict == v1alpha1.VerdictApprove ||
-		approval.Verdict != v1alpha1.VerdictApprove || approval.Counts != v1alpha1.CountedYes {
+// suspends tells whether a decision that may be forged takes approvals away, and does it: whoever forged it has only
+// delayed things, and nobody who said no in such a time is passed over. A Revoke is about the approval in the same name, a
+// Reject about all of its role; one without a name, which nobody stamped, may be anybody's of its role.
+func (c *counting) suspends(doubtful v1alpha1.DecisionStatus) bool {
+	if doubtful.Why != v1alpha1.WhyUnguarded || doubtful.Verdict == v1alpha1.VerdictApprove {
 		return false
 	}
-	c.discount(earlier, v1alpha1.WhySuspended, fmt.Sprintf(
-		"%s came in the same name while the admission policies were not in place. It may be forged, and it may not: decide again.", doubtful.Name))
-	return true
+	suspended := false
+	wide := doubtful.Verdict == v1alpha1.VerdictReject || doubtful.By == ""
+	for i, approval := range c.mirrored {
+		about := fold(approval.By) == fold(doubtful.By) || wide && approval.Role == doubtful.Role
+		if !about || approval.Verdict != v1alpha1.VerdictApprove || approval.Counts != v1alpha1.CountedYes {
+			continue
+		}
+		suspended = true
+		c.discount(i, v1alpha1.WhySuspended, fmt.Sprintf(
+			"%s spoke against it while the admission policies were not in place. It may be forged, and it may not: decide again.", doubtful.Name))
+	}
+	return suspended
 }
 
 // expire discounts approvals whose time is over, and tells when the next one's will be.

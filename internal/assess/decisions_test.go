@@ -295,6 +295,16 @@ func TestDecisionsTogether(t *testing.T) {
 			said:    []string{"d01-security-approve: counts", "d02-security-revoke: " + v1alpha1.WhyUnguarded},
 			missing: []string{"operations"},
 		},
+		"revoked while unguarded by nobody in particular": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "operations", operations), at(3, revoke, "security", "")}, guards: guards{3},
+			said:    []string{"d01-security-approve: " + v1alpha1.WhySuspended, "d02-operations-approve: counts", "d03-security-revoke: " + v1alpha1.WhyUnguarded},
+			missing: []string{"security"},
+		},
+		"rejected while unguarded by another of the role": {
+			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, approve, "operations", operations), at(3, reject, "security", deputy)}, guards: guards{3},
+			said:    []string{"d01-security-approve: " + v1alpha1.WhySuspended, "d02-operations-approve: counts", "d03-security-reject: " + v1alpha1.WhyUnguarded},
+			missing: []string{"security"},
+		},
 		"revoked while unguarded, on another subject": {
 			rec: two, decisions: []decision{at(1, approve, "security", reviewer), at(2, revoke, "security", reviewer).with(digest("sha256:1"))}, guards: guards{2},
 			said:    []string{"d01-security-approve: counts", "d02-security-revoke: " + v1alpha1.WhyWrongDigest},

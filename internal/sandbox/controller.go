@@ -4,6 +4,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -56,6 +57,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if snapshot != nil && snapshot.Failed != nil {
+		return ctrl.Result{}, r.stopUnsafe(ctx, snapshot, now)
+	}
 	again, err := r.orphans(ctx, request.NamespacedName, snapshot)
 	if err != nil || snapshot == nil {
 		return ctrl.Result{RequeueAfter: again}, err
@@ -70,12 +74,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		plan.wakeBy(now.Add(again))
 	}
 	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String())
-	outcome := (&actor{client: r.Client, writer: r.Writer, routes: r.Routes, tailer: r.Tailer}).act(ctx, snapshot, plan, seen)
+	outcome := r.actor().act(ctx, snapshot, plan, seen)
 	seen.learn(plan, outcome)
 	r.tellDrift(snapshot)
 	wrote, err := r.report(ctx, *snapshot, plan, outcome, now)
 	seen.wrote(version, snapshot.Prototype.ResourceVersion, wrote, now)
-	return result(plan, outcome, err, now)
+	return result(plan, outcome, errors.Join(err, snapshot.Late), now)
+}
+
+// stopUnsafe stops what must not run although not everything could be read, and tells what could not. The status waits
+// until it can be.
+func (r *Reconciler) stopUnsafe(ctx context.Context, s *Snapshot, now time.Time) error {
+	plan := s.safest(now)
+	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String(), "unread", s.Failed.Error())
+	outcome := r.actor().act(ctx, s, plan, r.memory.of(client.ObjectKeyFromObject(s.Prototype), s.Prototype.UID))
+	return errors.Join(s.Failed, outcome.Err)
+}
+
+func (r *Reconciler) actor() *actor {
+	return &actor{client: r.Client, writer: r.Writer, routes: r.Routes, tailer: r.Tailer}
 }
 
 func (r *Reconciler) observer() *observer {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -68,24 +69,35 @@ func (o *observer) observe(ctx context.Context, key types.NamespacedName, now ti
 	if err := o.namespaces(ctx, s); err != nil || s.deleting() {
 		return s, err
 	}
-	for _, read := range []func(context.Context, *Snapshot) error{o.stops, o.reviews, o.sandbox, o.policy, o.runtime, o.room} {
+	for _, read := range []func(context.Context, *Snapshot) error{o.stops, o.sandbox} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
 		}
 	}
+	s.Failed = o.rest(ctx, s, seen, now)
+	return s, nil
+}
+
+// rest is what is read after that which tells whether a workload has to be stopped.
+func (o *observer) rest(ctx context.Context, s *Snapshot, seen *remembered, now time.Time) error {
+	for _, read := range []func(context.Context, *Snapshot) error{o.reviews, o.policy, o.runtime, o.room} {
+		if err := read(ctx, s); err != nil {
+			return err
+		}
+	}
 	if err := o.route(ctx, s, now); err != nil {
-		return nil, err
+		return err
 	}
 	if err := o.runs(ctx, s, seen); err != nil {
-		return nil, err
+		return err
 	}
 	if err := o.witness(ctx, s, now); err != nil {
-		return nil, err
+		return err
 	}
 	if err := o.subject(ctx, s, seen, false, now); err != nil {
-		return nil, err
+		return err
 	}
-	return s, o.records(ctx, s, seen, now)
+	return o.records(ctx, s, seen, now)
 }
 
 func (o *observer) namespaces(ctx context.Context, s *Snapshot) error {
@@ -242,7 +254,9 @@ func (o *observer) runs(ctx context.Context, s *Snapshot, seen *remembered) erro
 			continue
 		}
 		if into.Result, err = o.collector.Collect(ctx, r.Namespace, r.Name, evidence.KindIsolation); err != nil {
-			return err
+			// What it measured is not known yet. Everything else goes on, so that a node which does not answer keeps
+			// nothing running that has to be stopped.
+			into.State, into.Why, s.Late = run.Running, "", errors.Join(s.Late, err)
 		}
 		into.Inputs, into.Request = job.Annotations[v1alpha1.AnnotationInputs], job.Annotations[v1alpha1.AnnotationRequestedAt]
 	}

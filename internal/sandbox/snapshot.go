@@ -38,6 +38,9 @@ type Snapshot struct {
 	Settings  Settings
 	Prototype *v1alpha1.AIPrototype
 	Identity  names.Identity
+	// Failed is why not everything could be read: then only what must not run is stopped. Late is what could not be read
+	// and is looked at again, while all else goes on.
+	Failed, Late error
 
 	// Policy that governs, nil where none does. Unread is true while the operator has not read its newest
 	// generation.

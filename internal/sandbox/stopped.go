@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -69,6 +70,26 @@ func (s Snapshot) cutOff(e stop.Effects) Plan {
 	}
 	if s.measuring() {
 		plan.do(RemoveRuns)
+	}
+	return plan
+}
+
+// safest is all that is done where not everything could be read: what has to be cut off or stopped whatever else is
+// true. The verdict before counts, and one that is too old counts as none.
+func (s Snapshot) safest(now time.Time) Plan {
+	e, last := s.effects(), s.measured()
+	plan := Plan{State: Holding}
+	switch {
+	case e.Cut:
+		return s.cutOff(e)
+	case s.Prototype.Spec.Suspend:
+		return s.suspend()
+	case s.Prototype.Spec.Target == v1alpha1.TargetRetired,
+		last != nil && last.Verdict == verdictNotEnforced,
+		last != nil && now.After(last.MeasuredAt.Add(2*s.Settings.MeasureEvery)):
+		if s.running() {
+			plan.do(StopWorkload)
+		}
 	}
 	return plan
 }

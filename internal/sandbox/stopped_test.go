@@ -1,9 +1,11 @@
 package sandbox
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,6 +41,52 @@ func (w *world) reachesIntegration() bool {
 	return slices.ContainsFunc(list.Items, func(n networkingv1.NetworkPolicy) bool {
 		return workload.Lets(&n, p.Spec.Catalogue.Integrations[0].Sandbox.To)
 	})
+}
+
+// What must not run stops also where not everything can be read, and the trouble is told.
+func TestStoppedWhateverCanNotBeRead(t *testing.T) {
+	trouble := errors.New("the node does not answer")
+	for name, test := range map[string]struct {
+		breaks func(*world)
+		then   func(*world)
+	}{
+		"suspended, a run's log unread": {func(w *world) { w.runs.unread = trouble }, func(w *world) {
+			w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Suspend = true })
+		}},
+		"stopped, a run's log unread": {func(w *world) { w.runs.unread = trouble }, func(w *world) {
+			w.stops("leak", v1alpha1.StopStop, v1alpha1.StopScope{Team: "membership"})
+		}},
+		"stopped, the second clock silent": {func(w *world) { w.ends(true); w.timeless = trouble }, func(w *world) {
+			w.stops("leak", v1alpha1.StopStop, v1alpha1.StopScope{Team: "membership"})
+		}},
+		"shown to be open, the second clock silent": {func(w *world) { w.ends(true); w.timeless = trouble }, func(w *world) {
+			p := w.prototype()
+			p.Status.Sandbox.Isolation.Verdict = verdictNotEnforced
+			w.must(w.client.Status().Update(w.t.Context(), p))
+		}},
+		"not known for long, the second clock silent": {func(w *world) { w.ends(true); w.timeless = trouble }, func(w *world) { w.advance(time.Hour) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := runs(t, aPrototype())
+			w.advance(time.Hour + time.Minute)
+			w.settle()
+			test.breaks(w)
+			if _, err := w.reconcile(); !errors.Is(err, trouble) {
+				t.Errorf("it is not told: %v", err)
+			}
+			if replicas := *w.deployment().Spec.Replicas; replicas != 1 {
+				t.Fatal("stopped for a trouble that says nothing about it")
+			}
+			test.then(w)
+			for range 3 {
+				_, _ = w.reconcile()
+				w.advance(lag)
+			}
+			if replicas := *w.deployment().Spec.Replicas; replicas != 0 {
+				t.Errorf("%d replicas", replicas)
+			}
+		})
+	}
 }
 
 // What a stop does to a sandbox that runs, and what comes back by itself when another person lifts it.

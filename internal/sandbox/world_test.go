@@ -70,6 +70,8 @@ type world struct {
 	// said is the workload's log; one that can't be read gives an error.
 	said     string
 	unspoken error
+	// timeless is why the second clock does not answer.
+	timeless error
 	*Reconciler
 }
 
@@ -90,6 +92,8 @@ type runsStub struct {
 	client client.Client
 	mutex  sync.Mutex
 	result map[string]run.Result
+	// unread is why no run's log can be read.
+	unread error
 }
 
 func (r *runsStub) set(results map[string]run.Result) {
@@ -102,6 +106,9 @@ func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ eviden
 	var job batchv1.Job
 	if err := r.client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &job); err != nil {
 		return run.Result{State: run.Absent}, client.IgnoreNotFound(err)
+	}
+	if r.unread != nil {
+		return run.Result{}, r.unread
 	}
 	r.mutex.Lock()
 	result, ok := r.result[name]
@@ -213,7 +220,7 @@ func (w *world) counting() interceptor.Funcs {
 // Now is the API server's time.
 func (w *world) Now(context.Context) (time.Time, error) {
 	w.timed++
-	return w.clock.Now().Add(w.skew).Truncate(time.Second), nil
+	return w.clock.Now().Add(w.skew).Truncate(time.Second), w.timeless
 }
 
 func namespace(name string, labels map[string]string) *corev1.Namespace {

@@ -253,6 +253,8 @@ func TestOrphansAreRetired(t *testing.T) {
 			must(t, attack{what + " by " + who, policy, "change or delete its AIPrototype instead", c, gone(name)}.refused(t.Context(), wet))
 			must(t, attack{what + " retired by " + who, policy, "change or delete its AIPrototype instead", c, retires(name)}.refused(t.Context(), wet))
 		}
+		cluster := as("system:serviceaccount:kube-system:deployment-controller", everything)
+		must(t, attack{what + " retired by the cluster", policy, "change or delete its AIPrototype instead", cluster, retires(name)}.refused(t.Context(), wet))
 	}
 	for through, try := range relabelled(production, func(l map[string]string) { l[v1alpha1.LabelOrphaned] = "true" }) {
 		must(t, attack{"marked as an orphan" + through, policy, "only the operator writes namespace", root, try}.refused(t.Context(), wet))
