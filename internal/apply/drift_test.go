@@ -61,6 +61,25 @@ func TestDriftIsToldOnce(t *testing.T) {
 	s.tells(w, "Service prototype was deleted, and is there again")
 }
 
+// Somebody else may write in between, as a controller does into what was made a moment ago: the drift is told all the same.
+func TestDriftIsToldAfterAConflict(t *testing.T) {
+	s, w := naming(t)
+	s.ensure(w, service(ours), Created)
+	s.meddle(redirect)
+	server := w.Client
+	w.Client = interceptor.NewClient(s, interceptor.Funcs{
+		Update: func(_ context.Context, _ client.WithWatch, o client.Object, _ ...client.UpdateOption) error {
+			return apierrors.NewConflict(corev1.Resource("services"), o.GetName(), errors.New("somebody was faster"))
+		},
+	})
+	if _, err := w.Ensure(t.Context(), service(ours)); !apierrors.IsConflict(err) {
+		t.Fatalf("no conflict: %v", err)
+	}
+	w.Client = server
+	s.ensure(w, service(ours), Updated)
+	s.tells(w, "Service prototype was changed by field manager kubectl-edit, and is as it was again")
+}
+
 // The operator's own changes are no drift: another wish, something that it removed, edited or gave up itself.
 func TestOwnChangesAreNoDrift(t *testing.T) {
 	s, w := naming(t, managed(ours))

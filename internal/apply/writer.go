@@ -182,8 +182,11 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 	next.SetAnnotations(merged(live.GetAnnotations(), wanted.GetAnnotations()))
 	next.SetFinalizers(live.GetFinalizers())
 	if err := w.Client.Update(ctx, next, client.FieldOwner(Owner)); err != nil {
-		// It may have been made all the same: an answer can get lost.
-		w.unlearn(kind, wanted)
+		// It may have been made all the same: an answer can get lost. A conflict is an answer: nothing was made, and what
+		// drifted is still to be told.
+		if !apierrors.IsConflict(err) {
+			w.unlearn(kind, wanted)
+		}
 		return "", err
 	}
 	if err := w.remember(kind, wanted, next); err != nil {

@@ -79,6 +79,18 @@ func TestDriftComesBack(t *testing.T) {
 		g.toldOnce(t, p, fmt.Sprintf("%s %s was deleted", kind, object.GetName()))
 	}
 	deployment := &appsv1.Deployment{ObjectMeta: at(workload.Name)}
+	// Its controller writes into a new one as well, and could pass for who wrote last.
+	if err := tryUntil(bounded(t), func() error {
+		if err := g.Get(t.Context(), client.ObjectKeyFromObject(deployment), deployment); err != nil {
+			return err
+		}
+		if deployment.Status.ObservedGeneration != deployment.Generation || deployment.Status.AvailableReplicas == 0 {
+			return errNotYet
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 	g.comesBack(t, other, "Deployment", deployment, "scaled", func(o client.Object) error {
 		o.(*appsv1.Deployment).Spec.Replicas = ptr.To[int32](0)
 		return other.Update(t.Context(), o)
