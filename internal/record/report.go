@@ -3,8 +3,6 @@ package record
 import (
 	"bytes"
 	"compress/gzip"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"strconv"
@@ -15,6 +13,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/names"
 )
 
@@ -53,37 +52,22 @@ type Report struct {
 }
 
 // Digest is "sha256:" and the hexadecimal SHA-256 of the body.
-func (r Report) Digest() string {
-	sum := sha256.Sum256(r.Body)
-	return "sha256:" + hex.EncodeToString(sum[:])
-}
+func (r Report) Digest() string { return evidence.Digest(r.Body) }
 
 // Object is the report as the API server keeps it: immutable and compressed.
 func (r Report) Object() (*corev1.ConfigMap, error) {
-	if len(r.Body) > MaxReport {
-		return nil, fmt.Errorf("report %s has %d bytes, more than %d", r.Name, len(r.Body), MaxReport)
-	}
-	packed, err := pack(r.Body)
-	if err != nil {
-		return nil, err
-	}
 	labels := r.Prototype.Labels("report")
 	labels[v1alpha1.LabelGate] = r.Gate
 	if r.Ordinal > 0 {
 		labels[v1alpha1.LabelReview] = strconv.Itoa(r.Ordinal)
 	}
 	data := map[string]string{
-		keyDigest: r.Digest(), keyInputs: r.Inputs, keyNonce: r.Nonce, keyMeasured: r.MeasuredAt.UTC().Format(time.RFC3339),
+		keyInputs: r.Inputs, keyNonce: r.Nonce, keyMeasured: r.MeasuredAt.UTC().Format(time.RFC3339),
 	}
 	if r.Network != "" {
 		data[keyNetwork] = r.Network
 	}
-	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: r.Name, Labels: labels},
-		Immutable:  ptr.To(true),
-		Data:       data,
-		BinaryData: map[string][]byte{keyReport: packed},
-	}, nil
+	return kept{what: "report", name: r.Name, labels: labels, key: keyReport, body: r.Body, data: data}.object()
 }
 
 // ReadReport unpacks a report and verifies its digest. Errors wrap ErrMismatch.
@@ -116,6 +100,45 @@ func ReadReport(object *corev1.ConfigMap) (Report, error) {
 		return report, fmt.Errorf("%w: report %s", ErrMismatch, object.Name)
 	}
 	return report, nil
+}
+
+// kept is a text of the records, compressed under a key, and what is said about it.
+type kept struct {
+	what, name   string
+	labels, data map[string]string
+	key          string
+	body         []byte
+}
+
+// object is the text as the API server keeps it: immutable, compressed, with its digest.
+func (k kept) object() (*corev1.ConfigMap, error) {
+	if len(k.body) > MaxReport {
+		return nil, fmt.Errorf("%s %s has %d bytes, more than %d", k.what, k.name, len(k.body), MaxReport)
+	}
+	packed, err := pack(k.body)
+	if err != nil {
+		return nil, err
+	}
+	k.data[keyDigest] = evidence.Digest(k.body)
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.RecordsNamespace, Name: k.name, Labels: k.labels},
+		Immutable:  ptr.To(true),
+		Data:       k.data,
+		BinaryData: map[string][]byte{k.key: packed},
+	}, nil
+}
+
+// pack compresses without a name or a time in the header, so that the same text packs to the same bytes.
+func pack(body []byte) ([]byte, error) {
+	var packed bytes.Buffer
+	writer := gzip.NewWriter(&packed)
+	if _, err := writer.Write(body); err != nil {
+		return nil, err
+	}
+	if err := writer.Close(); err != nil {
+		return nil, err
+	}
+	return packed.Bytes(), nil
 }
 
 // unpack reads no more than a report may have, so that a small object can't fill the memory.
