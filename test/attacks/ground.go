@@ -10,10 +10,8 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -291,42 +289,5 @@ func (f *field) leftNothing(ctx context.Context, p *v1alpha1.AIPrototype) error 
 	if err := await.Gone(ctx, f.admin, p.DeepCopy()); err != nil {
 		return err
 	}
-	return f.nothingRuns(ctx, p)
-}
-
-// nothingRuns wants every namespace of a prototype gone, and its runs.
-func (f *field) nothingRuns(ctx context.Context, p *v1alpha1.AIPrototype) error {
-	identity := names.Of(p)
-	for _, name := range []string{identity.Sandbox(), identity.Rehearsal(), identity.Production()} {
-		if err := await.Gone(ctx, f.admin, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
-			return err
-		}
-	}
-	ours := client.MatchingLabels{v1alpha1.LabelPrototypeUID: identity.UID}
-	return until(ctx, func() error {
-		var jobs batchv1.JobList
-		var policies networkingv1.NetworkPolicyList
-		if err := errors.Join(f.admin.List(ctx, &jobs, client.InNamespace(v1alpha1.GatesNamespace), ours), f.admin.List(ctx, &policies, client.InNamespace(v1alpha1.GatesNamespace), ours)); err != nil {
-			return err
-		}
-		if len(jobs.Items)+len(policies.Items) > 0 {
-			return fmt.Errorf("of %s, %d jobs and %d network policies are left", p.Name, len(jobs.Items), len(policies.Items))
-		}
-		return nil
-	})
-}
-
-// until tries again until it works or the context ends.
-func until(ctx context.Context, try func() error) error {
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
+	return await.NothingLeft(ctx, f.admin, names.Of(p))
 }

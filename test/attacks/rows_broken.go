@@ -16,6 +16,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/workload"
+	"github.com/affineur/affineur/test/story/await"
 )
 
 // unenforced is row 34: a cluster whose network plugin ignores NetworkPolicy, before a workload starts and later.
@@ -44,7 +45,7 @@ func (f *field) unenforced() []attack {
 			if err := f.comes(ctx, p, open); err != nil {
 				return "", err
 			}
-			if err := until(ctx, func() error { return f.noPods(ctx, p) }); err != nil {
+			if err := await.Until(ctx, func() error { return f.noPods(ctx, p) }); err != nil {
 				return "", err
 			}
 		}

@@ -44,7 +44,7 @@ func (f *field) heldBack() []attack {
 			if err := f.lead.Delete(ctx, p.DeepCopy(), options...); err != nil {
 				return "", err
 			}
-			if err := f.nothingRuns(ctx, p); err != nil {
+			if err := await.NothingLeft(ctx, f.admin, names.Of(p)); err != nil {
 				return "", err
 			}
 			held := len(foreign(p)) > 0

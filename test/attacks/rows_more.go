@@ -14,6 +14,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/workload"
+	"github.com/affineur/affineur/test/story/await"
 )
 
 // patchLabels applies the labels of a merge patch.
@@ -74,7 +75,7 @@ func (f *field) squatted(ctx context.Context) (string, error) {
 	if err := f.lead.Patch(ctx, p, merge(`{"spec":{"workload":{"container":{"image":"`+image+`"}}}}`)); err != nil {
 		return "", err
 	}
-	err = until(ctx, func() error { return f.admin.Get(ctx, client.ObjectKeyFromObject(squat), squat) })
+	err = await.Until(ctx, func() error { return f.admin.Get(ctx, client.ObjectKeyFromObject(squat), squat) })
 	if err != nil {
 		return "", err
 	}

@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/test/story/await"
 )
 
 // line is what the intruding program tells of one try.
@@ -31,7 +32,7 @@ type line struct {
 // tried reads what a pod's program told of a try, as somebody who may read its log.
 func (f *field) tried(ctx context.Context, who *person, namespace, pod, try string) (line, error) {
 	var found line
-	err := until(ctx, func() error {
+	err := await.Until(ctx, func() error {
 		lines, err := f.log(ctx, who, namespace, pod)
 		if err != nil {
 			return err

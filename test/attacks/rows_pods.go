@@ -17,6 +17,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/workload"
+	"github.com/affineur/affineur/test/story/await"
 )
 
 // templates are rows 13 and 14: pods that may do more than a prototype, written by whoever may write in a sandbox at all.
@@ -87,11 +88,11 @@ func (f *field) harmless(ctx context.Context) error {
 	plain.Spec.Selector.MatchLabels = map[string]string{"app": plain.Name}
 	plain.Spec.Template.Labels = plain.Spec.Selector.MatchLabels
 	// The rights reach the API server's authorizer after a moment.
-	err := until(ctx, func() error { return client.IgnoreAlreadyExists(f.thief.Create(ctx, plain.DeepCopy())) })
+	err := await.Until(ctx, func() error { return client.IgnoreAlreadyExists(f.thief.Create(ctx, plain.DeepCopy())) })
 	if err != nil {
 		return err
 	}
-	return until(ctx, func() error {
+	return await.Until(ctx, func() error {
 		var sets appsv1.ReplicaSetList
 		if err := f.admin.List(ctx, &sets, client.InNamespace(thiefs)); err != nil {
 			return err
@@ -125,10 +126,10 @@ func (f *field) noPodsOf(ctx context.Context, d *appsv1.Deployment) (string, err
 	}
 	defer func() {
 		_ = f.thief.Delete(context.WithoutCancel(ctx), d, client.PropagationPolicy(metav1.DeletePropagationBackground))
-		_ = until(ctx, func() error { return f.replicaSetsGone(ctx, d.Namespace) })
+		_ = await.Until(ctx, func() error { return f.replicaSetsGone(ctx, d.Namespace) })
 	}()
 	by := ""
-	err := until(ctx, func() error {
+	err := await.Until(ctx, func() error {
 		var sets appsv1.ReplicaSetList
 		if err := f.admin.List(ctx, &sets, client.InNamespace(d.Namespace), client.MatchingLabels(d.Spec.Selector.MatchLabels)); err != nil {
 			return err

@@ -41,7 +41,7 @@ func (f *field) lured() []attack {
 	}
 	// asked wants the lure to have been asked at a path, and nobody to have followed to the bait.
 	asked := func(ctx context.Context, namespace string, selector client.MatchingLabels, path string) error {
-		return until(ctx, func() error {
+		return await.Until(ctx, func() error {
 			var pods corev1.PodList
 			if err := f.admin.List(ctx, &pods, client.InNamespace(namespace), selector); err != nil || len(pods.Items) == 0 {
 				return fmt.Errorf("%d pods of the lure: %w", len(pods.Items), err)

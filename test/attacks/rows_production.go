@@ -37,7 +37,7 @@ func (f *field) tagMoved() []attack {
 			return "", err
 		}
 		var started *corev1.Pod
-		err := until(ctx, func() error {
+		err := await.Until(ctx, func() error {
 			if err := f.admin.List(ctx, &pods, client.InNamespace(f.production), of); err != nil {
 				return err
 			}

@@ -113,7 +113,7 @@ func (f *field) scaledUp(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := until(ctx, func() error { return f.noPods(ctx, f.intruder) }); err != nil {
+	if err := await.Until(ctx, func() error { return f.noPods(ctx, f.intruder) }); err != nil {
 		return "", err
 	}
 	return "the operator (it scaled the workload to zero again)", nil

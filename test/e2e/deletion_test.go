@@ -45,7 +45,7 @@ var moments = []moment{
 // running waits until a run of the gate is at work.
 func running(gate string) func(context.Context, *ground, *v1alpha1.AIPrototype) error {
 	return func(ctx context.Context, g *ground, p *v1alpha1.AIPrototype) error {
-		return tryUntil(ctx, func() error {
+		return await.Until(ctx, func() error {
 			var jobs batchv1.JobList
 			labels := client.MatchingLabels{v1alpha1.LabelPrototypeUID: string(p.UID), v1alpha1.LabelGate: gate}
 			if err := g.List(ctx, &jobs, labels); err != nil {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/workload"
+	"github.com/affineur/affineur/test/story/await"
 )
 
 const meddler = "system:serviceaccount:e2e:meddler"
@@ -80,7 +81,7 @@ func TestDriftComesBack(t *testing.T) {
 	}
 	deployment := &appsv1.Deployment{ObjectMeta: at(workload.Name)}
 	// Its controller writes into a new one as well, and could pass for who wrote last.
-	if err := tryUntil(bounded(t), func() error {
+	if err := await.Until(bounded(t), func() error {
 		if err := g.Get(t.Context(), client.ObjectKeyFromObject(deployment), deployment); err != nil {
 			return err
 		}
@@ -116,10 +117,10 @@ func (g *ground) comesBack(t *testing.T, other client.Client, kind string, objec
 	}
 	before := object.DeepCopyObject().(client.Object)
 	// The new parameter reaches the API server's admission after a moment.
-	if err := tryUntil(ctx, func() error { return meddle(object.DeepCopyObject().(client.Object)) }); err != nil {
+	if err := await.Until(ctx, func() error { return meddle(object.DeepCopyObject().(client.Object)) }); err != nil {
 		t.Fatalf("%s %s: %v", kind, how, err)
 	}
-	err := tryUntil(ctx, func() error {
+	err := await.Until(ctx, func() error {
 		if err := g.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 			return err
 		}
@@ -166,7 +167,7 @@ func (g *ground) toldOnce(t *testing.T, p *v1alpha1.AIPrototype, words string) {
 		}
 		return found, nil
 	}
-	err := tryUntil(bounded(t), func() error {
+	err := await.Until(bounded(t), func() error {
 		if found, err := count(); err != nil || found == 0 {
 			return fmt.Errorf("%d events say %q: %w", found, words, err)
 		}

@@ -11,10 +11,8 @@ import (
 	"testing"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -130,39 +128,7 @@ func (g *ground) leftNothing(ctx context.Context, p *v1alpha1.AIPrototype) error
 	if err := await.Gone(ctx, g, p.DeepCopy()); err != nil {
 		return err
 	}
-	identity := names.Of(p)
-	for _, name := range []string{identity.Sandbox(), identity.Rehearsal(), identity.Production()} {
-		if err := await.Gone(ctx, g, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
-			return err
-		}
-	}
-	ours := client.MatchingLabels{v1alpha1.LabelPrototypeUID: identity.UID}
-	return tryUntil(ctx, func() error {
-		var jobs batchv1.JobList
-		var policies networkingv1.NetworkPolicyList
-		if err := errors.Join(g.List(ctx, &jobs, client.InNamespace(v1alpha1.GatesNamespace), ours), g.List(ctx, &policies, client.InNamespace(v1alpha1.GatesNamespace), ours)); err != nil {
-			return err
-		}
-		if len(jobs.Items)+len(policies.Items) > 0 {
-			return fmt.Errorf("of %s, %d jobs and %d network policies are left in %s", p.Name, len(jobs.Items), len(policies.Items), v1alpha1.GatesNamespace)
-		}
-		return nil
-	})
-}
-
-// tryUntil tries again until it works or the context ends.
-func tryUntil(ctx context.Context, try func() error) error {
-	for {
-		err := try()
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
+	return await.NothingLeft(ctx, g, names.Of(p))
 }
 
 // bounded is the test's context with an end.
@@ -231,7 +197,7 @@ func (g *ground) told(t *testing.T, object client.Object, reason string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	var seen []string
-	err := tryUntil(ctx, func() error {
+	err := await.Until(ctx, func() error {
 		var events eventsv1.EventList
 		if err := g.List(ctx, &events); err != nil {
 			return err

@@ -3,10 +3,14 @@ package await
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +19,9 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
 )
 
 // pause before a watch that the server ended is opened again.
@@ -35,6 +42,43 @@ func Object[T client.Object](ctx context.Context, c client.WithWatch, object T, 
 // Gone waits until the object is not there any more.
 func Gone(ctx context.Context, c client.WithWatch, object client.Object) error {
 	return follow(ctx, c, object, func(found client.Object) (bool, error) { return found == nil, nil })
+}
+
+// Until tries again until it works or the context ends: for what no single object's watch can tell.
+func Until(ctx context.Context, try func() error) error {
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// NothingLeft waits until no namespace, run or opening that was made for a prototype is there.
+func NothingLeft(ctx context.Context, c client.WithWatch, prototype names.Identity) error {
+	for _, name := range []string{prototype.Sandbox(), prototype.Rehearsal(), prototype.Production()} {
+		if err := Gone(ctx, c, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}); err != nil {
+			return err
+		}
+	}
+	gates, ours := client.InNamespace(v1alpha1.GatesNamespace), client.MatchingLabels{v1alpha1.LabelPrototypeUID: prototype.UID}
+	return Until(ctx, func() error {
+		var jobs batchv1.JobList
+		var policies networkingv1.NetworkPolicyList
+		if err := errors.Join(c.List(ctx, &jobs, gates, ours), c.List(ctx, &policies, gates, ours)); err != nil {
+			return err
+		}
+		if len(jobs.Items)+len(policies.Items) > 0 {
+			return fmt.Errorf("of %s, %d jobs and %d network policies are left in %s",
+				prototype.Name, len(jobs.Items), len(policies.Items), v1alpha1.GatesNamespace)
+		}
+		return nil
+	})
 }
 
 // look judges one state of an object, nil for its absence.
