@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
@@ -200,7 +201,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 	s.admit(&plan, now)
 	// Lost in a restore, or taken off while the guards were: without it, nothing would hold the prototype until its
 	// sandbox is gone.
-	if s.exists() && !hasFinalizer(s.Prototype) && !slices.Contains(plan.Actions, AddFinalizer) {
+	if s.exists() && !controllerutil.ContainsFinalizer(s.Prototype, v1alpha1.FinalizerSandbox) && !slices.Contains(plan.Actions, AddFinalizer) {
 		plan.Actions = append([]Action{AddFinalizer}, plan.Actions...)
 	}
 	if action, rec := s.review(plan.verdict(s), now); action != "" {
@@ -220,51 +221,6 @@ func (p Plan) verdict(s Snapshot) *v1alpha1.IsolationStatus {
 		return p.Isolation
 	}
 	return s.measured()
-}
-
-func (s Snapshot) leave(now time.Time) Plan {
-	plan := Plan{State: Deleting, Handled: true}
-	held := hasFinalizer(s.Prototype)
-	// A finalizer of somebody else's may hold the prototype for ever, but not what runs: that goes also where ours was
-	// lost.
-	if held || s.exists() {
-		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal)
-		plan.Wake = now.Add(teardownPoll)
-	}
-	if held && !s.outliving() {
-		plan.do(RemoveFinalizer)
-	}
-	return plan
-}
-
-// runPoll is the pace at which runs under way are looked at, should an event get lost.
-const runPoll = 30 * time.Second
-
-// teardownPoll is the pace at which a teardown is looked at: most of it is seen by watching anyway.
-const teardownPoll = 3 * time.Second
-
-func (s Snapshot) retire(now time.Time) Plan {
-	plan := Plan{State: Retired, Handled: true}
-	if s.exists() || s.promoted() {
-		plan = Plan{State: Retiring, Handled: true, Wake: now.Add(teardownPoll)}
-	}
-	if s.exists() || s.measuring() {
-		plan.do(SweepGates, TearDownSandbox, TearDownRehearsal)
-	}
-	return plan
-}
-
-// away is a prototype without a sandbox.
-func (s Snapshot) away(state State, now time.Time) Plan {
-	plan := Plan{State: state, Handled: true}
-	if s.measuring() {
-		plan.do(RemoveRuns)
-	}
-	if s.exists() {
-		plan.do(TearDownSandbox)
-		plan.Wake = now.Add(teardownPoll)
-	}
-	return plan
 }
 
 func (s Snapshot) live(now time.Time) Plan {
@@ -289,7 +245,7 @@ func (s Snapshot) live(now time.Time) Plan {
 		return Plan{State: Clearing, Wake: now.Add(teardownPoll)}
 	}
 	plan := Plan{Handled: !s.Image.Pending}
-	if !hasFinalizer(s.Prototype) {
+	if !controllerutil.ContainsFinalizer(s.Prototype, v1alpha1.FinalizerSandbox) {
 		plan.do(AddFinalizer)
 	}
 	plan.do(PrepareSandbox)
@@ -319,6 +275,9 @@ func (s Snapshot) suspend() Plan {
 func (s Snapshot) passing(problem policy.Problem) bool {
 	return problem.Reason == v1alpha1.ReasonRegistryUnreachable || problem.Reason == v1alpha1.ReasonPolicyNotReady && s.Unread
 }
+
+// runPoll is the pace at which runs under way are looked at, should an event get lost.
+const runPoll = 30 * time.Second
 
 // isolate plans the measurement of isolation, and tells whether one is under way. A running workload goes on
 // meanwhile; where the cluster turns out not to enforce, it is stopped at once.
@@ -425,15 +384,6 @@ func (s Snapshot) measuring() bool { return s.Inside.present() || s.Control.pres
 
 // present tells whether the run's Job is there.
 func (p Probe) present() bool { return p.State != run.Absent && p.State != "" }
-
-func hasFinalizer(prototype *v1alpha1.AIPrototype) bool {
-	for _, finalizer := range prototype.Finalizers {
-		if finalizer == v1alpha1.FinalizerSandbox {
-			return true
-		}
-	}
-	return false
-}
 
 // seconds is the time as the API keeps it.
 func seconds(at time.Time) metav1.Time { return metav1.NewTime(at.UTC().Truncate(time.Second)) }

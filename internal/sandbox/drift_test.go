@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/workload"
@@ -72,7 +73,7 @@ func TestLostFinalizerComesBack(t *testing.T) {
 			p.Finalizers = nil
 			w.must(w.client.Update(t.Context(), p))
 			w.settle()
-			if !hasFinalizer(w.prototype()) {
+			if !controllerutil.ContainsFinalizer(w.prototype(), v1alpha1.FinalizerSandbox) {
 				t.Error("the finalizer is not there again")
 			}
 		})

@@ -142,15 +142,9 @@ func (s Scene) job(image, nonce string, at Addresses, inside bool) (*batchv1.Job
 		return nil, err
 	}
 	if inside && s.Reach.Review != "" {
-		job.Spec.Template.Labels = withReview(job.Spec.Template.Labels, s.Reach.Review)
+		labels := maps.Clone(job.Spec.Template.Labels)
+		labels[v1alpha1.LabelReview] = s.Reach.Review
+		job.Spec.Template.Labels = labels
 	}
 	return job, nil
-}
-
-func withReview(labels map[string]string, review string) map[string]string {
-	out := map[string]string{v1alpha1.LabelReview: review}
-	for key, value := range labels {
-		out[key] = value
-	}
-	return out
 }

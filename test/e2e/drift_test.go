@@ -81,14 +81,8 @@ func TestDriftComesBack(t *testing.T) {
 	}
 	deployment := &appsv1.Deployment{ObjectMeta: at(workload.Name)}
 	// Its controller writes into a new one as well, and could pass for who wrote last.
-	if err := await.Until(bounded(t), func() error {
-		if err := g.Get(t.Context(), client.ObjectKeyFromObject(deployment), deployment); err != nil {
-			return err
-		}
-		if deployment.Status.ObservedGeneration != deployment.Generation || deployment.Status.AvailableReplicas == 0 {
-			return errNotYet
-		}
-		return nil
+	if err := await.Object(bounded(t), g, deployment, func(d *appsv1.Deployment) (bool, error) {
+		return d.Status.ObservedGeneration == d.Generation && d.Status.AvailableReplicas > 0, nil
 	}); err != nil {
 		t.Fatal(err)
 	}
