@@ -23,6 +23,7 @@ import (
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/workload"
 )
@@ -293,13 +294,9 @@ func (o observer) sandbox(ctx context.Context, s *Snapshot) error {
 
 // canary is the cluster address of the canary's Service.
 func (o observer) canary(ctx context.Context, s *Snapshot) error {
-	var service corev1.Service
-	err := o.Live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService}, &service)
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	if service.Spec.ClusterIP != corev1.ClusterIPNone {
-		s.Canary = service.Spec.ClusterIP
+	found, err := run.ServiceAddresses(ctx, o.Live, v1alpha1.GatesNamespace, v1alpha1.CanaryService)
+	if len(found) > 0 {
+		s.Canary = found[0]
 	}
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +18,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/registry"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
 )
@@ -250,18 +250,14 @@ func (o *observer) body(ctx context.Context, prototype *v1alpha1.AIPrototype) (s
 }
 
 // canary is the address of the canary's Service, empty where there is none, and its second one where the cluster has
-// two families. A name would not do: one that does not resolve looks like a blocked target.
+// two families.
 func (o *observer) canary(ctx context.Context) (first, second string, err error) {
-	var service corev1.Service
-	err = o.live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService}, &service)
-	if err != nil {
-		return "", "", client.IgnoreNotFound(err)
+	found, err := run.ServiceAddresses(ctx, o.live, v1alpha1.GatesNamespace, v1alpha1.CanaryService)
+	if len(found) > 0 {
+		first = found[0]
 	}
-	if _, err := netip.ParseAddr(service.Spec.ClusterIP); err != nil {
-		return "", "", nil
+	if len(found) > 1 {
+		second = found[1]
 	}
-	if all := service.Spec.ClusterIPs; len(all) > 1 {
-		second = all[1]
-	}
-	return service.Spec.ClusterIP, second, nil
+	return first, second, err
 }

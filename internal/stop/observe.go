@@ -156,12 +156,11 @@ func (o observer) addresses(ctx context.Context, s Scene) (Addresses, error) {
 
 // service is the address of a Service, an IP; empty where it has none.
 func (o observer) service(ctx context.Context, namespace, name string) (string, error) {
-	var service corev1.Service
-	err := o.live.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &service)
-	if err != nil || net.ParseIP(service.Spec.ClusterIP) == nil {
-		return "", client.IgnoreNotFound(err)
+	found, err := run.ServiceAddresses(ctx, o.live, namespace, name)
+	if len(found) == 0 {
+		return "", err
 	}
-	return service.Spec.ClusterIP, nil
+	return found[0], nil
 }
 
 // pods are addresses of some of the pods that a place leads to.
