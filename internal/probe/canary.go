@@ -14,8 +14,6 @@ import (
 )
 
 const (
-	// maxProbes bounds the connections that a canary serves at once.
-	maxProbes = 256
 	// probeTime bounds one connection.
 	probeTime = 5 * time.Second
 	// NoHealth in place of a port: nobody asks over HTTP.
@@ -90,9 +88,8 @@ func (c *Canary) close() {
 func (c *Canary) Serve(ctx context.Context) error {
 	g, working := errgroup.WithContext(ctx)
 	context.AfterFunc(working, c.close)
-	slots := make(chan struct{}, maxProbes)
 	for _, l := range c.tcp {
-		g.Go(func() error { return c.serveTCP(l, slots) })
+		g.Go(func() error { return c.serveTCP(l) })
 	}
 	for _, p := range c.udp {
 		g.Go(func() error { return c.serveUDP(p) })
@@ -107,31 +104,36 @@ func (c *Canary) Serve(ctx context.Context) error {
 	return err
 }
 
-func (c *Canary) serveTCP(l net.Listener, slots chan struct{}) error {
+func (c *Canary) serveTCP(l net.Listener) error {
+	var room floor
 	for {
-		slots <- struct{}{}
 		conn, err := l.Accept()
 		if err != nil {
-			<-slots
 			return fmt.Errorf("accept: %w", err)
 		}
+		place := room.enter(conn)
 		go func() {
-			defer func() { _ = conn.Close(); <-slots }()
-			if conn.SetDeadline(time.Now().Add(probeTime)) != nil {
-				return
-			}
-			line, err := bufio.NewReaderSize(conn, maxLine).ReadSlice('\n')
-			if err != nil {
-				return
-			}
-			out := answer(line, time.Since(c.started))
-			if out == nil {
-				out = c.lobby.answer(line, time.Now())
-			}
-			// A probe that does not wait for its answer is its own business.
-			_, _ = conn.Write(out)
+			defer room.leave(place)
+			c.converse(conn)
 		}()
 	}
+}
+
+// converse is one line there and one line back.
+func (c *Canary) converse(conn net.Conn) {
+	if conn.SetDeadline(time.Now().Add(probeTime)) != nil {
+		return
+	}
+	line, err := bufio.NewReaderSize(conn, maxLine).ReadSlice('\n')
+	if err != nil {
+		return
+	}
+	out := answer(line, time.Since(c.started))
+	if out == nil {
+		out = c.lobby.answer(line, sourceOf(conn.RemoteAddr()), time.Now())
+	}
+	// A probe that does not wait for its answer is its own business.
+	_, _ = conn.Write(out)
 }
 
 func (c *Canary) serveUDP(p net.PacketConn) error {

@@ -3,6 +3,7 @@ package probe
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -20,9 +21,13 @@ import (
 const (
 	meetWord = "affineur-meet/1"
 	metWord  = "affineur-met/1"
-	// maxTables bounds the pairs that a canary knows, and tableTime how long it remembers one.
-	maxTables = 1024
-	tableTime = 20 * time.Minute
+	// maxTables bounds the pairs that a canary knows, and maxTablesOfSource those that were begun from one source.
+	maxTables         = 1024
+	maxTablesOfSource = 64
+	// tableTime is how long a pair is remembered of which nothing is heard: both ask many times a second. clearTime is
+	// long enough for the second to hear that both have gone.
+	tableTime = time.Minute
+	clearTime = 10 * time.Second
 )
 
 // stage is how far a run has come.
@@ -56,30 +61,31 @@ type lobby struct {
 	tables map[string]*table
 }
 
+// table of one pair.
 type table struct {
 	said    map[evidence.Seat]word
+	from    netip.Prefix
 	touched time.Time
 }
 
-// meet keeps what one run says and gives what the other said last; false where there is no room for one more pair.
-func (l *lobby) meet(token string, seat evidence.Seat, mine word, now time.Time) (word, bool) {
+// over tells whether nobody will ask at the table any more.
+func (t *table) over(now time.Time) bool {
+	patience := tableTime
+	if t.said[evidence.SeatInside].stage == gone && t.said[evidence.SeatOutside].stage == gone {
+		patience = clearTime
+	}
+	return now.Sub(t.touched) > patience
+}
+
+// meet keeps what one run says and gives what the other said last.
+func (l *lobby) meet(token string, seat evidence.Seat, mine word, from netip.Prefix, now time.Time) word {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	for old, t := range l.tables {
-		if now.Sub(t.touched) > tableTime {
-			delete(l.tables, old)
-		}
-	}
+	maps.DeleteFunc(l.tables, func(_ string, t *table) bool { return t.over(now) })
 	t := l.tables[token]
 	if t == nil {
-		if len(l.tables) >= maxTables {
-			return word{}, false
-		}
-		t = &table{said: map[evidence.Seat]word{}}
-		if l.tables == nil {
-			l.tables = map[string]*table{}
-		}
-		l.tables[token] = t
+		t = &table{said: map[evidence.Seat]word{}, from: from}
+		l.seat(token, t)
 	}
 	t.said[seat], t.touched = mine, now
 	other := evidence.SeatInside
@@ -90,11 +96,40 @@ func (l *lobby) meet(token string, seat evidence.Seat, mine word, now time.Time)
 	if !there {
 		theirs.stage = absent
 	}
-	return theirs, true
+	return theirs
+}
+
+// seat a new pair. Where there is no room for it, the one of which nothing was heard for longest goes, of the same source
+// first: a pair at work is heard of all the time, and says everything again when it is asked anew.
+func (l *lobby) seat(token string, t *table) {
+	same := 0
+	var quietest, quietestSame string
+	for name, other := range l.tables {
+		if quietest == "" || other.touched.Before(l.tables[quietest].touched) {
+			quietest = name
+		}
+		if other.from != t.from {
+			continue
+		}
+		same++
+		if quietestSame == "" || other.touched.Before(l.tables[quietestSame].touched) {
+			quietestSame = name
+		}
+	}
+	switch {
+	case same >= maxTablesOfSource:
+		delete(l.tables, quietestSame)
+	case len(l.tables) >= maxTables:
+		delete(l.tables, quietest)
+	}
+	if l.tables == nil {
+		l.tables = map[string]*table{}
+	}
+	l.tables[token] = t
 }
 
 // answer gives the answer to a line, or nil for one that is no meeting.
-func (l *lobby) answer(line []byte, now time.Time) []byte {
+func (l *lobby) answer(line []byte, from netip.Prefix, now time.Time) []byte {
 	rest, ok := bytes.CutPrefix(bytes.TrimRight(line, "\r\n"), []byte(meetWord+" "))
 	parts := strings.Split(string(rest), " ")
 	if !ok || len(parts) != 5 || !validToken(parts[0]) {
@@ -105,10 +140,7 @@ func (l *lobby) answer(line []byte, now time.Time) []byte {
 	if !ok || seat != evidence.SeatInside && seat != evidence.SeatOutside {
 		return nil
 	}
-	theirs, ok := l.meet(parts[0], seat, mine, now)
-	if !ok {
-		return nil
-	}
+	theirs := l.meet(parts[0], seat, mine, from, now)
 	return fmt.Appendf(nil, "%s %s %s\n", metWord, parts[0], theirs)
 }
 

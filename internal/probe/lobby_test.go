@@ -24,7 +24,7 @@ func TestLobbyTellsEachWhatTheOtherSaid(t *testing.T) {
 	m := func(seat evidence.Seat) evidence.Meeting { return evidence.Meeting{Token: token, Seat: seat} }
 	inside := word{stage: ready, node: netip.MustParseAddr("192.0.2.10"), pod: []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("2001:db8::7")}}
 	ask := func(m evidence.Meeting, mine word) word {
-		theirs, ok := parseMet(l.answer(meetRequest(m, mine), now), token)
+		theirs, ok := parseMet(l.answer(meetRequest(m, mine), netip.Prefix{}, now), token)
 		if !ok {
 			t.Fatal("no answer")
 		}
@@ -50,18 +50,67 @@ func TestLobbyRefuses(t *testing.T) {
 		strings.Replace(good, "inside", "above", 1), strings.Replace(good, "here", "there", 1), strings.Replace(good, " - -", " - 1,2", 1),
 		strings.Replace(good, " - -", " - 1.1.1.1,1.1.1.2,1.1.1.3", 1), strings.Replace(good, " - -", " host -", 1),
 	} {
-		if out := l.answer([]byte(bad), now); out != nil {
+		if out := l.answer([]byte(bad), netip.Prefix{}, now); out != nil {
 			t.Errorf("%q was answered with %q", bad, out)
 		}
 	}
-	for i := range maxTables {
-		l.answer([]byte(strings.Replace(good, token, fmt.Sprintf("%020d", i), 1)), now)
+}
+
+// atTable says something at a table, and tells what the other had said.
+func atTable(t *testing.T, l *lobby, token, from string, seat evidence.Seat, is stage, now time.Time) stage {
+	t.Helper()
+	m := evidence.Meeting{Token: token, Seat: seat}
+	theirs, ok := parseMet(l.answer(meetRequest(m, word{stage: is}), netip.MustParsePrefix(from), now), token)
+	if !ok {
+		t.Fatalf("no answer at table %s", token)
 	}
-	if out := l.answer([]byte(good), now); out != nil || len(l.tables) != maxTables {
-		t.Errorf("%d pairs, and one more was answered with %q", len(l.tables), out)
+	return theirs.stage
+}
+
+// A flood of tables displaces its own, and of all others only what has long been quiet.
+func TestLobbyIsNotFilledByOneSource(t *testing.T) {
+	var l lobby
+	now := time.Now()
+	atTable(t, &l, token, "198.51.100.7/32", evidence.SeatInside, ready, now)
+	for i := range 2 * maxTables {
+		atTable(t, &l, fmt.Sprintf("%020d", i), "198.51.100.9/32", evidence.SeatInside, here, now.Add(time.Duration(i)*time.Millisecond))
 	}
-	if out := l.answer([]byte(good), now.Add(tableTime+time.Second)); out == nil || len(l.tables) != 1 {
-		t.Errorf("old pairs are not forgotten: %d, %q", len(l.tables), out)
+	if len(l.tables) != maxTablesOfSource+1 {
+		t.Errorf("%d tables", len(l.tables))
+	}
+	for i := range 2 * maxTables {
+		at := now.Add(time.Duration(i) * time.Millisecond)
+		if i%100 == 0 && atTable(t, &l, token, "198.51.100.8/32", evidence.SeatOutside, here, at) != ready {
+			t.Fatalf("forgotten after %d tables of many sources", i)
+		}
+		atTable(t, &l, fmt.Sprintf("%020d", i), fmt.Sprintf("198.51.%d.%d/32", i/256, i%256), evidence.SeatInside, here, at)
+	}
+	if len(l.tables) > maxTables {
+		t.Errorf("%d tables", len(l.tables))
+	}
+}
+
+func TestLobbyForgets(t *testing.T) {
+	for name, c := range map[string]struct {
+		other stage
+		after time.Duration
+		kept  bool
+	}{
+		"both gone, just now":    {gone, clearTime, true},
+		"both gone":              {gone, clearTime + time.Second, false},
+		"one at work":            {done, clearTime + time.Second, true},
+		"one quiet for too long": {done, tableTime + time.Second, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var l lobby
+			now := time.Now()
+			atTable(t, &l, token, "198.51.100.7/32", evidence.SeatInside, c.other, now)
+			atTable(t, &l, token, "198.51.100.8/32", evidence.SeatOutside, gone, now)
+			atTable(t, &l, strings.Repeat("z", 20), "198.51.100.8/32", evidence.SeatOutside, here, now.Add(c.after))
+			if got := l.tables[token] != nil; got != c.kept {
+				t.Errorf("kept: %v", got)
+			}
+		})
 	}
 }
 

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -73,8 +72,7 @@ func (s *stage) places(ctx context.Context) ([]place, error) {
 		{"the model gateway, which it may", models, "gateway", 8080, true},
 		{"the test system, which it may", learning, "lms-test", 8080, true},
 		{"the API server", corev1.NamespaceDefault, "kubernetes", 443, false},
-		{"a pod outside its sandbox", v1alpha1.GatesNamespace, v1alpha1.CanaryService, v1alpha1.CanaryDeniedPort, false},
-		{"the real system beside the test system", learning, "lms", 8080, false},
+		{"a pod outside its sandbox, the real system beside the test system", learning, "lms", 8080, false},
 	} {
 		found := &corev1.Service{}
 		if err := s.admin.Get(ctx, client.ObjectKey{Namespace: service.namespace, Name: service.name}, found); err != nil {
