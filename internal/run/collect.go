@@ -141,24 +141,6 @@ func (c Collector) log(ctx context.Context, pod *corev1.Pod) ([]byte, error) {
 	return raw, errors.Join(err, stream.Close())
 }
 
-// Tail is the end of what a container wrote, of at most the given length. What was written long before is not read.
-func (c Collector) Tail(ctx context.Context, namespace, pod, container string, length int) ([]byte, error) {
-	stream, err := c.Logs.CoreV1().Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{
-		Container: container, TailLines: ptr.To[int64](maxTailLines), LimitBytes: ptr.To[int64](maxTail), Timestamps: true,
-	}).Stream(ctx)
-	if err != nil {
-		return nil, err
-	}
-	raw, err := io.ReadAll(io.LimitReader(stream, maxTail))
-	return raw[max(0, len(raw)-length):], errors.Join(err, stream.Close())
-}
-
-// Bounds of what is read for a tail.
-const (
-	maxTailLines = 2000
-	maxTail      = 1 << 20
-)
-
 // terminated is how the runner's container ended, or what its pod waits for.
 func terminated(pod *corev1.Pod) (*corev1.ContainerStateTerminated, string) {
 	if pod == nil {

@@ -74,8 +74,8 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.prepare(ctx, s, seen, out)
 	case KeepReports:
 		return a.keepReports(ctx, s)
-	case PruneReports:
-		return a.pruneReports(ctx, s)
+	case Prune:
+		return a.prune(ctx, s)
 	case KeepLogs:
 		out.Logs = a.keepLogs(ctx, s, p)
 	case RemoveRuns:

@@ -72,8 +72,8 @@ const (
 	PrepareSandbox Action = "PrepareSandbox"
 	// KeepReports stores what the isolation runs measured.
 	KeepReports Action = "KeepReports"
-	// PruneReports removes measurements of isolation that nothing refers to any more.
-	PruneReports Action = "PruneReports"
+	// Prune removes old measurements of isolation and old logs that no review needs.
+	Prune Action = "Prune"
 	// KeepLogs stores the end of the workload's log before it is stopped.
 	KeepLogs Action = "KeepLogs"
 	// RemoveRuns deletes the isolation runs.
@@ -316,10 +316,10 @@ func (s Snapshot) conclude(plan *Plan, now time.Time) {
 	if s.told() {
 		// Keeping the reports may have failed when the verdict was told.
 		if s.measured().Verdict == verdictInconclusive {
-			plan.do(RemoveRuns, KeepReports, PruneReports)
+			plan.do(RemoveRuns, KeepReports, Prune)
 			return
 		}
-		plan.do(KeepReports, RemoveRuns, PruneReports)
+		plan.do(KeepReports, RemoveRuns, Prune)
 		return
 	}
 	plan.Isolation = s.judged(now)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"errors"
-	"fmt"
 	"io"
 	"net/netip"
 	"strings"
@@ -20,8 +19,6 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
-	"github.com/affineur/affineur/internal/names"
-	"github.com/affineur/affineur/internal/record"
 )
 
 // onNode plays the scheduler: the workload's pod runs there.
@@ -126,7 +123,7 @@ func TestIsolationLost(t *testing.T) {
 			t.Error("it runs in the open")
 		}
 		kept := w.kept()
-		if len(kept) != 1 || !strings.HasSuffix(kept[0], "the last line\n") || len(kept[0]) > keptLog+100 {
+		if len(kept) != 1 || !strings.HasPrefix(kept[0], "pod p, the end only\n") || !strings.HasSuffix(kept[0], "the last line\n") || len(kept[0]) > keptLog+100 {
 			t.Fatalf("%d logs kept", len(kept))
 		}
 		w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)
@@ -140,6 +137,21 @@ func TestIsolationLost(t *testing.T) {
 		}
 		if !told {
 			t.Error("no event says where the log is")
+		}
+	})
+	t.Run("one pod that can't be read takes nothing from the others", func(t *testing.T) {
+		w := runs(t, aPrototype())
+		w.said, w.silent, w.unspoken = "the last line", "q", errors.New("container is waiting to start")
+		w.must(w.client.Create(t.Context(), &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: "q", Labels: w.deployment().Spec.Template.Labels},
+		}))
+		lose(w)
+		if *w.deployment().Spec.Replicas != 0 {
+			t.Error("it runs in the open")
+		}
+		want := "pod p\nthe last line\npod q, could not be read to its end: container is waiting to start\n\n"
+		if kept := w.kept(); len(kept) != 1 || kept[0] != want {
+			t.Errorf("kept %q", kept)
 		}
 	})
 	t.Run("a log that can't be read delays nothing", func(t *testing.T) {
@@ -184,63 +196,6 @@ func TestUnknownForTooLong(t *testing.T) {
 	w.measures(true)
 	if *w.deployment().Spec.Replicas != 1 {
 		t.Error("it does not come back")
-	}
-}
-
-func TestReportsAreNotKeptForEver(t *testing.T) {
-	w := runs(t, aPrototype())
-	var list corev1.ConfigMapList
-	mine := client.MatchingLabels{v1alpha1.LabelComponent: "report"}
-	w.must(w.client.List(t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace), mine))
-	first, err := record.ReadReport(&list.Items[0])
-	w.must(err)
-	w.must(w.client.Create(t.Context(), &v1alpha1.HardeningReview{
-		ObjectMeta: metav1.ObjectMeta{Namespace: w.key.Namespace, Name: w.identity.Review(1)},
-		Spec:       v1alpha1.HardeningReviewSpec{Prototype: v1alpha1.ObjectIdentity{Name: w.key.Name, UID: w.identity.UID}},
-		Status:     v1alpha1.HardeningReviewStatus{Gates: []v1alpha1.GateStatus{{Name: "security", ReportDigest: first.Digest()}}},
-	}))
-	for range keptReports + 3 {
-		w.advance(time.Hour)
-		w.settle()
-		w.measures(true)
-	}
-	if got := w.isolationReports(); got != keptReports+1 {
-		t.Errorf("%d reports are kept, want the newest %d and the one that a review rests on", got, keptReports)
-	}
-	w.must(w.client.List(t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace), mine))
-	pairs := map[string]int{}
-	for i := range list.Items {
-		pairs[pairOf(list.Items[i].Name)]++
-	}
-	if pairs[pairOf(first.Name)] != 2 || len(pairs) != keptReports+1 {
-		t.Errorf("pairs %v, want that of %s whole", pairs, first.Name)
-	}
-}
-
-func TestSurplusReports(t *testing.T) {
-	at := birth
-	report := func(gate, name string, hours int) corev1.ConfigMap {
-		object, err := record.Report{
-			Prototype: names.Of(aPrototype().obj()), Gate: gate, Name: name, MeasuredAt: at.Add(time.Duration(hours) * time.Hour), Body: []byte(name),
-		}.Object()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *object
-	}
-	var objects []corev1.ConfigMap
-	for n := range keptReports + 2 {
-		objects = append(objects, report(assess.ReportIsolation, fmt.Sprintf("isolation-x-%d", n), n), report(assess.ReportIsolationControl, fmt.Sprintf("control-x-%d", n), n))
-	}
-	broken := report(assess.ReportIsolation, "isolation-x-broken", -9)
-	broken.BinaryData = nil
-	objects = append(objects, broken, report(assess.ReportLoad, "load-x-1", -9))
-	var names []string
-	for _, object := range surplusReports(objects, map[string]bool{evidence.Digest([]byte("isolation-x-1")): true}) {
-		names = append(names, object.GetName())
-	}
-	if got := strings.Join(names, " "); got != "isolation-x-0 control-x-0" {
-		t.Errorf("removes %s", got)
 	}
 }
 

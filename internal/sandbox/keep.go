@@ -1,112 +1,72 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/assess"
-	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/record"
-	"github.com/affineur/affineur/internal/workload"
 )
-
-// Tailer reads the end of a container's log.
-type Tailer interface {
-	Tail(ctx context.Context, namespace, pod, container string, length int) ([]byte, error)
-}
 
 const (
-	// keptLog is how much of the end of a workload's log is kept, of all its pods together.
-	keptLog = 64 << 10
-	// logTime bounds how long a stop may wait for the log.
-	logTime = 3 * time.Second
 	// keptReports is how many measurements of isolation are kept, besides those that reviews rest on.
 	keptReports = 6
+	// keptLogs is how many logs of stopped workloads are kept, besides those from the time of an open review.
+	keptLogs = 6
 )
 
-// keepLogs stores the end of the workload's log in the records before it is stopped, and says what became of it. It
-// never fails: nothing may keep a workload running that must not.
-func (a *actor) keepLogs(ctx context.Context, s *Snapshot, p Plan) string {
-	ctx, cancel := context.WithTimeout(ctx, logTime)
-	defer cancel()
-	kept, outcome, err := a.logs(ctx, s, p)
-	switch {
-	case err != nil:
-		log.FromContext(ctx).Error(err, "log not kept")
-		return "The end of its log could not be kept: " + evidence.Clean(err.Error(), 256)
-	case outcome != apply.Created:
-		return ""
-	}
-	return "The end of its log is kept in ConfigMap " + v1alpha1.RecordsNamespace + "/" + kept.Name + " (" + kept.Digest() + ")."
-}
-
-func (a *actor) logs(ctx context.Context, s *Snapshot, p Plan) (record.Log, apply.Outcome, error) {
-	kept := s.log(p)
-	if len(s.Pods) == 0 {
-		return kept, "", errors.New("it has no pod")
-	}
-	var body strings.Builder
-	for i := range s.Pods {
-		pod := s.Pods[i].Name
-		tail, err := a.tailer.Tail(ctx, s.Identity.Sandbox(), pod, workload.Name, keptLog/len(s.Pods))
-		if err != nil {
-			return kept, "", err
-		}
-		fmt.Fprintf(&body, "pod %s\n%s\n", pod, tail)
-	}
-	kept.Body = []byte(body.String())
-	object, err := kept.Object()
-	if err != nil {
-		return kept, "", err
-	}
-	outcome, err := a.writer.CreateOnce(ctx, object)
-	return kept, outcome, err
-}
-
-// log is what is kept of a workload that is being stopped, without its text. One verdict stops it once.
-func (s Snapshot) log(p Plan) record.Log {
-	kept := record.Log{Prototype: s.Identity, Why: string(p.State)}
-	if verdict := p.verdict(s); verdict != nil {
-		kept.At = verdict.MeasuredAt.Time
-	}
-	kept.Name = s.Identity.Run("log", strconv.FormatInt(kept.At.Unix(), 36))
-	return kept
-}
-
-// pruneReports removes measurements of isolation: a pair an hour and prototype would grow for ever. The newest stay,
-// and those that a review rests on, by what it says or by what was sealed about it.
-func (a *actor) pruneReports(ctx context.Context, s *Snapshot) error {
+// prune removes measurements of isolation, of which there is a pair an hour and prototype, and logs of stopped
+// workloads: both would grow for ever. The newest stay, and what a review rests on or is about.
+func (a *actor) prune(ctx context.Context, s *Snapshot) error {
 	mine := client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}
-	var reports corev1.ConfigMapList
-	if err := a.writer.Live.List(ctx, &reports, client.InNamespace(v1alpha1.RecordsNamespace), mine,
-		client.MatchingLabels{v1alpha1.LabelComponent: "report"}); err != nil {
+	var kept corev1.ConfigMapList
+	if err := a.writer.Live.List(ctx, &kept, client.InNamespace(v1alpha1.RecordsNamespace), mine); err != nil {
 		return err
 	}
-	if isolationReports(reports.Items) <= 2*keptReports {
-		return nil
+	surplus := s.surplusLogs(kept.Items)
+	if isolationReports(kept.Items) > 2*keptReports {
+		var revisions appsv1.ControllerRevisionList
+		if err := a.writer.Live.List(ctx, &revisions, client.InNamespace(v1alpha1.RecordsNamespace), mine); err != nil {
+			return err
+		}
+		surplus = append(surplus, surplusReports(kept.Items, s.restsOn(revisions.Items))...)
 	}
-	var revisions appsv1.ControllerRevisionList
-	if err := a.writer.Live.List(ctx, &revisions, client.InNamespace(v1alpha1.RecordsNamespace), mine); err != nil {
-		return err
-	}
-	for _, object := range surplusReports(reports.Items, s.restsOn(revisions.Items)) {
+	for _, object := range surplus {
 		if err := a.writer.Remove(ctx, object); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// surplusLogs are the logs to remove: all but the newest, and but those from the time of an open review, whose reviewers
+// may want to read them.
+func (s Snapshot) surplusLogs(objects []corev1.ConfigMap) []client.Object {
+	var logs []*corev1.ConfigMap
+	for i := range objects {
+		if objects[i].Labels[v1alpha1.LabelComponent] == "log" {
+			logs = append(logs, &objects[i])
+		}
+	}
+	slices.SortFunc(logs, func(a, b *corev1.ConfigMap) int {
+		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+	})
+	var out []client.Object
+	for _, object := range logs[min(len(logs), keptLogs):] {
+		if open := s.newest(); open == nil || open.Status.Outcome != "" || object.CreationTimestamp.Before(&open.CreationTimestamp) {
+			out = append(out, object)
+		}
+	}
+	return out
 }
 
 func isolationReports(reports []corev1.ConfigMap) int {
@@ -123,13 +83,26 @@ func ofIsolation(report *corev1.ConfigMap) bool {
 	return report.Labels[v1alpha1.LabelGate] == assess.ReportIsolation || report.Labels[v1alpha1.LabelGate] == assess.ReportIsolationControl
 }
 
-// restsOn are the digests of the reports that reviews of this prototype name.
-func (s Snapshot) restsOn(revisions []appsv1.ControllerRevision) map[string]bool {
-	out := map[string]bool{}
+// resting are the reports that reviews rest on.
+type resting struct {
+	// digests that reviews name.
+	digests map[string]bool
+	// until is when the newest outcome was sealed that can't be read: it may rest on anything from before.
+	until metav1.Time
+}
+
+// on tells whether a review rests on a report, or may.
+func (r resting) on(object *corev1.ConfigMap, report record.Report) bool {
+	return r.digests[report.Digest()] || !r.until.IsZero() && !r.until.Before(&object.CreationTimestamp)
+}
+
+// restsOn are the reports that reviews of this prototype rest on.
+func (s Snapshot) restsOn(revisions []appsv1.ControllerRevision) resting {
+	out := resting{digests: map[string]bool{}}
 	add := func(gates []v1alpha1.GateStatus) {
 		for _, gate := range gates {
 			if gate.ReportDigest != "" {
-				out[gate.ReportDigest] = true
+				out.digests[gate.ReportDigest] = true
 			}
 		}
 	}
@@ -137,16 +110,21 @@ func (s Snapshot) restsOn(revisions []appsv1.ControllerRevision) map[string]bool
 		add(s.Reviews[i].Status.Gates)
 	}
 	for i := range revisions {
-		if sealed, err := record.ReadOutcome(&revisions[i]); err == nil {
-			add(sealed.Gates)
+		if revisions[i].Labels[v1alpha1.LabelComponent] == "record" {
+			continue
 		}
+		sealed, err := record.ReadOutcome(&revisions[i])
+		if err != nil && out.until.Before(&revisions[i].CreationTimestamp) {
+			out.until = revisions[i].CreationTimestamp
+		}
+		add(sealed.Gates)
 	}
 	return out
 }
 
 // surplusReports are the reports of isolation to remove: pairs that are neither among the newest nor referred to. One
 // that can't be read stays; it says that something is wrong.
-func surplusReports(objects []corev1.ConfigMap, referred map[string]bool) []client.Object {
+func surplusReports(objects []corev1.ConfigMap, rests resting) []client.Object {
 	newest := map[string]time.Time{}
 	held := map[string]bool{}
 	for i := range objects {
@@ -155,7 +133,7 @@ func surplusReports(objects []corev1.ConfigMap, referred map[string]bool) []clie
 		}
 		pair := pairOf(objects[i].Name)
 		report, err := record.ReadReport(&objects[i])
-		if err != nil || referred[report.Digest()] {
+		if err != nil || rests.on(&objects[i], report) {
 			held[pair] = true
 		}
 		if report.MeasuredAt.After(newest[pair]) {

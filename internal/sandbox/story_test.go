@@ -51,7 +51,7 @@ func TestFromManifestToReview(t *testing.T) {
 		"Measuring: AddFinalizer PrepareSandbox StartControl StartInside",
 		"Measuring: PrepareSandbox",
 		"Starting: PrepareSandbox KeepReports RunWorkload isolation=Enforced",
-		"Starting: PrepareSandbox KeepReports RemoveRuns PruneReports RunWorkload",
+		"Starting: PrepareSandbox KeepReports RemoveRuns Prune RunWorkload",
 		"Starting: PrepareSandbox RunWorkload",
 		"Running: PrepareSandbox RunWorkload OpenReview record=1",
 		"Running: PrepareSandbox RunWorkload",

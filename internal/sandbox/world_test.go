@@ -67,9 +67,9 @@ type world struct {
 	// gatewayAPI tells whether the cluster has HTTPRoutes; it was asked, and watches began, so many times.
 	gatewayAPI       bool
 	asked, beginning int
-	// said is the workload's log; one that can't be read gives an error.
-	said     string
-	unspoken error
+	// said is the workload's log; one that can't be read gives an error, of the silent pod alone if one is named.
+	said, silent string
+	unspoken     error
 	// timeless is why the second clock does not answer.
 	timeless error
 	*Reconciler
@@ -138,8 +138,11 @@ func (w *world) routes() *Routes {
 }
 
 // Tail gives the workload's log.
-func (w *world) Tail(_ context.Context, _, _, _ string, length int) ([]byte, error) {
-	return []byte(w.said)[max(0, len(w.said)-length):], w.unspoken
+func (w *world) Tail(_ context.Context, _, pod, _ string, length int) (run.Tail, error) {
+	if w.unspoken != nil && (w.silent == "" || w.silent == pod) {
+		return run.Tail{}, w.unspoken
+	}
+	return run.Tail{Text: []byte(w.said)[max(0, len(w.said)-length):], Cut: len(w.said) > length}, nil
 }
 
 func newScheme(t *testing.T) *runtime.Scheme {

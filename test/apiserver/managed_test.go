@@ -405,8 +405,8 @@ func TestRecordsNeverChange(t *testing.T) {
 			s.Finalizers = []string{"example.org/hold"}
 			return s
 		})},
-		{"removing a snapshot", policy, "measurements of isolation and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, snapshot("record-kept")) }},
-		{"removing another report", policy, "measurements of isolation and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, report("report-kept")) }},
+		{"removing a snapshot", policy, "and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, snapshot("record-kept")) }},
+		{"removing another report", policy, "and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, report("report-kept")) }},
 		{"a report that can change", policy, "immutable set to true", full, create(func() client.Object { return configMap(v1alpha1.RecordsNamespace, "loose") })},
 	})
 	// The server itself refuses to change the data.
@@ -426,12 +426,16 @@ func TestRecordsNeverChange(t *testing.T) {
 	again := &appsv1.ControllerRevision{}
 	must(t, op.Get(t.Context(), client.ObjectKeyFromObject(snapshot("record-kept")), again))
 	must(t, full.Update(t.Context(), again))
-	// Retention: what comes every hour is removed again, with no more rights than the operator has.
-	for _, gate := range []string{"isolation", "isolation-control"} {
-		hourly := report("report-hourly")
-		hourly.Labels = map[string]string{"app.kubernetes.io/component": "report", v1alpha1.LabelGate: gate}
-		must(t, op.Create(t.Context(), hourly))
-		must(t, op.Delete(t.Context(), hourly))
+	// Retention: what comes again and again is removed again, with no more rights than the operator has.
+	for _, labels := range []map[string]string{
+		{v1alpha1.LabelComponent: "report", v1alpha1.LabelGate: "isolation"},
+		{v1alpha1.LabelComponent: "report", v1alpha1.LabelGate: "isolation-control"},
+		{v1alpha1.LabelComponent: "log"},
+	} {
+		often := report("report-often")
+		often.Labels = labels
+		must(t, op.Create(t.Context(), often))
+		must(t, op.Delete(t.Context(), often))
 	}
 	// Whoever clears the namespace away may, by the guard of its content.
 	cleaner := as("system:serviceaccount:kube-system:namespace-controller", administrators)
