@@ -20,6 +20,7 @@ import (
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/sandbox"
 	"github.com/affineur/affineur/internal/stop"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // parts are what several controllers share.
@@ -38,7 +39,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, o options) error 
 		return err
 	}
 	p := parts{
-		writer:    &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader()},
+		writer:    &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader(), Rights: workload.RightsIn},
 		maker:     credentials.Maker{Live: manager.GetAPIReader()},
 		collector: run.Collector{Reader: manager.GetClient(), Logs: logs},
 		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -19,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/managedfields"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -348,46 +345,6 @@ func inside(o client.Object, name string) client.Object {
 	o.SetName(name)
 	o.SetLabels(ours.Labels("prototype"))
 	return o
-}
-
-// TestTeardown: what makes pods goes first, and the namespace stays while a single pod is left, whoever's it is.
-func TestTeardown(t *testing.T) {
-	pod := inside(&corev1.Pod{}, "a").(*corev1.Pod)
-	pod.Labels = nil
-	s, w := newServer(t, managed(ours), inside(&appsv1.Deployment{Spec: appsv1.DeploymentSpec{Replicas: ptr.To[int32](1)}}, "prototype"),
-		inside(&batchv1.Job{}, "probe"), pod)
-	step := func(want string) {
-		t.Helper()
-		waiting, err := w.Teardown(t.Context(), space, ours.UID)
-		s.must(err)
-		if want == "" && waiting != "" || !strings.Contains(waiting, want) {
-			t.Errorf("waits for %q, want %q", waiting, want)
-		}
-	}
-	step("1 pods")
-	for _, o := range []client.Object{inside(&appsv1.Deployment{}, "prototype"), inside(&batchv1.Job{}, "probe")} {
-		if err := s.Get(t.Context(), client.ObjectKeyFromObject(o), o); !apierrors.IsNotFound(err) {
-			t.Errorf("%T is still there: %v", o, err)
-		}
-	}
-	s.must(s.Get(t.Context(), client.ObjectKey{Name: space}, &corev1.Namespace{}))
-	step("1 pods")
-	s.must(s.Delete(t.Context(), pod))
-	step("being deleted")
-	step("")
-}
-
-func TestTeardownLeavesOthersAlone(t *testing.T) {
-	for name, namespace := range map[string]*corev1.Namespace{
-		"another prototype's": managed(theirs), "nobody's": {ObjectMeta: metav1.ObjectMeta{Name: space}},
-	} {
-		s, w := newServer(t, namespace, inside(&appsv1.Deployment{}, "prototype"))
-		waiting, err := w.Teardown(t.Context(), space, ours.UID)
-		if waiting != "" || err != nil {
-			t.Errorf("%s: %q, %v", name, waiting, err)
-		}
-		s.wrote()
-	}
 }
 
 // TestStatus: an owner sets its own fields, and takes its own back; what others wrote stays.

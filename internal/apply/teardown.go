@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -41,8 +42,8 @@ func (w *Writer) Teardown(ctx context.Context, name, prototypeUID string) (waiti
 	}
 	var pods corev1.PodList
 	// Read past the cache, which holds only labelled pods: none at all may be left.
-	if err := w.Live.List(ctx, &pods, client.InNamespace(name)); err != nil && !apierrors.IsForbidden(err) {
-		return "", err
+	if err := w.Live.List(ctx, &pods, client.InNamespace(name)); err != nil {
+		return "", w.regain(ctx, name, err)
 	}
 	if left := len(pods.Items); left > 0 {
 		return fmt.Sprintf("%d pods in %s are stopping", left, name), nil
@@ -53,18 +54,17 @@ func (w *Writer) Teardown(ctx context.Context, name, prototypeUID string) (waiti
 	return "namespace " + name + " is being deleted", client.IgnoreNotFound(err)
 }
 
-// stop deletes everything that makes pods; its pods go with it. A namespace in which the operator has no rights
-// yet holds nothing of ours.
+// stop deletes everything that makes pods; its pods go with it.
 func (w *Writer) stop(ctx context.Context, namespace string) error {
 	for _, makers := range []client.ObjectList{
 		&autoscalingv2.HorizontalPodAutoscalerList{}, &appsv1.DeploymentList{}, &batchv1.JobList{},
 	} {
 		err := w.Live.List(ctx, makers, client.InNamespace(namespace))
-		if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+		if apierrors.IsNotFound(err) {
 			continue
 		}
 		if err != nil {
-			return err
+			return w.regain(ctx, namespace, err)
 		}
 		if err := apimeta.EachListItem(makers, func(object runtime.Object) error {
 			return w.Remove(ctx, object.(client.Object))
@@ -92,7 +92,7 @@ func (w *Writer) Remove(ctx context.Context, object client.Object) error {
 	if uid != "" {
 		options = append(options, client.Preconditions{UID: &uid})
 	}
-	return client.IgnoreNotFound(w.Client.Delete(ctx, object, options...))
+	return w.regain(ctx, object.GetNamespace(), client.IgnoreNotFound(w.Client.Delete(ctx, object, options...)))
 }
 
 // Put writes an object that was read and edited, and forgets what was known of it: the next Ensure makes it whole
@@ -103,5 +103,24 @@ func (w *Writer) Put(ctx context.Context, object client.Object) error {
 		return err
 	}
 	w.unlearn(kind, object)
-	return w.Client.Update(ctx, object, client.FieldOwner(Owner))
+	return w.regain(ctx, object.GetNamespace(), w.Client.Update(ctx, object, client.FieldOwner(Owner)))
+}
+
+// regain gives the operator its rights in a managed namespace back, where it was refused there: they may never have been
+// given, or somebody took them away, and nothing may go on running for that. The refusal stays the answer: what was
+// refused is tried again.
+func (w *Writer) regain(ctx context.Context, namespace string, refused error) error {
+	if w.Rights == nil || namespace == "" || !apierrors.IsForbidden(refused) {
+		return refused
+	}
+	var live corev1.Namespace
+	if err := w.Live.Get(ctx, client.ObjectKey{Name: namespace}, &live); err != nil {
+		return errors.Join(refused, client.IgnoreNotFound(err))
+	}
+	rights := w.Rights(&live)
+	if rights == nil || !live.DeletionTimestamp.IsZero() {
+		return refused
+	}
+	_, err := w.Ensure(ctx, rights)
+	return errors.Join(refused, err)
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -71,6 +72,9 @@ type Writer struct {
 	FanOut int
 	// Now tells the time; time.Now where it is nil.
 	Now func() time.Time
+	// Rights are what the operator needs in a managed namespace; nil where it needs none there. They are made again
+	// where they are lost; nowhere if this is nil.
+	Rights func(*corev1.Namespace) *rbacv1.RoleBinding
 
 	mutex   sync.Mutex
 	written map[key]memory

@@ -318,6 +318,10 @@ func (a *actor) openReview(ctx context.Context, s *Snapshot, p Plan, action Acti
 
 func (a *actor) tearDown(ctx context.Context, s *Snapshot, namespace string, out *Outcome) error {
 	waiting, err := a.writer.Teardown(ctx, namespace, s.Identity.UID)
+	if apierrors.IsForbidden(err) {
+		out.Waiting = "the operator has no rights in namespace " + namespace +
+			"; it gives them to itself again, and where that is refused too, the platform team installs Affineur again"
+	}
 	if err != nil {
 		return err
 	}

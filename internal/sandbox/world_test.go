@@ -64,6 +64,8 @@ type world struct {
 	writes []string
 	// full records take no report.
 	full bool
+	// strict: without its RoleBinding the operator may change and delete nothing in the sandbox.
+	strict bool
 	// gatewayAPI tells whether the cluster has HTTPRoutes; it was asked, and watches began, so many times.
 	gatewayAPI       bool
 	asked, beginning int
@@ -170,7 +172,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		WithInterceptorFuncs(w.counting()).Build()
 	w.runs = &runsStub{client: w.client, result: map[string]run.Result{}}
 	w.Reconciler = &Reconciler{
-		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client}, Resolver: w.registry,
+		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client, Rights: workload.RightsIn}, Resolver: w.registry,
 		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Routes: w.routes(), Tailer: w, Recorder: w.events, Clock: w.clock, Witness: w,
 		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
 	}
@@ -202,6 +204,9 @@ func (w *world) counting() interceptor.Funcs {
 		},
 		Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
 			note("update", object)
+			if err := w.refused(ctx, c, object); err != nil {
+				return err
+			}
 			if _, deployment := object.(*appsv1.Deployment); deployment {
 				var live appsv1.Deployment
 				w.must(c.Get(ctx, client.ObjectKeyFromObject(object), &live))
@@ -211,6 +216,9 @@ func (w *world) counting() interceptor.Funcs {
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
 			note("delete", object)
+			if err := w.refused(ctx, c, object); err != nil {
+				return err
+			}
 			return c.Delete(ctx, object, options...)
 		},
 		SubResourceApply: func(ctx context.Context, c client.Client, sub string, object runtime.ApplyConfiguration, options ...client.SubResourceApplyOption) error {

@@ -6,6 +6,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/subject"
 )
 
@@ -22,6 +23,15 @@ func OperatorBinding(s Surroundings) *rbacv1.RoleBinding {
 	return binding(s, "affineur-operator", RoleManaged, []rbacv1.Subject{{
 		Kind: rbacv1.ServiceAccountKind, Namespace: v1alpha1.SystemNamespace, Name: OperatorAccount,
 	}})
+}
+
+// RightsIn is the OperatorBinding of a namespace that is there, by its labels; nil where it is no prototype's.
+func RightsIn(namespace *corev1.Namespace) *rbacv1.RoleBinding {
+	identity, ours := names.FromLabels(namespace.Labels)
+	if !ours {
+		return nil
+	}
+	return OperatorBinding(Surroundings{Identity: identity, Namespace: namespace.Name, Purpose: namespace.Labels[v1alpha1.LabelPurpose]})
 }
 
 // TeamBindings let the team's people look, and open a port where the policy says so.

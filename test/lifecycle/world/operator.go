@@ -25,6 +25,7 @@ import (
 	"github.com/affineur/affineur/internal/review"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/sandbox"
+	"github.com/affineur/affineur/internal/workload"
 	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/test/lifecycle/informer"
 	"github.com/affineur/affineur/test/lifecycle/server"
@@ -63,7 +64,7 @@ func (w *World) restart() {
 // setUp wires all controllers as cmd/operator does.
 func (o *operator) setUp(ctx context.Context) error {
 	c, live := o.client(), o.live()
-	writer := &apply.Writer{Client: c, Live: live, FanOut: 1, Now: o.world.Now}
+	writer := &apply.Writer{Client: c, Live: live, FanOut: 1, Now: o.world.Now, Rights: workload.RightsIn}
 	maker := credentials.Maker{Live: live}
 	collector := run.Collector{Reader: c, Logs: logsClient{logs: logs{o.world}}}
 	clock := operatorClock{o.world}
