@@ -165,6 +165,11 @@ const (
 	ReasonNoPilotGateway = "NoPilotGateway"
 	// ReasonGatewayAPIMissing means that the cluster does not have the Gateway API.
 	ReasonGatewayAPIMissing = "GatewayAPIMissing"
+	// ReasonNoPilotListener means that the gateway that the policy names, or its listener, is not there, or that several
+	// could be meant.
+	ReasonNoPilotListener = "NoPilotListener"
+	// ReasonListenerNotEncrypted means that the listener that the policy names does not speak HTTPS.
+	ReasonListenerNotEncrypted = "ListenerNotEncrypted"
 	// ReasonPilotsAdmitted means that the gateway took the pilots' route.
 	ReasonPilotsAdmitted = "PilotsAdmitted"
 	// ReasonRouteRefused means that the gateway does not take the pilots' route, or can't reach what is behind it.

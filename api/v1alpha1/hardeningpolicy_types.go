@@ -327,7 +327,8 @@ type PilotGateway struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
 	Namespace string `json:"namespace"`
 
-	// sectionName is the listener that has the sign-in in front of it; all listeners where it is absent.
+	// sectionName is the listener that has the sign-in in front of it, which has to speak HTTPS; where it is absent, the
+	// only one of the Gateway that does.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`

@@ -210,8 +210,10 @@ func (s *onServer) gatewayCRDs() envtest.CRDInstallOptions {
 	s.Helper()
 	folder, err := exec.CommandContext(s.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
 	s.must(err)
-	crd := filepath.Join(strings.TrimSpace(string(folder)), "config", "crd", "standard", "gateway.networking.k8s.io_httproutes.yaml")
-	return envtest.CRDInstallOptions{Paths: []string{crd}, ErrorIfPathMissing: true}
+	standard := filepath.Join(strings.TrimSpace(string(folder)), "config", "crd", "standard")
+	return envtest.CRDInstallOptions{ErrorIfPathMissing: true, Paths: []string{
+		filepath.Join(standard, "gateway.networking.k8s.io_gateways.yaml"), filepath.Join(standard, "gateway.networking.k8s.io_httproutes.yaml"),
+	}}
 }
 
 // The operator starts where there is no Gateway API, notices when it comes, makes a route that the real schema takes,
@@ -229,6 +231,14 @@ func TestPilotsOnARealAPIServer(t *testing.T) {
 	s.must(err)
 	s.clock.SetTime(s.clock.Now().Add(referencesRetry))
 	s.nudge()
+	s.says(v1alpha1.ConditionOpenToPilots, v1alpha1.ReasonNoPilotListener)
+	entrance := anEntrance(speaking(gatewayv1.HTTPProtocolType, "signed-in", 80))
+	s.must(s.admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: entrance.Namespace}}))
+	s.must(s.admin.Create(t.Context(), entrance))
+	s.says(v1alpha1.ConditionOpenToPilots, v1alpha1.ReasonListenerNotEncrypted)
+	entrance.Spec.Listeners = []gatewayv1.Listener{speaking(gatewayv1.HTTPSProtocolType, "signed-in", 8443)}
+	entrance.Spec.Listeners[0].TLS = &gatewayv1.ListenerTLSConfig{CertificateRefs: []gatewayv1.SecretObjectReference{{Name: "pilots"}}}
+	s.must(s.admin.Update(t.Context(), entrance))
 	s.says(v1alpha1.ConditionOpenToPilots, v1alpha1.ReasonWaitingForSandbox)
 	s.isolates(identity) // anew, since the network is open to the gateway now
 	route := &gatewayv1.HTTPRoute{}
@@ -240,7 +250,7 @@ func TestPilotsOnARealAPIServer(t *testing.T) {
 	route.Status.Parents = []gatewayv1.RouteParentStatus{{ParentRef: route.Spec.ParentRefs[0], ControllerName: "gateway.example.org/controller", Conditions: []metav1.Condition{said}}}
 	s.must(s.admin.Status().Update(t.Context(), route))
 	s.says(v1alpha1.ConditionOpenToPilots, v1alpha1.ReasonPilotsAdmitted)
-	if got, want := s.prototype().Status.Sandbox.PilotURL, "https://churn-advisor-"+identity.Hash()+".pilots.example.org/"; got != want {
+	if got, want := s.prototype().Status.Sandbox.PilotURL, "https://churn-advisor-"+identity.Hash()+".pilots.example.org:8443/"; got != want {
 		t.Errorf("pilots find it at %q, want %q", got, want)
 	}
 
@@ -250,6 +260,9 @@ func TestPilotsOnARealAPIServer(t *testing.T) {
 		return s.admin.Get(t.Context(), key, &again) == nil && again.UID != route.UID
 	})
 	s.must(envtest.UninstallCRDs(s.config, crds))
+	s.says(v1alpha1.ConditionOpenToPilots, v1alpha1.ReasonNoPilotListener)
+	s.clock.SetTime(s.clock.Now().Add(referencesRetry))
+	s.nudge()
 	s.says(v1alpha1.ConditionOpenToPilots, v1alpha1.ReasonGatewayAPIMissing)
 	s.says(v1alpha1.ConditionReady, v1alpha1.ReasonRunningInSandbox)
 }

@@ -54,7 +54,8 @@ func transitions(before, after []metav1.Condition) []transition {
 // obstructed tells whether somebody has to act before pilots can come.
 func obstructed(is *metav1.Condition) bool {
 	switch is.Reason {
-	case v1alpha1.ReasonNoPilotGateway, v1alpha1.ReasonGatewayAPIMissing, v1alpha1.ReasonRouteRefused, v1alpha1.ReasonGatewaySilent:
+	case v1alpha1.ReasonNoPilotGateway, v1alpha1.ReasonGatewayAPIMissing, v1alpha1.ReasonNoPilotListener,
+		v1alpha1.ReasonListenerNotEncrypted, v1alpha1.ReasonRouteRefused, v1alpha1.ReasonGatewaySilent:
 		return is.Type == v1alpha1.ConditionOpenToPilots
 	}
 	return false

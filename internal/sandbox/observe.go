@@ -88,6 +88,9 @@ func (o *observer) rest(ctx context.Context, s *Snapshot, seen *remembered, now 
 	if err := o.route(ctx, s, now); err != nil {
 		return err
 	}
+	if err := o.pilotGateway(ctx, s); err != nil {
+		return err
+	}
 	if err := o.runs(ctx, s, seen); err != nil {
 		return err
 	}

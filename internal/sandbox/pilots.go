@@ -8,6 +8,7 @@ import (
 
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -34,9 +35,11 @@ func (s Snapshot) gateway() *v1alpha1.PilotGateway {
 	return s.Policy.Spec.Sandbox.Access.Gateway
 }
 
-// inviting tells whether pilots are named, the policy says through which gateway they come, and the cluster can route
-// them.
-func (s Snapshot) inviting() bool { return s.pilots() != nil && s.gateway() != nil && s.RoutesServed }
+// inviting tells whether pilots are named, the policy says through which gateway they come, and the gateway has a
+// listener that may let them in.
+func (s Snapshot) inviting() bool {
+	return s.pilots() != nil && s.gateway() != nil && s.RoutesServed && s.entrance().listener != nil
+}
 
 // serves tells whether in this state the workload may be running, so that a way that is open may stay so.
 func (p Plan) serves() bool {
@@ -59,7 +62,7 @@ func (s Snapshot) admit(plan *Plan, now time.Time) {
 	}
 	switch {
 	case s.pilots() == nil || s.gateway() == nil:
-	case !s.RoutesServed:
+	case !s.RoutesServed || s.Gateway == nil:
 		plan.wakeBy(now.Add(referencesRetry))
 	case s.Route != nil && now.Before(s.answerDue()):
 		plan.wakeBy(s.answerDue())
@@ -81,7 +84,7 @@ func (s Snapshot) pilotCondition(p Plan, now time.Time, set setter) {
 		at := s.gateway()
 		set(v1alpha1.ConditionOpenToPilots, metav1.ConditionTrue, v1alpha1.ReasonPilotsAdmitted, clean(fmt.Sprintf(
 			"Pilots try it at %s. That they are of %s is checked by the sign-in in front of gateway %s/%s, not by Affineur.",
-			workload.PilotsURL(s.surroundings(), *at), strings.Join(s.pilots().Groups, ", "), at.Namespace, at.Name)))
+			workload.PilotsURL(s.surroundings(), *at, *s.entrance().listener), strings.Join(s.pilots().Groups, ", "), at.Namespace, at.Name)))
 	default:
 		set(v1alpha1.ConditionOpenToPilots, metav1.ConditionFalse, v1alpha1.ReasonWaitingForSandbox,
 			"Pilots are let in when the workload runs, isolated, and the gateway took their route.")
@@ -90,8 +93,16 @@ func (s Snapshot) pilotCondition(p Plan, now time.Time, set setter) {
 
 // admitted tells whether the gateway took the route as it is now.
 func (s Snapshot) admitted(p Plan) bool {
-	return s.inviting() && p.serves() && s.Route != nil && slices.Contains(s.Route.Spec.Hostnames, s.host()) &&
+	return s.inviting() && p.serves() && s.Route != nil && s.leads() &&
 		s.refusal() == "" && s.accepted(gatewayv1.RouteConditionAccepted) != nil
+}
+
+// leads tells whether the route, as it is, leads from the policy's listener to the prototype's host.
+func (s Snapshot) leads() bool {
+	from := func(parent gatewayv1.ParentReference) bool {
+		return ptr.Deref(parent.SectionName, "") == s.entrance().listener.Name
+	}
+	return slices.Contains(s.Route.Spec.Hostnames, s.host()) && slices.ContainsFunc(s.Route.Spec.ParentRefs, from)
 }
 
 func (s Snapshot) host() gatewayv1.Hostname {
@@ -103,7 +114,7 @@ func (s Snapshot) pilotURL(p Plan) string {
 	if !s.admitted(p) {
 		return ""
 	}
-	return workload.PilotsURL(s.surroundings(), *s.gateway())
+	return workload.PilotsURL(s.surroundings(), *s.gateway(), *s.entrance().listener)
 }
 
 // pilotProblem is what keeps pilots out and does not pass by itself. It stands in nobody else's way.
@@ -123,6 +134,9 @@ func (s Snapshot) pilotProblem(p Plan, now time.Time) *policy.Problem {
 	if !s.RoutesServed {
 		return problem(v1alpha1.ReasonGatewayAPIMissing, "The cluster does not serve HTTPRoutes (gateway.networking.k8s.io/v1), through which pilots come.",
 			"The platform team installs the Gateway API and a gateway; it is noticed by itself.")
+	}
+	if found := s.entrance(); found.listener == nil {
+		return problem(found.reason, "Pilots can't come through "+where+": "+found.why, "IT mends the gateway, or what the policy says about it.")
 	}
 	if s.Route == nil || !p.serves() {
 		return nil

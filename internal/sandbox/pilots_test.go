@@ -35,7 +35,8 @@ func invites(t *testing.T) *world {
 	t.Helper()
 	governing := aPolicy()
 	governing.Spec.Sandbox.Access.Gateway = aGateway()
-	w := newWorld(t, aPrototype().with(withPilots("members-board", "volunteers")).obj(), governing)
+	w := newWorld(t, aPrototype().with(withPilots("members-board", "volunteers")).obj(), governing,
+		anEntrance(speaking(gatewayv1.HTTPProtocolType, "open", 80), speaking(gatewayv1.HTTPSProtocolType, "signed-in", 443)))
 	w.gatewayAPI = true
 	w.settle()
 	if w.route() != nil {
@@ -235,7 +236,7 @@ func TestPilotsWithoutAGateway(t *testing.T) {
 func TestTheGatewayAPIComesAndGoes(t *testing.T) {
 	governing := aPolicy()
 	governing.Spec.Sandbox.Access.Gateway = aGateway()
-	w := newWorld(t, aPrototype().with(withPilots("volunteers")).obj(), governing)
+	w := newWorld(t, aPrototype().with(withPilots("volunteers")).obj(), governing, anEntrance(speaking(gatewayv1.HTTPSProtocolType, "signed-in", 443)))
 	w.settle()
 	w.measures(true)
 	w.serves()
@@ -257,6 +258,23 @@ func TestTheGatewayAPIComesAndGoes(t *testing.T) {
 	}
 	w.Routes.doubt()
 	w.gatewayAPI = false
+	w.settle()
+	w.expect(v1alpha1.ConditionOpenToPilots, metav1.ConditionFalse, v1alpha1.ReasonGatewayAPIMissing)
+}
+
+// Without its Gateway, the operator asks once in a while whether the Gateway API went as well.
+func TestTheGatewayAPIGoesWithTheGateway(t *testing.T) {
+	w := invites(t)
+	w.answers(accepted(), resolved())
+	w.gatewayAPI = false
+	w.must(w.client.Delete(t.Context(), anEntrance()))
+	w.settle()
+	w.expect(v1alpha1.ConditionOpenToPilots, metav1.ConditionFalse, v1alpha1.ReasonNoPilotListener)
+	result, err := w.reconcile()
+	if err != nil || result.RequeueAfter <= 0 || result.RequeueAfter > referencesRetry || w.asked != 1 {
+		t.Errorf("looks again in %v, %v; asked %d times", result.RequeueAfter, err, w.asked)
+	}
+	w.advance(referencesRetry)
 	w.settle()
 	w.expect(v1alpha1.ConditionOpenToPilots, metav1.ConditionFalse, v1alpha1.ReasonGatewayAPIMissing)
 }

@@ -84,7 +84,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err != nil {
 		return err
 	}
-	r.Routes.watchedBy(built)
+	r.Routes.watchedBy(built, r.through)
 	return nil
 }
 

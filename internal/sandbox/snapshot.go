@@ -74,9 +74,11 @@ type Snapshot struct {
 	Pods       []corev1.Pod
 	// Present are the RoleBindings and NetworkPolicies in the sandbox.
 	Present []client.Object
-	// RoutesServed is true where the cluster has HTTPRoutes; Route is the pilots', nil where absent.
+	// RoutesServed is true where the cluster has HTTPRoutes; Route is the pilots', nil where absent. Gateway is the one
+	// that the policy names, nil where absent and where nobody invites.
 	RoutesServed bool
 	Route        *gatewayv1.HTTPRoute
+	Gateway      *gatewayv1.Gateway
 
 	// Inputs is the digest of what a measurement would be made under; empty where it can't be made.
 	Inputs          string

@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	clocktesting "k8s.io/utils/clock/testing"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
@@ -66,7 +67,7 @@ type world struct {
 	full bool
 	// strict: without its RoleBinding the operator may change and delete nothing in the sandbox.
 	strict bool
-	// gatewayAPI tells whether the cluster has HTTPRoutes; it was asked, and watches began, so many times.
+	// gatewayAPI tells whether the cluster has HTTPRoutes and Gateways; it was asked, and watches began, so many times.
 	gatewayAPI       bool
 	asked, beginning int
 	// said is the workload's log; one that can't be read gives an error, of the silent pod alone if one is named.
@@ -133,10 +134,20 @@ func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ eviden
 // routes of a cluster that may have the Gateway API.
 func (w *world) routes() *Routes {
 	return &Routes{
-		Writer: &apply.Writer{Client: w.client, Live: w.client},
+		Gateways: cached{reader: w.client}, Writer: &apply.Writer{Client: w.client, Live: w.client},
 		Served: func() (bool, error) { w.asked++; return w.gatewayAPI, nil },
 		watch:  func() error { w.beginning++; return nil },
 	}
+}
+
+// cached reads as a cache would; nobody watches it.
+type cached struct {
+	cache.Cache
+	reader client.Reader
+}
+
+func (c cached) Get(ctx context.Context, key client.ObjectKey, object client.Object, options ...client.GetOption) error {
+	return c.reader.Get(ctx, key, object, options...)
 }
 
 // Tail gives the workload's log.

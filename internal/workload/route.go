@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"net/url"
+	"strconv"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -13,19 +15,22 @@ import (
 // PilotsName is the name of the route through which pilots come, and of the network policy that lets it in.
 const PilotsName = "allow-pilots"
 
-// PilotsURL is where pilots try the prototype. A sign-in without TLS is none, so there is no other scheme.
-func PilotsURL(at Surroundings, gateway v1alpha1.PilotGateway) string {
-	return "https://" + at.Identity.Host(gateway.Domain) + "/"
+// PilotsURL is where pilots try the prototype, through a listener that speaks HTTPS: a sign-in without TLS is none, so
+// there is no other scheme.
+func PilotsURL(at Surroundings, gateway v1alpha1.PilotGateway, listener gatewayv1.Listener) string {
+	address := url.URL{Scheme: "https", Host: at.Identity.Host(gateway.Domain), Path: "/"}
+	if listener.Port != 443 {
+		address.Host += ":" + strconv.Itoa(int(listener.Port))
+	}
+	return address.String()
 }
 
-// PilotsRoute leads from the organisation's gateway to the prototype's Service, under a host name of its own. It names
-// the groups that the sign-in in front of the gateway has to ask for; a gateway knows no people.
-func PilotsRoute(at Surroundings, gateway v1alpha1.PilotGateway, groups []string) *gatewayv1.HTTPRoute {
+// PilotsRoute leads from one listener of the organisation's gateway to the prototype's Service, under a host name of its
+// own. It names the groups that the sign-in in front of the gateway has to ask for; a gateway knows no people.
+func PilotsRoute(at Surroundings, gateway v1alpha1.PilotGateway, listener gatewayv1.Listener, groups []string) *gatewayv1.HTTPRoute {
 	parent := gatewayv1.ParentReference{
 		Name: gatewayv1.ObjectName(gateway.Name), Namespace: ptr.To(gatewayv1.Namespace(gateway.Namespace)),
-	}
-	if gateway.SectionName != "" {
-		parent.SectionName = ptr.To(gatewayv1.SectionName(gateway.SectionName))
+		SectionName: ptr.To(listener.Name),
 	}
 	meta := at.meta(PilotsName, at.Purpose)
 	meta.Annotations = map[string]string{v1alpha1.AnnotationPilots: strings.Join(groups, "\n")}

@@ -73,7 +73,7 @@ func (o *operator) setUp(ctx context.Context) error {
 		(&policy.Reconciler{Client: c, Live: live, Events: told("policy")}).SetupWithManager(o.manager),
 		(&sandbox.Reconciler{
 			Client: c, Live: live, Writer: writer, Resolver: registry{o.world}, Maker: maker, Collector: collector,
-			Routes:   &sandbox.Routes{Cache: o.manager.Seen(), Writer: writer, Served: func() (bool, error) { return o.world.Gateway, nil }},
+			Routes:   &sandbox.Routes{Cache: o.manager.Seen(), Gateways: o.manager.Seen(), Writer: writer, Served: func() (bool, error) { return o.world.Gateway, nil }},
 			Tailer:   collector,
 			Recorder: told("sandbox"), Clock: clock, Witness: sandbox.ServerClock{Client: c},
 			Settings: sandbox.Settings{RunnerImage: runnerImage, APIServer: apiServer, MeasureEvery: measureEvery},
