@@ -86,7 +86,8 @@ const (
 	// one a line.
 	AnnotationPilots = "affineur.dev/pilots"
 	// AnnotationReach on a managed namespace is whose its pods are, what they run and where they may go: what emergency
-	// stops are matched against.
+	// stops are matched against. On a pod of a sandbox it is what that pod was rendered with, whatever its prototype says by
+	// now.
 	AnnotationReach = "affineur.dev/reach"
 	// AnnotationCutOff on a pod tells that it started after an emergency stop cut its network, and after which.
 	AnnotationCutOff = "affineur.dev/cut-off"

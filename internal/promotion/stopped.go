@@ -26,11 +26,7 @@ func (s Snapshot) facts(records ...*record.Record) stop.Facts {
 		if r == nil {
 			continue
 		}
-		here := reachOf(*r).Facts()
-		facts.Teams = append(facts.Teams, here.Teams...)
-		facts.Gateways = append(facts.Gateways, here.Gateways...)
-		facts.Integrations = append(facts.Integrations, here.Integrations...)
-		facts.Digests = append(facts.Digests, here.Digests...)
+		facts = facts.And(reachOf(*r).Facts())
 	}
 	facts.Digests = append(facts.Digests, stop.Digest(s.Place.Rollout.Image)...)
 	return facts

@@ -20,6 +20,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -38,12 +39,13 @@ var errWaiting = errors.New("waiting")
 // cluster safer: every action can be repeated, so the next pass goes on from there.
 func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) Outcome {
 	var out Outcome
-	ended := false
+	ended, open := false, false
 	for _, action := range p.Actions {
-		if ended && !action.safer() {
+		if ended && !action.safer() || open && action == ReplacePods {
 			continue
 		}
 		err := a.carryOut(ctx, action, s, p, seen, &out)
+		open = open || err != nil && action.closes()
 		switch {
 		case err == nil:
 			continue
@@ -60,11 +62,14 @@ func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) 
 // safer tells whether an action is carried out whatever came of those before it.
 func (a Action) safer() bool {
 	switch a {
-	case StopWorkload, CloseNetwork, CloseToPilots, DropSecrets:
+	case StopWorkload, CloseNetwork, SeverNetwork, ReplacePods, CloseToPilots, DropSecrets:
 		return true
 	}
 	return false
 }
+
+// closes tells whether an action takes rules away that an emergency stop cuts off.
+func (a Action) closes() bool { return a == CloseNetwork || a == SeverNetwork }
 
 func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan, seen *remembered, out *Outcome) error {
 	switch action {
@@ -90,6 +95,8 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.stopWorkload(ctx, s)
 	case DropSecrets:
 		return a.dropSecrets(ctx, s)
+	case SeverNetwork:
+		return a.severNetwork(ctx, s)
 	case ReplacePods:
 		return a.replacePods(ctx, s)
 	case CloseNetwork:
@@ -247,6 +254,7 @@ func (a *actor) start(ctx context.Context, s *Snapshot, suffix string, out *Outc
 
 func (a *actor) runWorkload(ctx context.Context, s *Snapshot, out *Outcome) error {
 	at := s.surroundings()
+	at.Reach = stop.ReachOf(at, s.Subject.Container.Image).String()
 	outcomes, err := a.writer.EnsureAll(ctx, workload.Service(*s.Subject, at), workload.Deployment(*s.Subject, at, 1))
 	if err != nil {
 		return err
@@ -260,6 +268,16 @@ func (a *actor) stopWorkload(ctx context.Context, s *Snapshot) error {
 	stopped := s.Deployment.DeepCopy()
 	stopped.Spec.Replicas = ptr.To[int32](0)
 	return client.IgnoreNotFound(a.writer.Put(ctx, stopped))
+}
+
+// severNetwork leaves everything else open that is. The next rendering makes the policies whole.
+func (a *actor) severNetwork(ctx context.Context, s *Snapshot) error {
+	for _, policy := range s.severed() {
+		if err := a.writer.Put(ctx, policy); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // replacePods marks the template, as it is: the Deployment makes its pods anew. It needs to know nothing of the

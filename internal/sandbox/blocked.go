@@ -37,14 +37,21 @@ func (s Snapshot) block(now time.Time) Plan {
 		if s.measuring() {
 			plan.do(RemoveRuns)
 		}
+		plan = s.upkeep(plan)
 	default:
 		s.withdraw(&plan)
 		plan.do(PrepareSandbox)
-		if e := s.effects(); e.Severs() && s.beforeCut(e) {
-			plan.do(ReplacePods)
-		}
 		s.isolate(&plan, now)
 		s.halt(&plan, now)
+	}
+	return plan
+}
+
+// upkeep keeps the sandbox of a workload that is stopped as it was made: what changes there is put back before anything
+// runs in it again.
+func (s Snapshot) upkeep(plan Plan) Plan {
+	if s.exists() && s.Namespace.DeletionTimestamp.IsZero() && s.Policy != nil && !slices.ContainsFunc(s.Problems, unbounded) {
+		plan.do(PrepareSandbox)
 	}
 	return plan
 }

@@ -87,7 +87,10 @@ const (
 	StopWorkload Action = "StopWorkload"
 	// DropSecrets removes the copies of Secrets that the prototype may not have any more.
 	DropSecrets Action = "DropSecrets"
-	// ReplacePods has the workload's pods made anew, so that connections from before a cut end with them.
+	// SeverNetwork takes out of the network policies, as they are, what an emergency stop cuts off.
+	SeverNetwork Action = "SeverNetwork"
+	// ReplacePods has the workload's pods made anew, so that connections from before a cut end with them. It waits for the
+	// rules to go: new pods would come by the same ways.
 	ReplacePods Action = "ReplacePods"
 	// CloseNetwork leaves no network policy that opens anything.
 	CloseNetwork Action = "CloseNetwork"
@@ -198,6 +201,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 		return plan
 	}
 	plan := s.live(now)
+	s.sever(&plan)
 	s.admit(&plan, now)
 	// Lost in a restore, or taken off while the guards were: without it, nothing would hold the prototype until its
 	// sandbox is gone.
@@ -224,12 +228,11 @@ func (p Plan) verdict(s Snapshot) *v1alpha1.IsolationStatus {
 }
 
 func (s Snapshot) live(now time.Time) Plan {
-	e := s.effects()
-	switch {
+	switch e := s.effects(); {
 	case e.Cut:
 		return s.cutOff(e)
 	case s.Prototype.Spec.Suspend:
-		return s.suspend()
+		return s.upkeep(s.suspend())
 	case s.Unread:
 		return Plan{State: Holding}
 	case len(s.Problems) > 0 || s.Subject == nil:
@@ -253,9 +256,6 @@ func (s Snapshot) live(now time.Time) Plan {
 	plan.wakeBy(s.Image.RetryAt)
 	underWay := s.isolate(&plan, now)
 	s.work(&plan, underWay, now)
-	if e.Severs() && s.beforeCut(e) && !slices.Contains(plan.Actions, RunWorkload) {
-		plan.do(ReplacePods)
-	}
 	return plan
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -43,14 +44,28 @@ func (s Snapshot) furniture() []client.Object {
 	for _, policy := range s.policies() {
 		objects = append(objects, policy)
 	}
+	if container := s.measure(); container != nil {
+		objects = append(objects, workload.Quota(at, *container, 1), workload.LimitRange(at))
+	}
 	if s.Subject == nil {
 		return objects
 	}
-	objects = append(objects, workload.Quota(at, s.Subject.Container, 1), workload.LimitRange(at))
 	for _, secret := range s.References.Made.Secrets {
 		objects = append(objects, secret)
 	}
 	return objects
+}
+
+// measure is the container for which the sandbox has room: the subject's, and while that is suspended, the one it will be;
+// nil where a problem leaves it unknown.
+func (s Snapshot) measure() *subject.Container {
+	switch {
+	case s.Subject != nil:
+		return &s.Subject.Container
+	case s.Prototype.Spec.Suspend && len(s.Problems) == 0 && s.container() != nil:
+		return ptr.To(subject.New(s.Prototype.Spec, subject.Inputs{}).Container)
+	}
+	return nil
 }
 
 // policies are the sandbox's network policies: the workload's, the one for pilots, and the openings that probes have on

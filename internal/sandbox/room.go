@@ -205,7 +205,7 @@ func (s Snapshot) cramped() []policy.Problem {
 
 // queue waits for room. What was started before the team's room became too small for it is stopped, and kept.
 func (s Snapshot) queue(place place) Plan {
-	plan := s.suspend()
+	plan := s.upkeep(s.suspend())
 	plan.State, plan.Place, plan.Handled = Queued, place, !s.Image.Pending
 	plan.wakeBy(s.References.Until)
 	plan.wakeBy(s.Image.RetryAt)

@@ -136,14 +136,24 @@ func (r *Reconciler) stopped(ctx context.Context, object client.Object) []reconc
 	if r.Client.List(ctx, &namespaces) != nil || r.Client.List(ctx, &prototypes) != nil {
 		return nil
 	}
-	teams := map[string]string{}
-	for _, namespace := range namespaces.Items {
-		teams[namespace.Name] = namespace.Labels[v1alpha1.LabelTeam]
+	named := map[string]*corev1.Namespace{}
+	for i := range namespaces.Items {
+		named[namespaces.Items[i].Name] = &namespaces.Items[i]
 	}
 	var out []reconcile.Request
 	for i := range prototypes.Items {
 		p := &prototypes.Items[i]
-		if stop.Concerns(object.(*v1alpha1.EmergencyStop).Spec.Scope, factsOf(p, teams[p.Namespace])) {
+		team := ""
+		if home := named[p.Namespace]; home != nil {
+			team = home.Labels[v1alpha1.LabelTeam]
+		}
+		facts := factsOf(p, team)
+		// What runs of it may be of a form before an edit: its sandbox's namespace tells.
+		if sandbox := named[names.Of(p).Sandbox()]; sandbox != nil {
+			_, said := stop.Read(sandbox)
+			facts = facts.And(said)
+		}
+		if stop.Concerns(object.(*v1alpha1.EmergencyStop).Spec.Scope, facts) {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(p)})
 		}
 	}

@@ -5,13 +5,15 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/stop"
+	"github.com/affineur/affineur/internal/workload"
 )
 
-// factsOf a prototype that emergency stops are matched against: what it wants now, and what runs of it.
-func factsOf(prototype *v1alpha1.AIPrototype, team string, images ...string) stop.Facts {
+// factsOf a prototype that emergency stops are matched against: what it wants now.
+func factsOf(prototype *v1alpha1.AIPrototype, team string, resolved ...string) stop.Facts {
 	var f stop.Facts
 	if team != "" {
 		f.Teams = []string{team}
@@ -22,16 +24,22 @@ func factsOf(prototype *v1alpha1.AIPrototype, team string, images ...string) sto
 	for _, use := range prototype.Spec.Integrations {
 		f.Integrations = append(f.Integrations, use.Name)
 	}
-	if last := prototype.Status.Image; last != nil {
-		images = append(images, last.Resolved)
-	}
-	if w := prototype.Spec.Workload; w != nil && w.Container != nil {
-		images = append(images, w.Container.Image)
-	}
-	for _, image := range images {
+	for _, image := range append(imagesOf(prototype), resolved...) {
 		f.Digests = append(f.Digests, stop.Digest(image)...)
 	}
 	return f
+}
+
+// imagesOf a prototype: what it names, and what that was when it was last resolved.
+func imagesOf(prototype *v1alpha1.AIPrototype) []string {
+	var out []string
+	if last := prototype.Status.Image; last != nil {
+		out = append(out, last.Resolved)
+	}
+	if w := prototype.Spec.Workload; w != nil && w.Container != nil {
+		out = append(out, w.Container.Image)
+	}
+	return out
 }
 
 // effects of the emergency stops on this prototype.
@@ -39,13 +47,32 @@ func (s Snapshot) effects() stop.Effects {
 	if len(s.Stops) == 0 {
 		return stop.Effects{}
 	}
-	images := []string{s.Image.Resolved}
-	if s.Deployment != nil {
-		for _, container := range s.Deployment.Spec.Template.Spec.Containers {
-			images = append(images, container.Image)
+	_, running := s.carried()
+	return stop.Of(s.Stops, factsOf(s.Prototype, s.TeamLabel, s.Image.Resolved).And(running))
+}
+
+// carried is what runs was rendered with, whatever the spec says now, and the facts of it: no edit takes a pod out of a
+// stop's scope before that pod has ended. One that does not say counts as what its namespace says.
+func (s Snapshot) carried() (stop.Reach, stop.Facts) {
+	var reach stop.Reach
+	var facts stop.Facts
+	add := func(annotations map[string]string) {
+		here, said := stop.Said(annotations)
+		known := here.Facts()
+		if !said && s.Namespace != nil {
+			here, known = stop.Read(s.Namespace)
+		}
+		reach, facts = reach.And(here), facts.And(known)
+	}
+	if s.running() {
+		add(s.Deployment.Spec.Template.Annotations)
+	}
+	for i := range s.Pods {
+		if phase := s.Pods[i].Status.Phase; phase != corev1.PodSucceeded && phase != corev1.PodFailed {
+			add(s.Pods[i].Annotations)
 		}
 	}
-	return stop.Of(s.Stops, factsOf(s.Prototype, s.TeamLabel, images...))
+	return reach, facts
 }
 
 // cutOff is what an emergency stop leaves of a sandbox whose whole network it cuts. It needs neither policy nor subject:
@@ -78,12 +105,13 @@ func (s Snapshot) cutOff(e stop.Effects) Plan {
 // true. The verdict before counts, and one that is too old counts as none.
 func (s Snapshot) safest(now time.Time) Plan {
 	e, last := s.effects(), s.measured()
+	if e.Cut {
+		return s.cutOff(e)
+	}
 	plan := Plan{State: Holding}
 	switch {
-	case e.Cut:
-		return s.cutOff(e)
 	case s.Prototype.Spec.Suspend:
-		return s.suspend()
+		plan = s.suspend()
 	case s.Prototype.Spec.Target == v1alpha1.TargetRetired,
 		last != nil && last.Verdict == verdictNotEnforced,
 		last != nil && now.After(last.MeasuredAt.Add(2*s.Settings.MeasureEvery)):
@@ -91,7 +119,44 @@ func (s Snapshot) safest(now time.Time) Plan {
 			plan.do(StopWorkload)
 		}
 	}
+	s.sever(&plan)
 	return plan
+}
+
+// sever puts a cut of part of the network before everything that can fail, whatever state the sandbox is in and whether
+// or not it is known what else it may reach: rules first, then the pods with whatever they had open. Pods that are being
+// stopped end with that.
+func (s Snapshot) sever(plan *Plan) {
+	e := s.effects()
+	if e.Cut || !e.Severs() || !s.exists() || !s.Namespace.DeletionTimestamp.IsZero() {
+		return
+	}
+	if s.beforeCut(e) && !slices.Contains(plan.Actions, StopWorkload) {
+		plan.first(ReplacePods)
+	}
+	if len(s.severed()) > 0 {
+		plan.first(SeverNetwork)
+	}
+}
+
+// severed are the network policies that lead to what an emergency stop cuts off, without that: as they are, because they
+// can't always be rendered.
+func (s Snapshot) severed() []*networkingv1.NetworkPolicy {
+	reach, _ := stop.Read(s.Namespace)
+	running, _ := s.carried()
+	var places []v1alpha1.Destination
+	for _, place := range reach.And(running).Severed(s.effects()) {
+		places = append(places, place.To)
+	}
+	var out []*networkingv1.NetworkPolicy
+	for _, object := range s.Present {
+		if p, is := object.(*networkingv1.NetworkPolicy); is && p.DeletionTimestamp.IsZero() {
+			if next := workload.Without(p, places...); next != nil {
+				out = append(out, next)
+			}
+		}
+	}
+	return out
 }
 
 // beforeCut tells whether the workload's pods are from before the cut.
@@ -126,18 +191,15 @@ func (s Snapshot) stoppedInProduction() string {
 	return ""
 }
 
-// reach that the sandbox's namespace tells of.
-func (s Snapshot) reach() stop.Reach {
-	image := s.Image.Resolved
-	if image == "" && s.Deployment != nil {
-		image = s.Deployment.Spec.Template.Spec.Containers[0].Image
-	}
-	return stop.ReachOf(s.surroundings(), image)
-}
-
-// withReach adds to the namespace what stops are matched against.
+// withReach adds to the namespace what stops are matched against: what is to run, and what still does. Nothing where
+// that is not known.
 func (s Snapshot) withReach(namespace *corev1.Namespace) *corev1.Namespace {
-	namespace.Annotations = map[string]string{v1alpha1.AnnotationReach: s.reach().String()}
+	running, facts := s.carried()
+	said := stop.ReachOf(s.surroundings(), append(imagesOf(s.Prototype), s.Image.Resolved)...).And(running).String()
+	if facts.Unknown {
+		said = ""
+	}
+	namespace.Annotations = map[string]string{v1alpha1.AnnotationReach: said}
 	return namespace
 }
 

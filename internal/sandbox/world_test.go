@@ -73,6 +73,8 @@ type world struct {
 	// said is the workload's log; one that can't be read gives an error, of the silent pod alone if one is named.
 	said, silent string
 	unspoken     error
+	// refuses is the kind of object that can't be written.
+	refuses string
 	// timeless is why the second clock does not answer.
 	timeless error
 	*Reconciler
@@ -217,6 +219,9 @@ func (w *world) counting() interceptor.Funcs {
 			note("update", object)
 			if err := w.refused(ctx, c, object); err != nil {
 				return err
+			}
+			if kind, _ := w.client.GroupVersionKindFor(object); kind.Kind == w.refuses {
+				return apierrors.NewInternalError(errors.New("it is not written"))
 			}
 			if _, deployment := object.(*appsv1.Deployment); deployment {
 				var live appsv1.Deployment

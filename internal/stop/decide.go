@@ -15,7 +15,7 @@ import (
 //
 //	Freeze ─▶ nothing: whoever promotes sees the stop
 //	Stop   ─▶ rules closed ─▶ no pod left
-//	Sever  ─▶ rules closed ─▶ no pod from before ─▶ measured: not reached    (nothing to measure where nothing runs)
+//	Sever  ─▶ rules closed ─▶ no pod from before ─▶ measured: not reached    (nothing to see where nothing is to run)
 func (s Scene) missing(action v1alpha1.StopAction) string {
 	switch {
 	case action == v1alpha1.StopFreeze:
@@ -25,14 +25,19 @@ func (s Scene) missing(action v1alpha1.StopAction) string {
 	case s.leaving() && len(s.alive()) == 0:
 		return ""
 	}
+	left := len(s.alive())
+	idle := left == 0 && s.wanted() == 0
+	if idle && !s.Effects.Cut {
+		// Whoever starts something here again makes the rules first.
+		return ""
+	}
 	if open := s.open(); open != "" {
 		return open
 	}
-	left := len(s.alive())
 	switch {
 	case s.Effects.Stopped && left > 0:
 		return fmt.Sprintf("%d pods are stopping", left)
-	case left == 0 && s.wanted() == 0:
+	case idle:
 		return ""
 	case action == v1alpha1.StopStop:
 		return "the workload is being stopped"
@@ -175,7 +180,7 @@ func (s Scene) judge(inside, control Probe) (bool, string) {
 			return false, fmt.Sprintf("it is not clear whether %s can still be reached at %s", name, target.Address)
 		}
 	}
-	for _, place := range s.Reach.severed(s.Effects) {
+	for _, place := range s.Reach.Severed(s.Effects) {
 		if !tried[place.Name] {
 			return false, place.Name + " has no address that could be tried"
 		}

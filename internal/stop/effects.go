@@ -23,6 +23,15 @@ type Facts struct {
 	Unknown bool
 }
 
+// And are the facts of both.
+func (f Facts) And(other Facts) Facts {
+	return Facts{
+		Teams: slices.Concat(f.Teams, other.Teams), Gateways: slices.Concat(f.Gateways, other.Gateways),
+		Integrations: slices.Concat(f.Integrations, other.Integrations), Digests: slices.Concat(f.Digests, other.Digests),
+		Unknown: f.Unknown || other.Unknown,
+	}
+}
+
 // By is a stop that has an effect.
 type By struct {
 	Name, Maker, Reason, UID string

@@ -134,7 +134,7 @@ func (o observer) addresses(ctx context.Context, s Scene) (Addresses, error) {
 	} else if resolver != "" {
 		at.Resolver = net.JoinHostPort(resolver, "53")
 	}
-	for _, place := range s.Reach.severed(s.Effects) {
+	for _, place := range s.Reach.Severed(s.Effects) {
 		found, service, port := direct(place)
 		if service != [2]string{} && port != "" {
 			address, err := o.service(ctx, service[0], service[1])

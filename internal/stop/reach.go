@@ -95,11 +95,20 @@ func (r Reach) Facts() Facts {
 	return Facts{Teams: r.Teams, Digests: r.Digests, Gateways: named(r.Gateways), Integrations: named(r.Integrations)}
 }
 
+// Said is the reach that annotations tell of, and whether they do.
+func Said(annotations map[string]string) (Reach, bool) {
+	var r Reach
+	said := annotations[v1alpha1.AnnotationReach]
+	if said == "" || json.Unmarshal([]byte(said), &r) != nil {
+		return Reach{}, false
+	}
+	return r, true
+}
+
 // Read is the reach that a managed namespace says it has, and the facts of it: unknown where it does not say.
 func Read(namespace *corev1.Namespace) (Reach, Facts) {
-	var r Reach
-	said := namespace.Annotations[v1alpha1.AnnotationReach]
-	if said == "" || json.Unmarshal([]byte(said), &r) != nil {
+	r, known := Said(namespace.Annotations)
+	if !known {
 		return Reach{}, Facts{Unknown: true}
 	}
 	return r, r.Facts()
@@ -114,8 +123,8 @@ func Digest(image string) []string {
 	return []string{digest}
 }
 
-// severed are the places of the reach that the effects cut off; all of them where everything is cut.
-func (r Reach) severed(e Effects) []Place {
+// Severed are the places of the reach that the effects cut off; all of them where everything is cut.
+func (r Reach) Severed(e Effects) []Place {
 	var out []Place
 	for _, p := range r.Gateways {
 		if e.Cut || slices.Contains(e.Gateways, p.Name) {

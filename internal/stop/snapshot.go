@@ -111,7 +111,7 @@ func (s Scene) open() string {
 		if s.Effects.Cut && workload.Opens(p) {
 			return "network policy " + p.Name + " still opens something"
 		}
-		for _, place := range s.Reach.severed(s.Effects) {
+		for _, place := range s.Reach.Severed(s.Effects) {
 			if workload.Lets(p, place.To) {
 				return fmt.Sprintf("network policy %s still lets its pods go to %s", p.Name, place.Name)
 			}
@@ -126,7 +126,7 @@ func (s Scene) inputs() string {
 		Mark     string
 		Policies []networkingv1.NetworkPolicySpec
 		Places   []Place
-	}{Mark: s.Effects.Mark(), Places: s.Reach.severed(s.Effects)}
+	}{Mark: s.Effects.Mark(), Places: s.Reach.Severed(s.Effects)}
 	for _, p := range s.Policies {
 		in.Policies = append(in.Policies, p.Spec)
 	}

@@ -43,6 +43,18 @@ func Lets(p *networkingv1.NetworkPolicy, to v1alpha1.Destination) bool {
 	})
 }
 
+// Without is the policy without its ways to destinations of the catalogue; nil where it has none.
+func Without(p *networkingv1.NetworkPolicy, to ...v1alpha1.Destination) *networkingv1.NetworkPolicy {
+	next := p.DeepCopy()
+	next.Spec.Egress = slices.DeleteFunc(next.Spec.Egress, func(rule networkingv1.NetworkPolicyEgressRule) bool {
+		return slices.ContainsFunc(to, func(d v1alpha1.Destination) bool { return equality.Semantic.DeepEqual(rule, destination(d)) })
+	})
+	if len(next.Spec.Egress) == len(p.Spec.Egress) {
+		return nil
+	}
+	return next
+}
+
 func denyAll(s Surroundings) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: s.meta("deny-all", s.Purpose),

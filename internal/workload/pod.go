@@ -26,6 +26,9 @@ func PodTemplate(s subject.Subject, at Surroundings) corev1.PodTemplateSpec {
 	if at.SecretsDigest != "" {
 		annotations[AnnotationSecrets] = at.SecretsDigest
 	}
+	if at.Reach != "" {
+		annotations[v1alpha1.AnnotationReach] = at.Reach
+	}
 	if at.Severed.Mark != "" {
 		annotations[v1alpha1.AnnotationCutOff] = at.Severed.Mark
 	}

@@ -50,6 +50,8 @@ type Surroundings struct {
 	SubjectDigest string
 	// SecretsDigest rolls the pods when a mounted value changes.
 	SecretsDigest string
+	// Reach is what the pods carry, for emergency stops to be matched against as long as they run; nothing where it is empty.
+	Reach string
 	// Severed is what an emergency stop cuts off here, whatever the requirements say.
 	Severed Severance
 }
