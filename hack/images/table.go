@@ -39,6 +39,7 @@ var specs = []spec{
 	{name: "caller", repository: "clients/caller", tag: "1", pkg: "test/prototypes/caller"},
 
 	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"), holey("intrude"), holey("lure"),
+	holey("hold"), holey("hear"),
 }
 
 func holey(hole string) spec {

@@ -17,7 +17,6 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,11 +47,7 @@ func (g *ground) meddling(t *testing.T) client.Client {
 	if err := g.Patch(t.Context(), parameters, writers(meddler)); err != nil {
 		t.Fatal(err)
 	}
-	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil).ClientConfig()
-	if err != nil {
-		t.Fatal(err)
-	}
-	as := rest.CopyConfig(config)
+	as := rest.CopyConfig(g.config)
 	as.Impersonate = rest.ImpersonationConfig{UserName: meddler, Groups: []string{"system:serviceaccounts", "system:authenticated"}}
 	c, err := client.New(as, client.Options{Scheme: g.Scheme()})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -38,6 +39,8 @@ const (
 // ground is a cluster on which Affineur is installed, with a policy of the tests' own.
 type ground struct {
 	client.WithWatch
+	// config is the administrator's way to the cluster.
+	config   *rest.Config
 	registry string
 }
 
@@ -62,7 +65,7 @@ var onGround = sync.OnceValues(func() (*ground, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &ground{WithWatch: c, registry: registry}
+	g := &ground{WithWatch: c, config: config, registry: registry}
 	return g, g.govern(ctx, "e2e", nil)
 })
 

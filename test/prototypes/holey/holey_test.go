@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"net"
@@ -43,7 +44,7 @@ func run(t *testing.T, hole string) (code int, output string) {
 func TestEndsReadably(t *testing.T) {
 	for hole, says := range map[string]string{
 		"crash":   "settings.yaml: no such file",
-		"unknown": "want one argument of crash, deaf, flaky, intrude, lure, reach, rooted, slow",
+		"unknown": "want one argument of crash, deaf, flaky, hear, hold, intrude, lure, reach, rooted, slow",
 	} {
 		code, output := run(t, hole)
 		if code != 1 || !strings.Contains(output, says) || strings.Count(output, "\n") != 1 {
@@ -211,5 +212,39 @@ func TestLureRedirectsAndTells(t *testing.T) {
 	}
 	if want := `{"path":"/load","credential":false}` + "\n" + `{"path":"/bait","credential":false}` + "\n"; log.String() != want {
 		t.Errorf("told %q", log.String())
+	}
+}
+
+// A stream is heard for as long as it lasts, and no longer.
+func TestHoldIsHeard(t *testing.T) {
+	server := httptest.NewServer(hearHandler())
+	defer server.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- holdOn(ctx, server.URL, "a pod") }()
+	listen := func() heard {
+		t.Helper()
+		answer, err := http.Get(server.URL + "/heard")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		var from map[string]heard
+		if err := json.NewDecoder(answer.Body).Decode(&from); err != nil {
+			t.Fatal(err)
+		}
+		return from["a pod"]
+	}
+	for listen().Beats < 3 {
+		time.Sleep(heartbeat)
+	}
+	cancel()
+	if err := <-ended; err == nil {
+		t.Error("the stream ended without a reason")
+	}
+	last := listen()
+	time.Sleep(3 * heartbeat)
+	if now := listen(); now.Streams != 1 || now.Beats > last.Beats+1 {
+		t.Errorf("after its end %+v came, %+v before", now, last)
 	}
 }

@@ -17,6 +17,8 @@ var holes = map[string]func() error{
 	"crash":   crash,
 	"deaf":    deaf,
 	"flaky":   flaky,
+	"hear":    hear,
+	"hold":    hold,
 	"intrude": intrude,
 	"lure":    lure,
 	"reach":   reach,
