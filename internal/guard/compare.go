@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// fixedParameters are those that stay as shipped. platformWriters belongs to the platform team.
+// fixedParameters are those that stay as shipped. platformWriters and pilotGateways belong to the platform team.
 var fixedParameters = []string{"cleaners", "operator", "systemWriters"}
 
 // differences says where the live guards are not what is shipped, in words; none means as shipped. Only what the

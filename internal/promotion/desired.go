@@ -68,7 +68,9 @@ func content(r record.Record, beside *record.Record, severed workload.Severance)
 		limits.Spec.Limits[0].Max = larger(limits.Spec.Limits[0].Max, other.Spec.Limits[0].Max)
 		policies = append(policies, policiesOf(*beside, severed)...)
 	}
-	objects := []client.Object{quota, limits, workload.ServiceAccount(at), workload.Service(r.Subject, at), budget(r)}
+	objects := []client.Object{
+		workload.ByHandBinding(at), quota, limits, workload.ServiceAccount(at), workload.Service(r.Subject, at), budget(r),
+	}
 	seen := map[string]bool{}
 	for _, p := range policies {
 		if !seen[p.Name] {

@@ -48,6 +48,7 @@ func (s Snapshot) furniture() []client.Object {
 	at := s.rehearsal()
 	objects := []client.Object{
 		workload.Quota(at, s.Record.Subject.Container, 0), workload.LimitRange(at), workload.ServiceAccount(at),
+		workload.ByHandBinding(at),
 	}
 	for _, policy := range workload.NetworkPolicies(at, s.Record.Subject.Container.Port) {
 		objects = append(objects, policy)

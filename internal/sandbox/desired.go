@@ -37,7 +37,7 @@ const probePolicy = "allow-probe"
 // subject it is what grants and opens something: the rest stays as the subject before left it.
 func (s Snapshot) furniture() []client.Object {
 	at := s.surroundings()
-	objects := []client.Object{workload.ServiceAccount(at)}
+	objects := []client.Object{workload.ServiceAccount(at), workload.ByHandBinding(at)}
 	for _, binding := range workload.TeamBindings(at, s.portForward()) {
 		objects = append(objects, binding)
 	}
@@ -99,7 +99,9 @@ func (s Snapshot) surplus() []client.Object {
 		}
 		return "RoleBinding"
 	}
-	wanted := map[key]bool{{"RoleBinding", workload.OperatorBinding(s.surroundings()).Name}: true}
+	wanted := map[key]bool{
+		{"RoleBinding", workload.OperatorBinding(s.surroundings()).Name}: true, {"RoleBinding", workload.ByHandBinding(s.surroundings()).Name}: true,
+	}
 	for _, policy := range s.policies() {
 		wanted[key{"NetworkPolicy", policy.Name}] = true
 	}

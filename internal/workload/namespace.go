@@ -15,7 +15,9 @@ const (
 	RoleManaged         = "affineur-managed"
 	RoleTeam            = "affineur-team"
 	RoleTeamPortForward = "affineur-team-portforward"
+	RoleByHand          = "affineur-by-hand"
 	OperatorAccount     = "affineur"
+	ByHandAccount       = "affineur-by-hand"
 )
 
 // OperatorBinding gives the operator its rights inside one managed namespace. It has them nowhere else.
@@ -32,6 +34,14 @@ func RightsIn(namespace *corev1.Namespace) *rbacv1.RoleBinding {
 		return nil
 	}
 	return OperatorBinding(Surroundings{Identity: identity, Namespace: namespace.Name, Purpose: namespace.Labels[v1alpha1.LabelPurpose]})
+}
+
+// ByHandBinding lets responders cut the namespace off by hand, and look, also while no operator runs: it stands in every
+// namespace of a prototype beforehand, and serves nobody who has no token.
+func ByHandBinding(s Surroundings) *rbacv1.RoleBinding {
+	return binding(s, RoleByHand, RoleByHand, []rbacv1.Subject{{
+		Kind: rbacv1.ServiceAccountKind, Namespace: v1alpha1.SystemNamespace, Name: ByHandAccount,
+	}})
 }
 
 // TeamBindings let the team's people look, and open a port where the policy says so.

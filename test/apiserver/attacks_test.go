@@ -106,6 +106,11 @@ func canaries() []attack {
 			s.Spec.Type = corev1.ServiceTypeNodePort
 			return s
 		})},
+		{"a way of pilots under anybody's name", "affineur-pilot-routes", "ends in the hash", op, create(func() client.Object {
+			route := pilotsRoute()
+			route.Namespace = sandbox
+			return route
+		})},
 		{"a record that can change", "affineur-records", "immutable set to true", op, create(func() client.Object { return configMap(v1alpha1.RecordsNamespace, "canary") })},
 		{"a namespace of the operator's with a name of no one's", "affineur-confine-operator", "the operator may not CREATE namespaces", op,
 			create(func() client.Object { return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "canary"}} })},

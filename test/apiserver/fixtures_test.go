@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // People and programs of the tests.
@@ -68,6 +69,7 @@ func fixtures() []client.Object {
 		// As the operator does in every namespace that it makes.
 		bound("affineur-managed", sandbox, v1alpha1.SystemNamespace, "affineur"),
 		bound("affineur-managed", production, v1alpha1.SystemNamespace, "affineur"),
+		byHandIn(sandbox), byHandIn(production),
 		// Without a controller manager, the server has no roles for these two.
 		bound("test-everything", "", "kube-system", "generic-garbage-collector"),
 		bound("test-everything", "", "kube-system", "namespace-controller"),
@@ -95,6 +97,11 @@ func bound(role, namespace, home, account string) client.Object {
 		binding.Subjects = to
 	}
 	return object
+}
+
+// byHandIn is what the operator keeps in every namespace of a prototype for responders.
+func byHandIn(namespace string) client.Object {
+	return workload.ByHandBinding(workload.Surroundings{Namespace: namespace})
 }
 
 func configMap(namespace, name string) *corev1.ConfigMap {

@@ -117,7 +117,7 @@ func TestTheOperatorWritesInManagedNamespaces(t *testing.T) {
 		&corev1.LimitRange{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "advisor"}},
 		&networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "advisor"}},
 		&policyv1.PodDisruptionBudget{ObjectMeta: metav1.ObjectMeta{Namespace: sandbox, Name: "advisor"}},
-		contents(sandbox)["a Job"], contents(sandbox)["a HorizontalPodAutoscaler"], contents(sandbox)["an HTTPRoute"],
+		contents(sandbox)["a Job"], contents(sandbox)["a HorizontalPodAutoscaler"],
 		granted("affineur-team", sandbox, teamMembership), granted("affineur-team-portforward", sandbox, teamMembership),
 		deployment(production, "advisor"), configMap(v1alpha1.GatesNamespace, "canary"),
 	} {

@@ -75,6 +75,13 @@ func TestTheOperatorIsConfined(t *testing.T) {
 			b.Subjects[0] = rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: "affineur"}
 			return b
 		}),
+		"rights by hand for others": create(func() client.Object { return granted(byHand, sandbox, "thieves") }),
+		"rights by hand for itself": create(func() client.Object { return bound(byHand, sandbox, v1alpha1.SystemNamespace, "affineur") }),
+		"rights by hand in the records": create(func() client.Object {
+			return bound(byHand, v1alpha1.RecordsNamespace, v1alpha1.SystemNamespace, byHand)
+		}),
+		"rights by hand for nobody":           merged(byHandIn(sandbox), `{"subjects":[]}`),
+		"taking the rights by hand away":      gone(byHandIn(sandbox)),
 		"a way into production":               create(func() client.Object { return contents(production)["an HTTPRoute"] }),
 		"a way into a sandbox from elsewhere": create(func() client.Object { return contents(sandbox)["a ReferenceGrant"] }),
 		"a sandbox without our label":         merged(namespace(sandbox, nil), `{"metadata":{"labels":{"app.kubernetes.io/managed-by":null}}}`),
@@ -199,7 +206,17 @@ func TestRightsOfTheOperatorAreNarrow(t *testing.T) {
 			{"delete", "admissionregistration.k8s.io", "validatingadmissionpolicybindings", "", "affineur-decisions", ""},
 		}, allowed: []ask{
 			{"get", "", "secrets", "", "x", sandbox}, {"get", "", "secrets", "", "x", v1alpha1.SystemNamespace}, {"get", "", "pods", "log", "x", v1alpha1.GatesNamespace},
-			{"bind", rbacv1.GroupName, "clusterroles", "", "affineur-team", ""}, {"impersonate", "", "serviceaccounts", "", "affineur-guard-check", v1alpha1.SystemNamespace},
+			{"bind", rbacv1.GroupName, "clusterroles", "", "affineur-team", ""}, {"bind", rbacv1.GroupName, "clusterroles", "", byHand, ""}, {"impersonate", "", "serviceaccounts", "", "affineur-guard-check", v1alpha1.SystemNamespace},
+		}},
+		"system:serviceaccount:affineur-system:affineur-by-hand": {denied: []ask{
+			{"list", "", "pods", "", "", ""}, {"list", "", "pods", "", "", team}, {"get", "", "pods", "", "x", v1alpha1.SystemNamespace}, {"delete", "", "pods", "", "x", team},
+			{"get", "", "pods", "log", "x", team}, {"list", "", "events", "", "", ""}, {"list", "apps", "deployments", "", "", ""}, {"update", "apps", "deployments", "scale", "x", team},
+			{"list", "networking.k8s.io", "networkpolicies", "", "", ""}, {"create", "networking.k8s.io", "networkpolicies", "", "", sandbox},
+			{"get", "", "secrets", "", "x", sandbox}, {"get", "", "configmaps", "", "x", sandbox}, {"create", "", "pods", "exec", "x", sandbox}, {"create", "", "pods", "portforward", "x", sandbox},
+			{"update", "apps", "deployments", "", "x", sandbox}, {"list", "affineur.dev", "emergencystops", "", "", ""}, {"get", "", "pods", "log", "x", v1alpha1.GatesNamespace},
+		}, allowed: []ask{
+			{"list", "", "namespaces", "", "", ""}, {"list", "", "pods", "", "", sandbox}, {"get", "", "pods", "log", "x", sandbox}, {"list", "", "events", "", "", sandbox},
+			{"delete", "", "pods", "", "x", sandbox}, {"delete", "networking.k8s.io", "networkpolicies", "", "x", sandbox}, {"update", "apps", "deployments", "scale", "x", sandbox},
 		}},
 		ann: {groups: []string{teamMembership}, denied: []ask{
 			{"create", "affineur.dev", "hardeningdecisions", "", "", team}, {"create", "affineur.dev", "hardeningreviews", "", "", team}, {"update", "affineur.dev", "aiprototypes", "status", "x", team},

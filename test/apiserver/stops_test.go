@@ -200,7 +200,7 @@ func TestCuttingOffByHand(t *testing.T) {
 		{"deleting the denial by hand", content, "", hand, gone(deny)},
 		{"scaling up by hand", content, "", hand, scale(3)},
 		{"the name without its token", content, "", root, gone(allow)},
-		{"a pod elsewhere", confined, "by hand", hand, gone(elsewhere)},
+		{"a pod elsewhere", confined, "by hand", root, gone(elsewhere)},
 	} {
 		refused(a)
 	}
