@@ -61,7 +61,7 @@ func (e *emergency) byHand(t *testing.T, namespace string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := exec.CommandContext(bounded(t), "bash", "-euxo", "pipefail", "-c", documented(t, "With the operator dead", namespace))
+	shell := exec.CommandContext(bounded(t), "bash", "-euo", "pipefail", "-c", documented(t, "With the operator dead", namespace))
 	shell.Env = append(os.Environ(), "KUBECONFIG="+kubeconfig, "PATH="+os.Getenv("PATH")+":"+programs)
 	said, err := shell.CombinedOutput()
 	if err != nil {
@@ -117,10 +117,11 @@ func TestCutOffByHand(t *testing.T) {
 	if err := e.operators(bounded(t), 2); err != nil {
 		t.Fatal(err)
 	}
-	e.takesEffect(t, s)
-	e.measured(t)
-	// What the stop does not mean comes back; through the gateway came nothing, not even for a moment.
+	// What the stop does not mean comes back, and the cut is measured on it; through the gateway came nothing, not even for
+	// a moment.
 	e.flows(t, e.namespaces, theIntegration)
+	e.measured(t)
+	e.takesEffect(t, s)
 	if loud := louder(cut, e.silence(t, theGateway)); loud != nil {
 		t.Errorf("the operator, back, undid what was cut by hand: %v", loud)
 	}

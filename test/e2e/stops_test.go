@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -175,16 +176,16 @@ func (e *emergency) lifted(t *testing.T, s *v1alpha1.EmergencyStop) {
 	}
 }
 
-// measured wants every namespace to carry what a probe saw of the cut.
+// measured waits until every namespace carries what a probe saw of the cut.
 func (e *emergency) measured(t *testing.T) {
 	t.Helper()
 	for _, name := range e.namespaces {
-		namespace := &corev1.Namespace{}
-		if err := e.Get(t.Context(), client.ObjectKey{Name: name}, namespace); err != nil {
-			t.Fatal(err)
-		}
-		if said := namespace.Annotations[v1alpha1.AnnotationSevered]; !regexp.MustCompile(`"severed":true`).MatchString(said) {
-			t.Errorf("severed, and of %s was measured %q", name, said)
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+		err := await.Object(bounded(t), e, namespace, func(n *corev1.Namespace) (bool, error) {
+			return strings.Contains(n.Annotations[v1alpha1.AnnotationSevered], `"severed":true`), nil
+		})
+		if err != nil {
+			t.Errorf("%v: of %s was measured %q", err, name, namespace.Annotations[v1alpha1.AnnotationSevered])
 		}
 	}
 }
