@@ -227,6 +227,23 @@ func TestEnsureAll(t *testing.T) {
 	}
 }
 
+// What can't be written keeps nothing else from being written, and each is told.
+func TestEnsureAllGoesOn(t *testing.T) {
+	s, w := newServer(t, service(theirs))
+	w.FanOut = 1
+	second := service(ours)
+	second.Name = "second"
+	got, err := w.EnsureAll(t.Context(), service(ours), second)
+	var conflict *ConflictError
+	if !errors.As(err, &conflict) || conflict.Name != "prototype" {
+		t.Errorf("the conflict is not told: %v", err)
+	}
+	if !slices.Equal(got, []Outcome{"", Created}) {
+		t.Errorf("outcomes %q", got)
+	}
+	s.must(s.Get(t.Context(), client.ObjectKeyFromObject(second), &corev1.Service{}))
+}
+
 func TestCreateOnce(t *testing.T) {
 	s, w := newServer(t)
 	for _, want := range []Outcome{Created, Unchanged} {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -99,19 +100,22 @@ type memory struct {
 // secretsFresh is how long a Secret that was written counts as unchanged without another look.
 const secretsFresh = 10 * time.Minute
 
-// EnsureAll writes objects that do not depend on each other side by side, and tells which changed.
+// EnsureAll writes objects that do not depend on each other side by side, and tells which changed. One that can't be
+// written keeps no other from being so; the errors are told together, in the order of the objects.
 func (w *Writer) EnsureAll(ctx context.Context, wanted ...client.Object) ([]Outcome, error) {
-	outcomes := make([]Outcome, len(wanted))
-	group, ctx := errgroup.WithContext(ctx)
+	outcomes, failed := make([]Outcome, len(wanted)), make([]error, len(wanted))
+	var group errgroup.Group
 	group.SetLimit(cmp.Or(w.FanOut, fanOut))
 	for i, object := range wanted {
 		group.Go(func() error {
-			outcome, err := w.Ensure(ctx, object)
-			outcomes[i] = outcome
-			return err
+			outcomes[i], failed[i] = w.Ensure(ctx, object)
+			return nil
 		})
 	}
-	return outcomes, group.Wait()
+	if err := group.Wait(); err != nil {
+		return outcomes, err
+	}
+	return outcomes, errors.Join(failed...)
 }
 
 // Ensure makes the cluster's object equal to the wanted one in everything but its status. The wanted object

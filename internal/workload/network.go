@@ -55,6 +55,20 @@ func Without(p *networkingv1.NetworkPolicy, to ...v1alpha1.Destination) *network
 	return next
 }
 
+// Closed is the policy without its ways to the destinations, or without any; nil where it has none. What is left denies:
+// a policy that opens nothing closes its pods.
+func Closed(p *networkingv1.NetworkPolicy, all bool, to []v1alpha1.Destination) *networkingv1.NetworkPolicy {
+	switch {
+	case !all:
+		return Without(p, to...)
+	case !Opens(p):
+		return nil
+	}
+	next := p.DeepCopy()
+	next.Spec.Ingress, next.Spec.Egress = nil, nil
+	return next
+}
+
 func denyAll(s Surroundings) *networkingv1.NetworkPolicy {
 	return &networkingv1.NetworkPolicy{
 		ObjectMeta: s.meta("deny-all", s.Purpose),

@@ -63,17 +63,13 @@ func Service(s subject.Subject, at Surroundings) *corev1.Service {
 // URL of the prototype inside the cluster.
 func URL(namespace string) string { return fmt.Sprintf("http://%s.%s.svc", Name, namespace) }
 
-// Deployment runs the subject. In a sandbox there is no surge, because its quota has no room for one. Where an emergency
-// stop cut something off, no pod from before may wait for its successor.
+// Deployment runs the subject. In a sandbox there is no surge, because its quota has no room for one.
 func Deployment(s subject.Subject, at Surroundings, replicas int32) *appsv1.Deployment {
 	surge, unavailable := intstr.FromInt32(0), intstr.FromInt32(1)
 	if at.Purpose == v1alpha1.PurposeProduction {
 		surge, unavailable = intstr.FromInt32(1), intstr.FromInt32(0)
 	}
-	if at.Severed.Mark != "" {
-		unavailable = intstr.FromString("100%")
-	}
-	return &appsv1.Deployment{
+	deployment := &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: at.Namespace, Name: Name, Labels: at.Identity.Labels(ComponentPrototype),
 			Annotations: map[string]string{v1alpha1.AnnotationSubject: at.SubjectDigest},
@@ -89,5 +85,20 @@ func Deployment(s subject.Subject, at Surroundings, replicas int32) *appsv1.Depl
 				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &surge, MaxUnavailable: &unavailable},
 			},
 		},
+	}
+	if at.Severed.Mark != "" {
+		CutOff(deployment, at.Severed.Mark)
+	}
+	return deployment
+}
+
+// CutOff has a Deployment make its pods anew under the mark of a cut, none waiting for its successor.
+func CutOff(d *appsv1.Deployment, mark string) {
+	if d.Spec.Template.Annotations == nil {
+		d.Spec.Template.Annotations = map[string]string{}
+	}
+	d.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] = mark
+	if rolling := d.Spec.Strategy.RollingUpdate; rolling != nil {
+		rolling.MaxUnavailable = ptr.To(intstr.FromString("100%"))
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/names"
@@ -62,6 +63,8 @@ type Severance struct {
 	All bool
 	// Gateways and Integrations by name.
 	Gateways, Integrations []string
+	// To are destinations, whatever leads there.
+	To []v1alpha1.Destination
 	// Mark is carried by pods that start after the cut; empty without one.
 	Mark string
 }
@@ -74,18 +77,29 @@ func (s Surroundings) Endpoint(integration v1alpha1.Integration) *v1alpha1.Endpo
 	return integration.Production
 }
 
-// Destinations are where the network lets the workload go, without the cluster's resolver and what is severed.
+// Destinations are where the network lets the workload go, without the cluster's resolver and what is severed. What is
+// severed under one name is not reached under another.
 func (s Surroundings) Destinations() []v1alpha1.Destination {
 	var out []v1alpha1.Destination
-	if gateway := s.Requirements.ModelGateway; gateway != nil && !slices.Contains(s.Severed.Gateways, gateway.Name) {
-		out = append(out, gateway.To)
+	severed := slices.Clone(s.Severed.To)
+	add := func(to v1alpha1.Destination, name string, names []string) {
+		if slices.Contains(names, name) {
+			severed = append(severed, to)
+			return
+		}
+		out = append(out, to)
+	}
+	if gateway := s.Requirements.ModelGateway; gateway != nil {
+		add(gateway.To, gateway.Name, s.Severed.Gateways)
 	}
 	for _, integration := range s.Requirements.Integrations {
-		if endpoint := s.Endpoint(integration); endpoint != nil && !slices.Contains(s.Severed.Integrations, integration.Name) {
-			out = append(out, endpoint.To)
+		if endpoint := s.Endpoint(integration); endpoint != nil {
+			add(endpoint.To, integration.Name, s.Severed.Integrations)
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(to v1alpha1.Destination) bool {
+		return slices.ContainsFunc(severed, func(cut v1alpha1.Destination) bool { return equality.Semantic.DeepEqual(to, cut) })
+	})
 }
 
 // IntegrationSecret is the name of the Secret with an integration's credential and certificate authority.
