@@ -26,8 +26,10 @@ func buildCommand(ctx context.Context, l layout.Layout, args *arguments) error {
 	case "":
 	case "envtest":
 		components = build.EnvTest()
+	case "gateway":
+		components = build.Gateway()
 	default:
-		return fmt.Errorf("build only %q: there is envtest", args.only)
+		return fmt.Errorf("build only %q: there are envtest and gateway", args.only)
 	}
 	return locked(l, func(cluster.Cluster) error {
 		return build.Builder{Layout: l, Out: os.Stdout}.Ensure(ctx, components)

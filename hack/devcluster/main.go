@@ -79,7 +79,7 @@ func parse(name string, args []string) (*arguments, string, error) {
 	parsed := &arguments{}
 	switch name {
 	case "build":
-		flags.StringVar(&parsed.only, "only", "", "envtest: etcd, kube-apiserver and kubectl")
+		flags.StringVar(&parsed.only, "only", "", "envtest: etcd, kube-apiserver and kubectl; gateway: Traefik")
 	case "up":
 		flags.StringVar(&parsed.netpol, "netpol", "", "what NetworkPolicies do: on, off or ingress; as it is, or on when the cluster is down")
 	case "down":

@@ -10,6 +10,7 @@ import (
 const (
 	kubernetesVersion = "v1.36.3"
 	containerdVersion = "2.3.7"
+	traefikVersion    = "v3.6.12"
 )
 
 // Component is one program to build.
@@ -49,6 +50,15 @@ func EnvTest() []Component {
 		kubernetes("kube-apiserver"),
 		kubernetes("kubectl"),
 	}
+}
+
+// Gateway lists what the end-to-end tests need of a Gateway API. No cluster needs it to start.
+func Gateway() []Component {
+	const version = "github.com/traefik/traefik/v3/pkg/version"
+	return []Component{{
+		Name: "traefik", Module: "build/traefik", Package: "github.com/traefik/traefik/v3/cmd/traefik",
+		LDFlags: stripped + " -X " + version + ".Version=" + traefikVersion,
+	}}
 }
 
 const stripped = "-s -w"
