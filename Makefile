@@ -81,6 +81,7 @@ test-attacks: ## Make every attack of the threat model on sandboxes, on the deve
 test-e2e: ## Play the story, the attacks and the end-to-end tests on the development cluster.
 	./hack/demo.sh
 	./hack/attacks.sh
+	./hack/gateway.sh
 	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 6 -timeout 20m ./test/e2e/...
 	./hack/unenforced.sh
 

@@ -16,7 +16,7 @@ import (
 
 const usage = `usage: devcluster COMMAND [--root=REPOSITORY]
 
-  build [--only=envtest]            build the cluster's programs, or only those of an API server for tests
+  build [--only=envtest|gateway]    build the cluster's programs, or only those of an API server or a gateway for tests
   up [--netpol=on|off|ingress]      build, start and wait; without effect on what is up already
   down [--purge]                    stop and remove everything; with --purge the built programs too
   status                            tell what runs

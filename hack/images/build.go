@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,7 +65,18 @@ func (c invocation) packages() []string {
 // build compiles the programs of the images for one architecture and returns their paths by image.
 func (b builder) build(ctx context.Context, chosen []spec, arch string) (map[string]string, error) {
 	paths := map[string]string{}
-	for i, call := range invocations(chosen) {
+	var sources []spec
+	for _, s := range chosen {
+		if s.built == "" {
+			sources = append(sources, s)
+		} else if err := b.take(s, arch, paths); err != nil {
+			return nil, err
+		}
+	}
+	if len(sources) == 0 {
+		return paths, nil
+	}
+	for i, call := range invocations(sources) {
 		start := time.Now()
 		folder := filepath.Join(b.dir, arch, strconv.Itoa(i))
 		if err := b.compile(ctx, call, arch, folder); err != nil {
@@ -75,6 +88,20 @@ func (b builder) build(ctx context.Context, chosen []spec, arch string) (map[str
 		fmt.Fprintf(b.log, "built for linux/%s in %s: %s\n", arch, time.Since(start).Round(100*time.Millisecond), strings.Join(call.packages(), " "))
 	}
 	return paths, nil
+}
+
+// take links to a program that is built, for this machine's architecture and no other.
+func (b builder) take(s spec, arch string, paths map[string]string) error {
+	if arch != runtime.GOARCH {
+		return fmt.Errorf("%s: %s is built for %s", s.name, s.built, runtime.GOARCH)
+	}
+	program, err := filepath.Abs(s.built)
+	if err != nil {
+		return err
+	}
+	folder := filepath.Join(b.dir, arch, "built")
+	paths[s.name] = filepath.Join(folder, s.program())
+	return errors.Join(os.MkdirAll(folder, 0o755), os.Symlink(program, paths[s.name]))
 }
 
 func (b builder) compile(ctx context.Context, call invocation, arch, folder string) error {

@@ -53,7 +53,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	flags.StringVar(&o.pushTo, "push-to", "", "`HOST:PORT` to push to, when it is not the one of --registry")
 	flags.StringVar(&o.ca, "ca", "", "`FILE` with the certificate authority of the registry; the system's by default")
 	flags.BoolVar(&o.insecure, "insecure", false, "allow plain HTTP")
-	flags.StringVar(&o.only, "only", "", "`NAMES` of images, separated by commas, * matches; by default all: "+strings.Join(names(specs), ", "))
+	flags.StringVar(&o.only, "only", "", "`NAMES` of images, separated by commas, * matches; by default all that a demo needs, of: "+strings.Join(names(specs), ", "))
 	flags.StringVar(&o.version, "version", "dev", "`VERSION` of the operator and the gate runner")
 	flags.StringVar(&o.output, "output", "", "`FILE` for {name: {image, digest}}; none by default")
 	flags.StringVar(&o.platforms, "platform", "linux/amd64", "`PLATFORMS`, separated by commas")

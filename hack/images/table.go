@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 	"slices"
@@ -19,12 +20,16 @@ type spec struct {
 	pkg string
 	// revision is linked into the program as main.revision, so that two revisions differ.
 	revision string
+	// built is where the program of another project is, built already, instead of pkg.
+	built string
+	// apart images are made only where they are asked for by name.
+	apart bool
 	// args are the image's default arguments.
 	args []string
 }
 
 // program is the name of the binary, in the build's folder and in the image.
-func (s spec) program() string { return path.Base(s.pkg) }
+func (s spec) program() string { return path.Base(cmp.Or(s.built, s.pkg)) }
 
 // specs are all images of the project.
 var specs = []spec{
@@ -38,6 +43,9 @@ var specs = []spec{
 	{name: "lms", repository: "lms/lms", tag: "1", pkg: "test/prototypes/lms"},
 	{name: "caller", repository: "clients/caller", tag: "1", pkg: "test/prototypes/caller"},
 
+	{name: "gateway", repository: "gateways/traefik", tag: "3.6.12", built: ".cluster/bin/traefik", apart: true},
+	{name: "sign-in", repository: "gateways/sign-in", tag: "1", pkg: "test/prototypes/sign-in", apart: true},
+
 	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"), holey("intrude"), holey("lure"),
 	holey("hold"), holey("hear"),
 }
@@ -47,10 +55,10 @@ func holey(hole string) spec {
 }
 
 // choose returns the images whose names match the patterns (as of path.Match, separated by commas), in
-// the order of the table; no patterns mean all of them.
+// the order of the table; no patterns mean all of them but those apart.
 func choose(all []spec, only string) ([]spec, error) {
 	if only == "" {
-		return all, nil
+		return slices.DeleteFunc(slices.Clone(all), func(s spec) bool { return s.apart }), nil
 	}
 	patterns := strings.Split(only, ",")
 	used := map[string]bool{}

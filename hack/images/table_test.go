@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,7 @@ func TestChoose(t *testing.T) {
 	for only, want := range map[string][]string{
 		"lms":                      {"lms"},
 		"lms,operator":             {"operator", "lms"},
+		"gateway,lms":              {"lms", "gateway"},
 		"churn-*":                  {"churn-advisor-1.4", "churn-advisor-1.5"},
 		"churn-*,churn-advisor-1?": nil,
 		"holey":                    nil,
@@ -29,8 +32,8 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q: %v (-want +got):\n%s", only, err, diff)
 		}
 	}
-	if chosen, err := choose(specs, ""); err != nil || len(chosen) != len(specs) {
-		t.Errorf("all: %d of %d, %v", len(chosen), len(specs), err)
+	if chosen, err := choose(specs, ""); err != nil || len(chosen) != len(specs)-2 || slices.ContainsFunc(chosen, func(s spec) bool { return s.apart }) {
+		t.Errorf("all but those apart: %d of %d, %v", len(chosen), len(specs), err)
 	}
 }
 
@@ -42,8 +45,11 @@ func TestTableIsSound(t *testing.T) {
 		} else {
 			seenNames[s.name], seenTags[tag] = true, true
 		}
-		if strings.HasPrefix(s.pkg, "cmd/") {
-			continue // programs of the project itself, not samples: another folder's business
+		if (s.pkg == "") == (s.built == "") {
+			t.Errorf("%s: want a package or a built program", s.name)
+		}
+		if strings.HasPrefix(s.pkg, "cmd/") || s.built != "" {
+			continue // programs of the project itself, not samples: another folder's business; so are built ones
 		}
 		if _, err := os.Stat(filepath.Join("../..", s.pkg, "main.go")); err != nil {
 			t.Errorf("%s: %v", s.name, err)
@@ -137,5 +143,29 @@ func TestReferences(t *testing.T) {
 	}
 	if _, err := references("registry.example.org", "v 1", specs[:1]); err == nil {
 		t.Error("a version that is no tag is no error")
+	}
+}
+
+// What another program's builder made is taken as it is; what is not there, or is for another machine, is an error.
+func TestBuiltProgramsAreTaken(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "program")
+	if err := os.WriteFile(program, []byte("built elsewhere"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		built, arch string
+		ok          bool
+	}{
+		"there": {program, runtime.GOARCH, true}, "another machine's": {program, "other", false}, "not there": {program + "-not", runtime.GOARCH, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			paths, err := builder{dir: t.TempDir(), log: io.Discard}.build(t.Context(), []spec{{name: "a", built: tc.built}}, tc.arch)
+			if err == nil {
+				_, err = layers{}.of(paths["a"])
+			}
+			if (err == nil) != tc.ok {
+				t.Error(err)
+			}
+		})
 	}
 }

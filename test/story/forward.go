@@ -3,17 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/portforward"
-	"k8s.io/client-go/transport/spdy"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/workload"
+	"github.com/affineur/affineur/test/story/forward"
 )
 
 // forward opens a port to a prototype's pod, as kubectl port-forward does for the person, and returns its address here.
@@ -30,36 +26,10 @@ func (s *stage) forward(ctx context.Context, who *actor, namespace, container st
 			port = c.Ports[0].ContainerPort
 		}
 	}
-	clientset, err := kubernetes.NewForConfig(who.config)
+	local, stop, err := forward.To(ctx, who.config, client.ObjectKeyFromObject(&pod), port)
 	if err != nil {
-		return "", nil, err
-	}
-	transport, upgrader, err := spdy.RoundTripperFor(who.config)
-	if err != nil {
-		return "", nil, err
-	}
-	address := clientset.CoreV1().RESTClient().Post().Namespace(namespace).Resource("pods").Name(pod.Name).SubResource("portforward").URL()
-	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, address)
-	stop, ready := make(chan struct{}), make(chan struct{})
-	forwarder, err := portforward.New(dialer, []string{fmt.Sprintf("0:%d", port)}, stop, ready, io.Discard, io.Discard)
-	if err != nil {
-		return "", nil, err
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- forwarder.ForwardPorts() }()
-	select {
-	case <-ready:
-	case err := <-failed:
-		return "", nil, fmt.Errorf("forward a port to %s/%s as %s: %w", namespace, pod.Name, who, err)
-	case <-ctx.Done():
-		close(stop)
-		return "", nil, context.Cause(ctx)
-	}
-	ports, err := forwarder.GetPorts()
-	if err != nil {
-		close(stop)
-		return "", nil, err
+		return "", nil, fmt.Errorf("as %s: %w", who, err)
 	}
 	s.out.say("%s forwarded a port to %s/%s", who, namespace, pod.Name)
-	return fmt.Sprintf("http://127.0.0.1:%d", ports[0].Local), func() { close(stop) }, nil
+	return "http://" + local, stop, nil
 }

@@ -25,8 +25,8 @@ import (
 	"github.com/affineur/affineur/internal/review"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/sandbox"
-	"github.com/affineur/affineur/internal/workload"
 	"github.com/affineur/affineur/internal/stop"
+	"github.com/affineur/affineur/internal/workload"
 	"github.com/affineur/affineur/test/lifecycle/informer"
 	"github.com/affineur/affineur/test/lifecycle/server"
 )
