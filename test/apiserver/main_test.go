@@ -71,7 +71,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	environment := &envtest.Environment{
 		BinaryAssetsDirectory:    assets,
-		CRDDirectoryPaths:        []string{filepath.Join(root, "config", "crd"), filepath.Join(gateway, "gateway.networking.k8s.io_httproutes.yaml"), filepath.Join(gateway, "gateway.networking.k8s.io_referencegrants.yaml")},
+		CRDDirectoryPaths:        append(gateway, filepath.Join(root, "config", "crd")),
 		ErrorIfCRDPathMissing:    true,
 		ControlPlaneStartTimeout: time.Minute,
 	}
@@ -118,10 +118,14 @@ func assets() (string, error) {
 	return filepath.Abs(folder)
 }
 
-// gatewayCRDs are the Gateway API's of the module that the operator is built with.
-func gatewayCRDs() (string, error) {
+// gatewayCRDs are those of the Gateway API that the tests use, of the module that the operator is built with.
+func gatewayCRDs() ([]string, error) {
 	folder, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
-	return filepath.Join(strings.TrimSpace(string(folder)), "config", "crd", "standard"), err
+	var files []string
+	for _, kind := range []string{"gatewayclasses", "gateways", "httproutes", "referencegrants"} {
+		files = append(files, filepath.Join(strings.TrimSpace(string(folder)), "config", "crd", "standard", gatewayv1.GroupName+"_"+kind+".yaml"))
+	}
+	return files, err
 }
 
 // install does what a platform team does: namespaces, roles, guards, in the order of an installation manifest.

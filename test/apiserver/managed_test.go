@@ -126,6 +126,19 @@ func TestTheOperatorWritesInManagedNamespaces(t *testing.T) {
 	}
 }
 
+// What belongs to no namespace is nobody's business here, also of a kind whose group is guarded: whoever runs a gateway
+// makes its class, and its controller writes there too.
+func TestTheClusterHasItsGatewayClasses(t *testing.T) {
+	class := &gatewayv1.GatewayClass{ObjectMeta: metav1.ObjectMeta{Name: "people"}, Spec: gatewayv1.GatewayClassSpec{ControllerName: "gateway.example.org/controller"}}
+	platform := as("platform-lead", administrators)
+	must(t, platform.Create(t.Context(), class))
+	class.Finalizers = []string{"gateway.example.org/in-use"}
+	must(t, platform.Update(t.Context(), class))
+	class.Finalizers = nil
+	must(t, platform.Update(t.Context(), class))
+	must(t, platform.Delete(t.Context(), class))
+}
+
 // The record is the operator's to write once: it may neither rewrite nor remove it.
 func TestTheOperatorWritesTheRecordOnce(t *testing.T) {
 	op := as(operator)
