@@ -341,6 +341,8 @@ const (
 	ReasonApprovalRevoked = "ApprovalRevoked"
 	// ReasonGuardsNotInPlace means that nothing is promoted until the admission policies are in place.
 	ReasonGuardsNotInPlace = "GuardsNotInPlace"
+	// ReasonNotReadable means that something that a promotion rests on can't be read: what serves is left as it is.
+	ReasonNotReadable = "NotReadable"
 	// ReasonNotApproved means that gates or decisions, computed anew, do not allow it.
 	ReasonNotApproved = "NotApproved"
 	// ReasonAnotherUnderWay means that the revision before has to serve, or to be rolled back, first.

@@ -31,6 +31,8 @@ type Outcome struct {
 	Orphaned bool
 	// Blocked is what was in the way of the plan.
 	Blocked *Blocker
+	// Cut means that something was cut off now that was open, or ran.
+	Cut bool
 	// Again is after which time to go on; 0 for when something changes.
 	Again time.Duration
 }
@@ -38,27 +40,38 @@ type Outcome struct {
 // errLater ends a pass that goes on after Outcome.Again.
 var errLater = errors.New("later")
 
-// act carries out a plan, action by action, and stops at the first that can't be done.
+// act carries out a plan, action by action, and stops at the first that can't be done, but for what halts. Where a cut
+// changed something, the rest is for the next pass, which sees what is there now.
 func (c *Controller) act(ctx context.Context, s Snapshot, p Plan) (Outcome, error) {
 	o := Outcome{Memory: s.memory()}
+	var failed []error
+	ended := false
 	for _, action := range p.Actions {
+		if ended && !action.safer() {
+			continue
+		}
+		if o.Cut && !action.cuts() {
+			o.Again = retryConflict
+			break
+		}
 		if err := c.one(ctx, s, action, &o); err != nil {
-			return c.hindered(o, action, err)
+			ended = true
+			failed = append(failed, c.hindered(&o, action, err))
 		}
 	}
-	return o, nil
+	return o, errors.Join(failed...)
 }
 
 // hindered tells what has to be ended by somebody from what just takes another try.
-func (c *Controller) hindered(o Outcome, a Action, err error) (Outcome, error) {
+func (c *Controller) hindered(o *Outcome, a Action, err error) error {
 	var conflict *apply.ConflictError
 	switch {
 	case errors.Is(err, errLater):
-		return o, nil
+		return nil
 	case errors.As(err, &conflict):
 		o.Again = lookAgain
 		o.Blocked = &Blocker{v1alpha1.ReasonObjectConflict, evidence.Clean(conflict.Error()+". Whoever made it has to delete it.", maxMessage)}
-		return o, nil
+		return nil
 	case apierrors.IsInvalid(err) || apierrors.IsForbidden(err):
 		reason := v1alpha1.ReasonPreparingProduction
 		if a.Kind == Release {
@@ -66,7 +79,7 @@ func (c *Controller) hindered(o Outcome, a Action, err error) (Outcome, error) {
 		}
 		o.Blocked = &Blocker{reason, evidence.Clean("The cluster refuses it: "+err.Error(), maxMessage)}
 	}
-	return o, fmt.Errorf("%s: %w", a.Kind, err)
+	return fmt.Errorf("%s: %w", a.Kind, err)
 }
 
 func (c *Controller) one(ctx context.Context, s Snapshot, a Action, o *Outcome) error {
@@ -85,10 +98,12 @@ func (c *Controller) one(ctx context.Context, s Snapshot, a Action, o *Outcome) 
 		return nil
 	case Stop:
 		return c.destination.Stop(ctx, s.Name, uid)
-	case Replace:
-		return c.destination.Replace(ctx, s.Name, uid, s.effects().Mark())
-	case Shut:
-		return c.destination.Shut(ctx, s.Name, uid)
+	case Sever:
+		return c.sever(ctx, s, o)
+	case Replace, Halt:
+		changed, err := c.destination.Replace(ctx, s.Name, uid, s.effects().Mark(), a.Kind == Halt)
+		o.Cut = o.Cut || changed
+		return err
 	case Prune:
 		return c.destination.Prune(ctx, s.Name, uid, reviewOfRecord(a.Record))
 	case Teardown:
@@ -96,6 +111,22 @@ func (c *Controller) one(ctx context.Context, s Snapshot, a Action, o *Outcome) 
 		return err
 	}
 	return fmt.Errorf("unknown action %q", a.Kind)
+}
+
+// sever needs the operator's rights in the namespace. Where they are not there it tries all the same.
+func (c *Controller) sever(ctx context.Context, s Snapshot, o *Outcome) error {
+	var rights error
+	granted := apply.Unchanged
+	if s.Identity != nil {
+		granted, rights = c.destination.EnsureRights(ctx, *s.Identity)
+	}
+	changed, err := c.destination.Sever(ctx, s.Name, s.Place.UID, s.effects().Cut, s.severed())
+	o.Cut = o.Cut || changed
+	if granted == apply.Created && apierrors.IsForbidden(err) {
+		o.Again = rightsSettle
+		return errLater
+	}
+	return errors.Join(rights, err)
 }
 
 // prepare writes the namespace first, the operator's rights in it next and everything else side by side.
@@ -124,7 +155,7 @@ func (c *Controller) prepare(ctx context.Context, s Snapshot, a Action, o *Outco
 	}
 	// What makes room for the next record is no drift of the one that serves, nor is what a stop, or its end, changes.
 	expected := a.Record != s.memory().Record || s.Place.Rollout.CutOff != s.effects().Mark()
-	return c.ensure(ctx, s, o, expected, content(*r, s.record(a.Beside), s.effects().Severance())...)
+	return c.ensure(ctx, s, o, expected, content(*r, s.record(a.Beside), s.severance())...)
 }
 
 // release writes the record's Secrets, then what runs with them.
@@ -145,7 +176,7 @@ func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outco
 		wanted = 0
 	}
 	turned := s.Place.Rollout.Exists && s.Place.Rollout.CutOff != e.Mark()
-	err := c.ensure(ctx, s, o, rotated || turned, deployment(*r, digest, e.Severance(), wanted))
+	err := c.ensure(ctx, s, o, rotated || turned, deployment(*r, digest, s.severance(), wanted))
 	if err != nil {
 		return err
 	}
@@ -154,7 +185,7 @@ func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outco
 		return err
 	}
 	if made != nil {
-		c.lookedAt(s.Name, c.now())
+		c.lookedAt(s, c.now())
 	}
 	return nil
 }

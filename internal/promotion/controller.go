@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,7 +94,7 @@ func (c *Controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return result(plan, outcome, now, acted)
 	}
 	reported := c.report(ctx, s, plan, outcome, now)
-	return result(plan, outcome, now, errors.Join(acted, reported))
+	return result(plan, outcome, now, errors.Join(acted, reported, s.Failed))
 }
 
 // result tells a retry from a wait. Two writers that met are no error, just a moment too early.
@@ -142,9 +143,12 @@ func (c *Controller) write(ctx context.Context, v View) error {
 	return client.IgnoreNotFound(err)
 }
 
+// alarming are reasons of which people are warned, whatever the step.
+var alarming = []string{v1alpha1.ReasonGuardsNotInPlace, v1alpha1.ReasonEmergencyStop, v1alpha1.ReasonNotReadable}
+
 func (c *Controller) announce(ctx context.Context, v View) {
 	kind := corev1.EventTypeNormal
-	if v.Promotion.Step == v1alpha1.StepRolledBack || v.Promotion.Reason == v1alpha1.ReasonGuardsNotInPlace || v.Promotion.Reason == v1alpha1.ReasonEmergencyStop {
+	if v.Promotion.Step == v1alpha1.StepRolledBack || slices.Contains(alarming, v.Promotion.Reason) {
 		kind = corev1.EventTypeWarning
 	}
 	// That it serves ends an open review, and the end of a review is told by whoever ends it: one event for one thing.

@@ -39,9 +39,19 @@ const (
 // record and the review says so, or when the record soaked before. Remember is the last action, so that a kill
 // between any two of them leaves a state that the next pass understands. What soaked is kept as it is whatever
 // becomes of the review, the policy or the prototype, until the team retires it.
+//
+// Before all of that comes what emergency stops want, also where not everything could be read; then it is all that is done.
 func Decide(s Snapshot, now time.Time) Plan {
+	p := decide(s, now)
+	p.Actions = append(s.cut(), p.Actions...)
+	return p
+}
+
+func decide(s Snapshot, now time.Time) Plan {
 	m := s.memory()
 	switch {
+	case s.Failed != nil:
+		return unread(s, now)
 	case s.Place.Foreign:
 		return waits(s, Blocker{v1alpha1.ReasonNamespaceConflict, fmt.Sprintf(
 			"Namespace %s exists and is not this prototype's. Whoever made it has to delete it.", s.Name)}, time.Time{})

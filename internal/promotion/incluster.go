@@ -2,11 +2,13 @@ package promotion
 
 import (
 	"context"
+	"errors"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -14,6 +16,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -34,17 +37,8 @@ func (c *InCluster) Observe(ctx context.Context, name string) (Place, error) {
 	if err := c.Client.Get(ctx, client.ObjectKey{Name: name}, &namespace); err != nil {
 		return Place{}, client.IgnoreNotFound(err)
 	}
-	place := Place{
-		Exists: true, Terminating: !namespace.DeletionTimestamp.IsZero(),
-		Foreign:    namespace.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy || namespace.Labels[v1alpha1.LabelPurpose] != v1alpha1.PurposeProduction,
-		UID:        namespace.Labels[v1alpha1.LabelPrototypeUID],
-		OrphanMark: namespace.Labels[v1alpha1.LabelOrphaned],
-		Retire:     namespace.Annotations[v1alpha1.AnnotationRetire] == "true",
-		Reach:      namespace.Annotations[v1alpha1.AnnotationReach],
-		Memory:     recall(&namespace),
-	}
+	place := placeOf(&namespace)
 	if place.Foreign {
-		place.Memory = Memory{}
 		return place, nil
 	}
 	rollout, err := c.rollout(ctx, c.Client, name, place.UID)
@@ -53,8 +47,31 @@ func (c *InCluster) Observe(ctx context.Context, name string) (Place, error) {
 		// what runs must not be taken for absent.
 		rollout, err = c.rollout(ctx, c.Live, name, place.UID)
 	}
-	place.Rollout = rollout
+	place.Rollout, place.Blind = rollout, err != nil
 	return place, err
+}
+
+// placeOf is what a namespace says of itself.
+func placeOf(namespace *corev1.Namespace) Place {
+	place := Place{
+		Exists: true, Terminating: !namespace.DeletionTimestamp.IsZero(), Made: namespace.UID,
+		Foreign:    namespace.Labels[v1alpha1.LabelManagedBy] != v1alpha1.ManagedBy || namespace.Labels[v1alpha1.LabelPurpose] != v1alpha1.PurposeProduction,
+		UID:        namespace.Labels[v1alpha1.LabelPrototypeUID],
+		OrphanMark: namespace.Labels[v1alpha1.LabelOrphaned],
+		Retire:     namespace.Annotations[v1alpha1.AnnotationRetire] == "true",
+		Reach:      namespace.Annotations[v1alpha1.AnnotationReach],
+	}
+	if place.Foreign {
+		return place
+	}
+	place.Memory = recall(namespace)
+	if identity, whole := names.FromLabels(namespace.Labels); whole {
+		place.Whose = &identity
+	}
+	if said, told := stop.Said(namespace.Annotations); told {
+		place.Said = &said
+	}
+	return place
 }
 
 // rollout is what runs, with the Deployment from the given reader.
@@ -110,48 +127,64 @@ func (c *InCluster) Stop(ctx context.Context, name, prototypeUID string) error {
 	return nil
 }
 
-// Replace implements Destination.
-func (c *InCluster) Replace(ctx context.Context, name, prototypeUID, mark string) error {
+// Sever implements Destination. Every policy is tried, whatever becomes of the others.
+func (c *InCluster) Sever(ctx context.Context, name, prototypeUID string, all bool, to []v1alpha1.Destination) (bool, error) {
+	var policies networkingv1.NetworkPolicyList
+	if err := c.Client.List(ctx, &policies, client.InNamespace(name), client.MatchingLabels{v1alpha1.LabelPrototypeUID: prototypeUID}); err != nil {
+		return false, err
+	}
+	changed := false
+	var failed []error
+	for i := range policies.Items {
+		closed := workload.Closed(&policies.Items[i], all, to)
+		if closed == nil || !closed.DeletionTimestamp.IsZero() {
+			continue
+		}
+		changed = true
+		failed = append(failed, client.IgnoreNotFound(c.Writer.Put(ctx, closed)))
+	}
+	return changed, errors.Join(failed...)
+}
+
+// Replace implements Destination. What makes pods comes first: it would make others like those that go.
+func (c *InCluster) Replace(ctx context.Context, name, prototypeUID, mark string, halted bool) (bool, error) {
+	changed, err := c.mark(ctx, name, prototypeUID, mark, halted)
+	if err != nil {
+		return changed, err
+	}
 	var pods corev1.PodList
 	selector := client.MatchingLabels(workload.Selector(names.Identity{UID: prototypeUID}))
 	if err := c.Client.List(ctx, &pods, client.InNamespace(name), selector); err != nil {
-		return err
+		return changed, err
 	}
+	var failed []error
 	for i := range pods.Items {
 		pod := &pods.Items[i]
 		if pod.Labels[v1alpha1.LabelGate] != "" || pod.Annotations[v1alpha1.AnnotationCutOff] == mark || hurried(pod) {
 			continue
 		}
 		err := c.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(hurry))
-		if client.IgnoreNotFound(err) != nil {
-			return err
-		}
+		failed = append(failed, client.IgnoreNotFound(err))
 	}
-	return nil
+	return changed, errors.Join(failed...)
 }
 
-// Shut implements Destination. The rules go first, then the pods.
-func (c *InCluster) Shut(ctx context.Context, name, prototypeUID string) error {
-	var policies networkingv1.NetworkPolicyList
-	if err := c.Client.List(ctx, &policies, client.InNamespace(name), client.MatchingLabels{v1alpha1.LabelPrototypeUID: prototypeUID}); err != nil {
-		return err
-	}
-	for i := range policies.Items {
-		if !workload.Opens(&policies.Items[i]) {
-			continue
-		}
-		if err := c.Writer.Remove(ctx, &policies.Items[i]); err != nil {
-			return err
-		}
-	}
+// mark has the Deployment, as it is, make its pods anew under a mark, or make none.
+func (c *InCluster) mark(ctx context.Context, name, prototypeUID, mark string, halted bool) (bool, error) {
 	var live appsv1.Deployment
 	err := c.Client.Get(ctx, client.ObjectKey{Namespace: name, Name: workload.Name}, &live)
-	if err != nil || live.Labels[v1alpha1.LabelPrototypeUID] != prototypeUID || ptr.Deref(live.Spec.Replicas, 1) == 0 {
-		return client.IgnoreNotFound(err)
+	if err != nil || live.Labels[v1alpha1.LabelPrototypeUID] != prototypeUID {
+		return false, client.IgnoreNotFound(err)
 	}
-	stopped := live.DeepCopy()
-	stopped.Spec.Replicas = ptr.To[int32](0)
-	return client.IgnoreNotFound(c.Client.Update(ctx, stopped))
+	marked := live.DeepCopy()
+	workload.CutOff(marked, mark)
+	if halted {
+		marked.Spec.Replicas = ptr.To[int32](0)
+	}
+	if equality.Semantic.DeepEqual(marked.Spec, live.Spec) {
+		return false, nil
+	}
+	return true, client.IgnoreNotFound(c.Writer.Put(ctx, marked))
 }
 
 // Prune implements Destination. Secrets are in no cache, and their metadata is all that is needed.

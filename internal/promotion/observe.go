@@ -16,6 +16,7 @@ import (
 	nodev1 "k8s.io/api/node/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -54,43 +55,58 @@ type observer struct {
 type known struct {
 	// records that were read and verified. They never change, so that a pass without news makes no request.
 	records map[string]record.Record
-	// looked is when the credentials were last read.
-	looked time.Time
+	// looked is when the credentials were last read, for the namespace lookedIn: another one of its name has none of them.
+	looked   time.Time
+	lookedIn types.UID
+	// failing is since when not everything can be read; the zero time while it can.
+	failing time.Time
 }
 
-// observe fills the snapshot of one production namespace.
+// observe fills the snapshot of one production namespace. Without the namespace and the stops nothing can be done; what
+// else can't be read must not keep a stop waiting.
 func (o *observer) observe(ctx context.Context, name string, now time.Time) (Snapshot, error) {
 	s := Snapshot{Name: name}
-	var err error
-	if s.Place, err = o.destination.Observe(ctx, name); err != nil {
-		return s, fmt.Errorf("production %s: %w", name, err)
-	}
-	if s.Reviews, err = o.reviews(ctx, name); err != nil {
-		return s, err
-	}
-	m := s.memory()
-	if s.Current, err = o.remembered(ctx, s, m.Record, m.Digest); err != nil {
-		return s, err
-	}
-	if s.Beside, err = o.remembered(ctx, s, m.beside(), ""); err != nil {
-		return s, err
-	}
-	if err := o.prototype(ctx, &s); err != nil {
-		return s, err
+	var unread error
+	if s.Place, unread = o.destination.Observe(ctx, name); unread != nil && !s.Place.Blind {
+		return s, fmt.Errorf("production %s: %w", name, unread)
 	}
 	if err := o.stops(ctx, &s); err != nil {
 		return s, err
 	}
+	s.Failed = errors.Join(unread, o.whose(ctx, &s))
+	if s.Failed == nil {
+		s.Failed = o.rest(ctx, &s, now)
+	}
+	s.FailedSince = o.failing(s, now)
+	return s, nil
+}
+
+// whose it is and what is to run there: what stops are matched against. Each is read whatever becomes of the others.
+func (o *observer) whose(ctx context.Context, s *Snapshot) error {
+	s.Identity = s.Place.Whose
+	m := s.memory()
+	var reviews, current, beside error
+	s.Reviews, reviews = o.reviews(ctx, s.Name)
+	s.Current, current = o.remembered(ctx, *s, m.Record, m.Digest)
+	s.Beside, beside = o.remembered(ctx, *s, m.beside(), "")
+	prototype := o.prototype(ctx, s)
+	team := o.team(ctx, s)
+	s.TeamUnread = team != nil
 	s.Place.Foreign = s.Place.Foreign || (s.Place.Exists && s.Identity != nil && s.Place.UID != s.Identity.UID)
-	s.Candidate = newest(s)
-	if err := o.judge(ctx, &s, now); err != nil {
-		return s, err
+	s.Candidate = newest(*s)
+	return errors.Join(reviews, current, beside, prototype, team)
+}
+
+// rest is what is needed to promote, and to keep what serves.
+func (o *observer) rest(ctx context.Context, s *Snapshot, now time.Time) error {
+	if err := o.judge(ctx, s, now); err != nil {
+		return err
 	}
-	if err := o.standing(ctx, &s, now); err != nil {
-		return s, err
+	if err := o.standing(ctx, s, now); err != nil {
+		return err
 	}
-	o.forget(s)
-	return s, o.credentials(ctx, &s, now)
+	o.forget(*s)
+	return o.credentials(ctx, s, now)
 }
 
 // of is what is known of a namespace. The mutex is held.
@@ -102,6 +118,22 @@ func (o *observer) of(production string) *known {
 		o.known[production] = &known{records: map[string]record.Record{}}
 	}
 	return o.known[production]
+}
+
+// failing is since when not everything can be read.
+func (o *observer) failing(s Snapshot, now time.Time) time.Time {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	switch k := o.known[s.Name]; {
+	case s.Failed != nil && (k == nil || k.failing.IsZero()):
+		o.of(s.Name).failing = now
+	case s.Failed == nil && k != nil:
+		k.failing = time.Time{}
+	}
+	if s.Failed == nil {
+		return time.Time{}
+	}
+	return o.known[s.Name].failing
 }
 
 // forget drops what the snapshot does not use.
@@ -158,20 +190,27 @@ func (o *observer) prototype(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
-// stops are all emergency stops, and the team that they may name.
+// stops are all emergency stops.
 func (o *observer) stops(ctx context.Context, s *Snapshot) error {
 	var list v1alpha1.EmergencyStopList
 	if err := o.client.List(ctx, &list); err != nil {
 		return fmt.Errorf("emergency stops: %w", err)
 	}
 	s.Stops = list.Items
+	return nil
+}
+
+// team that the prototype's namespace names.
+func (o *observer) team(ctx context.Context, s *Snapshot) error {
 	if s.Identity == nil {
 		return nil
 	}
 	var team corev1.Namespace
-	err := o.client.Get(ctx, client.ObjectKey{Name: s.Identity.Namespace}, &team)
+	if err := o.client.Get(ctx, client.ObjectKey{Name: s.Identity.Namespace}, &team); client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("namespace of the prototype: %w", err)
+	}
 	s.TeamLabel = team.Labels[v1alpha1.LabelTeam]
-	return client.IgnoreNotFound(err)
+	return nil
 }
 
 func identityOf(review *v1alpha1.HardeningReview) names.Identity {
@@ -289,6 +328,7 @@ func (o *observer) assess(ctx context.Context, c *Candidate, now time.Time) erro
 	}
 	c.Guards = measured(state)
 	c.Gates = o.gates(*c.Record, reports, now)
+	// Nothing is released on an approval that ends before its soak does.
 	c.Approvals = approvals(*c.Record, c.Review, decisions, state, now)
 	return o.runtime(ctx, c)
 }
@@ -340,7 +380,8 @@ func (o *observer) credentials(ctx context.Context, s *Snapshot, now time.Time) 
 		return nil
 	}
 	o.mutex.Lock()
-	due := now.Sub(o.of(s.Name).looked) >= credentialsFresh
+	k := o.of(s.Name)
+	due := k.lookedIn != s.Place.Made || now.Sub(k.looked) >= credentialsFresh
 	o.mutex.Unlock()
 	if r == s.Current && s.released() && !due {
 		return nil
@@ -354,8 +395,9 @@ func (o *observer) credentials(ctx context.Context, s *Snapshot, now time.Time) 
 }
 
 // lookedAt notes that the credentials of a namespace were made and written.
-func (o *observer) lookedAt(name string, at time.Time) {
+func (o *observer) lookedAt(s Snapshot, at time.Time) {
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
-	o.of(name).looked = at
+	k := o.of(s.Name)
+	k.looked, k.lookedIn = at, s.Place.Made
 }

@@ -20,10 +20,13 @@ const (
 	Release Kind = "Release"
 	// Stop takes the Deployment and its autoscaler away: nothing that failed keeps running.
 	Stop Kind = "Stop"
-	// Replace deletes the pods that started before the present cut, so that connections from before end with them.
+	// Sever takes what emergency stops cut out of the network policies, as they stand.
+	Sever Kind = "Sever"
+	// Replace has what runs, as it is, made anew, and deletes the pods that started before the present cut: connections
+	// from before end with them. It follows Sever: a pod that started before its rules were closed would be no better.
 	Replace Kind = "Replace"
-	// Shut scales what runs to zero and closes its network, without knowing what it is.
-	Shut Kind = "Shut"
+	// Halt scales what runs, as it is, to zero, and deletes its pods.
+	Halt Kind = "Halt"
 	// Prune removes what was opened for a record that is to run no more, and its Secrets. Pods of it that are still
 	// ending lose what they reached; what closes the namespace stays.
 	Prune Kind = "Prune"
@@ -54,6 +57,13 @@ func (a Action) String() string {
 	}
 	return string(a.Kind)
 }
+
+// cuts tells whether an action carries out an emergency stop. Such actions need to know of nothing but the stops and the
+// namespace, and come before all others.
+func (a Action) cuts() bool { return a.Kind == Sever || a.Kind == Replace || a.Kind == Halt }
+
+// safer tells whether an action is carried out whatever came of those before it.
+func (a Action) safer() bool { return a.Kind == Halt }
 
 // Plan is what a pass does and what it waits for.
 type Plan struct {

@@ -3,10 +3,13 @@ package promotion
 import (
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/stop"
 )
 
 // Snapshot is everything that one pass looks at. It is filled by the observer and changed by nobody.
@@ -22,6 +25,11 @@ type Snapshot struct {
 	TeamLabel string
 	// Stops are all emergency stops.
 	Stops []v1alpha1.EmergencyStop
+	// Failed is why not everything could be read, since FailedSince: then nothing is done but what emergency stops want.
+	Failed      error
+	FailedSince time.Time
+	// TeamUnread means that nobody can tell which team the prototype's namespace names.
+	TeamUnread bool
 	// Reviews of the prototype, oldest first.
 	Reviews []*v1alpha1.HardeningReview
 	// Current is the verified record that is to serve, nil if there is none or it can't be read.
@@ -47,14 +55,20 @@ type Place struct {
 	Terminating bool
 	// Foreign means that the namespace is not the prototype's.
 	Foreign bool
-	// UID of the prototype, from the namespace's label.
-	UID string
+	// Blind means that what runs there could not be read; Rollout is as far as it is known.
+	Blind bool
+	// Made tells this namespace from another one of its name.
+	Made types.UID
+	// UID of the prototype, from the namespace's label, and its whole identity, nil where the labels don't tell it.
+	UID   string
+	Whose *names.Identity
 	// OrphanMark is the label that says whether the prototype is gone, as it stands.
 	OrphanMark string
 	// Retire means that whoever manages installations asked to take an orphan down.
 	Retire bool
-	// Reach is what the namespace says that its pods may reach.
+	// Reach is what the namespace says that its pods may reach; Said is the same, nil where it can't be read.
 	Reach   string
+	Said    *stop.Reach
 	Memory  Memory
 	Rollout Rollout
 }
@@ -89,6 +103,14 @@ type Check struct {
 // Blocker is why something waits, and who can end it.
 type Blocker struct {
 	Reason, Message string
+}
+
+// runs tells whether something runs there, as far as anybody can tell.
+func (p Place) runs() bool { return p.Blind || p.Rollout.Exists || len(p.Rollout.Pods) > 0 }
+
+// tells means that what the namespace says of its reach was written for the record.
+func (p Place) tells(record string) bool {
+	return p.Said != nil && p.Said.Review != "" && p.Said.Review == reviewOfRecord(record)
 }
 
 // memory is a shorthand.

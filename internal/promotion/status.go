@@ -65,6 +65,9 @@ func turned(before, after *v1alpha1.PromotionStatus) bool {
 // viewOf is false for a review that has nothing new to say.
 func viewOf(s Snapshot, p Plan, o Outcome, review *v1alpha1.HardeningReview) (View, bool) {
 	name, m, prior := review.Spec.Record, o.Memory, review.Status.Promotion
+	if s.Failed != nil && !heldUp(s, p, review) {
+		return View{}, false
+	}
 	switch {
 	case !s.Place.Exists && prior != nil && (prior.Step == v1alpha1.StepRetiring || (s.retired() && ran(prior.Step))):
 		return view(retired(*prior, "Nothing of it runs in production any more. Its record stays.", v1alpha1.ReasonRetired)), true
@@ -82,6 +85,15 @@ func viewOf(s Snapshot, p Plan, o Outcome, review *v1alpha1.HardeningReview) (Vi
 		return view(retired(*prior, "It no longer runs in production.", v1alpha1.ReasonSuperseded)), true
 	}
 	return View{Promoted: metav1.Condition{Status: metav1.ConditionFalse, Reason: reasonOf(review.Status.Outcome), Message: "The review ended before a promotion."}}, true
+}
+
+// heldUp tells whether something stands in the way of a review's promotion: where not everything could be read, nothing
+// else is told.
+func heldUp(s Snapshot, p Plan, review *v1alpha1.HardeningReview) bool {
+	if review.Spec.Record == s.memory().Record {
+		return p.Current != nil
+	}
+	return p.Candidate != nil && s.Candidate.Review == review && s.Candidate.Hinted
 }
 
 // ran means that something of it was in production.
@@ -140,7 +152,7 @@ func current(s Snapshot, p Plan, o Outcome) v1alpha1.PromotionStatus {
 	default:
 		out.Step, out.Reason, out.Message = v1alpha1.StepPreparing, v1alpha1.ReasonPreparingProduction, "Its namespace, policies and credentials in production are being made."
 	}
-	return hinder(out, o.Blocked, p.Current)
+	return hinder(out, nearest(o.Blocked, p.Current))
 }
 
 // candidate is the newest review before anything of it is in production. Its promotion begins when nothing but the
@@ -168,18 +180,26 @@ func preparing(p Plan, o Outcome) v1alpha1.PromotionStatus {
 		Step: v1alpha1.StepPreparing, Reason: v1alpha1.ReasonPreparingProduction,
 		Message: "Its namespace, policies and credentials in production are being made.",
 	}
-	return hinder(out, o.Blocked, p.Candidate)
+	return hinder(out, nearest(o.Blocked, p.Candidate))
 }
 
-// hinder says what is in the way, the nearest first.
-func hinder(p v1alpha1.PromotionStatus, blockers ...*Blocker) v1alpha1.PromotionStatus {
-	for _, b := range blockers {
-		if b != nil {
-			p.Reason, p.Message = b.Reason, b.Message
-			return p
-		}
+// hinder says what is in the way, if anything is.
+func hinder(p v1alpha1.PromotionStatus, b *Blocker) v1alpha1.PromotionStatus {
+	if b != nil {
+		p.Reason, p.Message = b.Reason, b.Message
 	}
 	return p
+}
+
+// nearest of what came in the way of a plan and what the plan says is. An emergency stop comes first, with the other.
+func nearest(acting, planned *Blocker) *Blocker {
+	switch {
+	case acting == nil:
+		return planned
+	case planned == nil || planned.Reason != v1alpha1.ReasonEmergencyStop:
+		return acting
+	}
+	return &Blocker{planned.Reason, planned.Message + " Besides: " + acting.Message}
 }
 
 func serving(s Snapshot, intent, since time.Time, message string) v1alpha1.PromotionStatus {

@@ -1,12 +1,14 @@
 package promotion
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/stop"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // effects of the emergency stops on everything that runs here. They override every record: what a record says was
@@ -15,21 +17,70 @@ func (s Snapshot) effects() stop.Effects { return stop.Of(s.Stops, s.facts(s.Cur
 
 // facts of what runs here, and of the given records.
 func (s Snapshot) facts(records ...*record.Record) stop.Facts {
-	var facts stop.Facts
+	facts := stop.Facts{Unknown: s.unknown()}
 	if s.TeamLabel != "" {
 		facts.Teams = append(facts.Teams, s.TeamLabel)
 	}
-	if s.Place.Rollout.Exists && s.Current == nil {
-		facts.Unknown = true
-	}
-	for _, r := range records {
-		if r == nil {
-			continue
-		}
-		facts = facts.And(reachOf(*r).Facts())
+	for _, here := range s.reaches(records...) {
+		facts = facts.And(here.Facts())
 	}
 	facts.Digests = append(facts.Digests, stop.Digest(s.Place.Rollout.Image)...)
 	return facts
+}
+
+// unknown means that nobody can tell what a stop is matched against: whose it is, or, where something runs, what that may
+// reach, neither by its records nor by what the namespace says.
+func (s Snapshot) unknown() bool {
+	m := s.memory()
+	read := (m.Record == "" || s.Current != nil) && (m.beside() == "" || s.Beside != nil) && m.Record+m.beside() != ""
+	return s.TeamUnread || s.Place.runs() && !read && !s.Place.tells(m.Record)
+}
+
+// reaches of the records, and of what runs, as the namespace tells it.
+func (s Snapshot) reaches(records ...*record.Record) []stop.Reach {
+	var out []stop.Reach
+	for _, r := range records {
+		if r != nil {
+			out = append(out, reachOf(*r))
+		}
+	}
+	if s.Place.Said != nil && s.Place.runs() {
+		out = append(out, *s.Place.Said)
+	}
+	return out
+}
+
+// severed are the destinations that the stops cut off from here.
+func (s Snapshot) severed() []v1alpha1.Destination {
+	var out []v1alpha1.Destination
+	for _, here := range s.reaches(s.Current, s.Beside) {
+		for _, place := range here.Severed(s.effects()) {
+			out = append(out, place.To)
+		}
+	}
+	return out
+}
+
+// severance is what rendering has to leave out: also what another record, or the namespace, knows under another name.
+func (s Snapshot) severance() workload.Severance {
+	out := s.effects().Severance()
+	out.To = s.severed()
+	return out
+}
+
+// cut is what emergency stops want done before anything else, for they wait for nothing: rules first, then the pods with
+// whatever they had open. It needs to know of nothing but the stops and what the namespace says of itself.
+func (s Snapshot) cut() []Action {
+	e := s.effects()
+	switch {
+	case !s.Place.Exists || s.Place.Foreign || s.Place.Terminating || !e.Severs():
+		return nil
+	case e.Stopped && (s.outdated() || s.Place.Rollout.Replicas > 0):
+		return []Action{{Kind: Sever}, {Kind: Halt}}
+	case !e.Stopped && s.outdated():
+		return []Action{{Kind: Sever}, {Kind: Replace}}
+	}
+	return []Action{{Kind: Sever}}
 }
 
 // reachOf is what a record's pods may reach in production.
@@ -37,25 +88,29 @@ func reachOf(r record.Record) stop.Reach {
 	return stop.ReachOf(surroundings(r, ""), r.Subject.Container.Image)
 }
 
-// reach that the namespace tells of while it is about these records; "" where none of them can be read.
+// reach that the namespace tells of while it is about these records; "" where none of them can be read. Of one that can't,
+// it goes on telling what it told.
 func (s Snapshot) reach(names ...string) string {
-	var out *stop.Reach
+	var known []stop.Reach
+	lost := false
 	for _, name := range names {
-		r := s.record(name)
-		if r == nil {
-			continue
+		if r := s.record(name); r != nil {
+			reach := reachOf(*r)
+			reach.Review = reviewOfRecord(name)
+			known = append(known, reach)
+		} else if name != "" {
+			lost = true
 		}
-		reach := reachOf(*r)
-		if out == nil {
-			out = &reach
-			out.Review = reviewOfRecord(name)
-			continue
-		}
-		reach = out.And(reach)
-		out = &reach
 	}
-	if out == nil {
+	if len(known) == 0 {
 		return ""
+	}
+	if lost && s.Place.Said != nil {
+		known = append(known, *s.Place.Said)
+	}
+	out := known[0]
+	for _, also := range known[1:] {
+		out = out.And(also)
 	}
 	return out.String()
 }
@@ -74,8 +129,7 @@ func (s Snapshot) stopped() *Blocker {
 }
 
 // suspended is what serves, or is on its way, under an emergency stop that cuts its network or stops it: kept as the
-// stop wants it, rules first, then the pods with whatever they had open. Nothing is held against the revision meanwhile,
-// and what had begun to soak begins anew.
+// stop wants it, after it was cut. Nothing is held against the revision meanwhile, and what had begun to soak begins anew.
 func suspended(s Snapshot, now time.Time) Plan {
 	m, b := s.memory(), s.stopped()
 	p := Plan{Current: b}
@@ -83,11 +137,8 @@ func suspended(s Snapshot, now time.Time) Plan {
 		p.Candidate = b
 	}
 	switch {
-	case m.Record == "" && !s.Place.Rollout.Exists:
-		return p
 	case m.Record == "" || s.Current == nil:
-		// Nobody can tell what would be right, so nothing is left open.
-		p.Actions = []Action{{Kind: Shut}}
+		// Nobody can tell what would be right, so nothing is written that opens anything.
 		return p
 	case m.underWay() && !s.released():
 		p.Actions = []Action{{Kind: Remember, Memory: m.withdraw()}}
@@ -97,18 +148,32 @@ func suspended(s Snapshot, now time.Time) Plan {
 		return p
 	}
 	p.Actions = keep(s)
-	if s.outdated() {
-		p.Actions = append(p.Actions, Action{Kind: Replace})
-	}
 	if s.usesSecrets() {
 		p.Wake = now.Add(credentialsFresh)
 	}
 	return p
 }
 
+// unread is where not everything could be read: what serves stays as it is, but for what emergency stops want, and nothing
+// new is promoted. It is told when it goes on.
+func unread(s Snapshot, now time.Time) Plan {
+	switch {
+	case s.effects().Severs():
+		return waits(s, *s.stopped(), time.Time{})
+	case now.Before(s.FailedSince.Add(lookAgain)):
+		return Plan{}
+	}
+	return waits(s, Blocker{v1alpha1.ReasonNotReadable, evidence.Clean(fmt.Sprintf(
+		"Since %s not everything that it rests on can be read, so what serves is left as it is and nothing new is promoted. It is tried again; "+
+			"where that goes on, the platform team finds out why: %s.", s.FailedSince.UTC().Format(time.RFC3339), s.Failed), maxMessage)}, time.Time{})
+}
+
 // outdated tells whether pods run that were not started under the present stops, or under their end.
 func (s Snapshot) outdated() bool {
 	mark := s.effects().Mark()
+	if s.Place.Blind {
+		return true
+	}
 	for _, pod := range s.Place.Rollout.Pods {
 		if !pod.Hurried && pod.CutOff != mark {
 			return true

@@ -32,7 +32,7 @@ func TestDecideUnderAnEmergencyStop(t *testing.T) {
 		"another's gateway": {"1 serving", func(s *situation) { s.stopped(halt, other).runs(available(one)) },
 			"Prepare(" + one + ") → Release(" + one + ")"},
 		"severed while it serves": {"1 serving", func(s *situation) { s.stopped(sever, membership).runs(available(one)) },
-			"Prepare(" + one + ") → Release(" + one + ") → Replace · current: EmergencyStop"},
+			"Sever → Replace → Prepare(" + one + ") → Release(" + one + ") · current: EmergencyStop"},
 		"severed, pods replaced": {"1 serving", func(s *situation) {
 			r := available(one)
 			s.stopped(sever, membership).runs(r)
@@ -41,22 +41,22 @@ func TestDecideUnderAnEmergencyStop(t *testing.T) {
 				r.Pods[i].CutOff = r.CutOff
 			}
 			s.runs(r)
-		}, "Prepare(" + one + ") → Release(" + one + ") · current: EmergencyStop"},
+		}, "Sever → Prepare(" + one + ") → Release(" + one + ") · current: EmergencyStop"},
 		"stopped while it soaks": {"1 soaking", func(s *situation) { s.stopped(halt, all).runs(available(one)) },
-			"Remember(" + one + " intended) · current: EmergencyStop"},
+			"Sever → Halt → Remember(" + one + " intended) · current: EmergencyStop"},
 		"stopped before its release": {"2 intended after 1", func(s *situation) {
 			s.stopped(halt, all).candidate("2").reported().runs(available(one))
-		}, "Remember(" + one + " serving, leftover " + two + ") · current: EmergencyStop"},
+		}, "Sever → Halt → Remember(" + one + " serving, leftover " + two + ") · current: EmergencyStop"},
 		"crashing, and stopped": {"1 intended", func(s *situation) { s.stopped(halt, all).runs(crashing(one)) },
-			"Prepare(" + one + ") → Release(" + one + ") → Replace · current: EmergencyStop"},
+			"Sever → Halt → Prepare(" + one + ") → Release(" + one + ") · current: EmergencyStop"},
 		"stopped, and its record is gone": {"1 serving", func(s *situation) {
 			s.stopped(halt, other).runs(available(one))
 			s.snapshot.Current = nil
-		}, "Shut · current: EmergencyStop"},
+		}, "Sever → Halt · current: EmergencyStop"},
 		"retired all the same": {"1 serving", func(s *situation) {
 			s.stopped(halt, all).runs(available(one))
 			s.snapshot.Prototype = prototypeOf(v1alpha1.TargetRetired)
-		}, "Remember(" + one + " serving, retiring)"},
+		}, "Sever → Halt → Remember(" + one + " serving, retiring)"},
 		"nothing runs": {"", func(s *situation) { s.stopped(halt, all) }, "nothing · current: EmergencyStop"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -53,6 +53,8 @@ type world struct {
 	writes    []string
 	// broken collects what must never be seen.
 	broken []string
+	// unread and refused say what the controller can't read and may not write; nil for nothing.
+	unread, refused func(o runtime.Object) error
 }
 
 // knownTypes are the types of the fake API server, made once: parsing their schemas takes longer than most tests.
@@ -108,6 +110,9 @@ func (w *world) interceptors() interceptor.Funcs {
 			return errKilled
 		}
 		w.check(verb, object)
+		if err := trouble(w.refused, object); err != nil {
+			return err
+		}
 		err := do()
 		if err == nil {
 			w.writes = append(w.writes, fmt.Sprintf("%s %s %s", verb, kindOf(object), object.GetName()))
@@ -115,7 +120,21 @@ func (w *world) interceptors() interceptor.Funcs {
 		}
 		return err
 	}
+	read := func(ctx context.Context, o runtime.Object, do func() error) error {
+		if w.controller != nil && ctx.Value(outside{}) == nil {
+			if err := trouble(w.unread, o); err != nil {
+				return err
+			}
+		}
+		return do()
+	}
 	return interceptor.Funcs{
+		Get: func(ctx context.Context, c client.WithWatch, key client.ObjectKey, o client.Object, opts ...client.GetOption) error {
+			return read(ctx, o, func() error { return c.Get(ctx, key, o, opts...) })
+		},
+		List: func(ctx context.Context, c client.WithWatch, o client.ObjectList, opts ...client.ListOption) error {
+			return read(ctx, o, func() error { return c.List(ctx, o, opts...) })
+		},
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			if o.GetUID() == "" {
 				o.SetUID(types.UID("uid-" + o.GetName()))
@@ -143,6 +162,14 @@ type outside struct{}
 
 // ctx is for what others than the controller do.
 func (w *world) ctx() context.Context { return context.WithValue(w.Context(), outside{}, true) }
+
+// trouble of a kind with an object, nil without.
+func trouble(of func(runtime.Object) error, o runtime.Object) error {
+	if of == nil {
+		return nil
+	}
+	return of(o)
+}
 
 // check holds every write of a Deployment against the rules.
 func (w *world) check(verb string, object client.Object) {
