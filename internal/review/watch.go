@@ -35,6 +35,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		// A review that opens ends the one before it.
 		Watches(&v1alpha1.HardeningReview{}, byPrototype, builder.WithPredicates(created())).
 		Watches(&v1alpha1.EmergencyStop{}, handler.EnqueueRequestsFromMapFunc(r.open), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// What was found of the guards says which decisions count: the one ConfigMap in the cache holds it.
+		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.open)).
 		Watches(&v1alpha1.HardeningDecision{}, handler.EnqueueRequestsFromMapFunc(ofDecision)).
 		Watches(&v1alpha1.AIPrototype{}, byPrototype, builder.WithPredicates(relevant())).
 		Watches(&appsv1.Deployment{}, byPrototype, builder.WithPredicates(sandboxed())).
@@ -96,8 +98,8 @@ func (r *Reconciler) ofPrototype(ctx context.Context, object client.Object) []re
 	return out
 }
 
-// open are all open reviews: what a review's subject uses only its record says, so each looks for itself whether an
-// emergency stop concerns it.
+// open are all open reviews: what a review's subject uses, and when it was decided on, only its record and its decisions
+// say, so each looks for itself whether an emergency stop, or a gap of the guards, concerns it.
 func (r *Reconciler) open(ctx context.Context, _ client.Object) []reconcile.Request {
 	var reviews v1alpha1.HardeningReviewList
 	if r.Client.List(ctx, &reviews) != nil {
