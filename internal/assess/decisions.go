@@ -18,6 +18,8 @@ import (
 // been forged.
 type Guards interface {
 	Unguarded(at time.Time) bool
+	// SeenAt is when they were last looked at, by the API server's clock; zero where that is not known.
+	SeenAt() time.Time
 }
 
 // Tally is how far the approval of one role is.
@@ -91,9 +93,13 @@ func (d Decided) anyRole() string {
 
 // Decisions counts the decisions on the review of the record. Admission has proved who made them and with what
 // authority; which of them count is said here, one after the other in the order in which they were made, so that
-// later ones can replace or revoke earlier ones. Decisions on other reviews are left out. Approvals expire at now.
+// later ones can replace or revoke earlier ones. Decisions on other reviews are left out.
+//
+// Approvals expire: one counts while, from now on, it holds for as long as is needed. The API server dates them, so where
+// it is known to be ahead of the clock that says now, its time counts.
 func Decisions(
 	rec record.Record, reviewUID string, reviewCreated time.Time, decisions []v1alpha1.HardeningDecision, guards Guards, now time.Time,
+	needed time.Duration,
 ) Decided {
 	count := counting{
 		rec: rec, reviewUID: reviewUID, created: reviewCreated, guards: guards,
@@ -107,10 +113,23 @@ func Decisions(
 			count.add(decision)
 		}
 	}
-	until := count.expire(now)
+	until := count.expire(latest(now, guards.SeenAt(), decisions), needed)
 	out := count.result()
 	out.Until = until
 	return out
+}
+
+// latest of the clock's time and those that the API server is known to have given.
+func latest(now, seen time.Time, decisions []v1alpha1.HardeningDecision) time.Time {
+	if seen.After(now) {
+		now = seen
+	}
+	for _, decision := range decisions {
+		if at := decision.CreationTimestamp.Time; at.After(now) {
+			now = at
+		}
+	}
+	return now
 }
 
 // inOrder sorts by time. The server's time has whole seconds; within one, what takes an approval away comes after it,
@@ -199,20 +218,26 @@ func (c *counting) suspends(doubtful v1alpha1.DecisionStatus) bool {
 	return suspended
 }
 
-// expire discounts approvals whose time is over, and tells when the next one's will be.
-func (c *counting) expire(now time.Time) time.Time {
+// expire discounts approvals whose time is over, or will be before the time that is needed, and tells when the next one's
+// will be.
+func (c *counting) expire(now time.Time, needed time.Duration) time.Time {
 	var next time.Time
 	for i, mirror := range c.mirrored {
 		if mirror.Counts != v1alpha1.CountedYes || mirror.Verdict != v1alpha1.VerdictApprove {
 			continue
 		}
 		end := mirror.At.Add(c.rec.Requirements.ApprovalsValidFor())
+		last := end.Add(-needed)
 		switch {
 		case !now.Before(end):
 			c.discount(i, v1alpha1.WhyExpired, fmt.Sprintf("An approval counts for a time only; this one did until %s. Look again and decide again.",
 				end.UTC().Format(time.RFC3339)))
-		case next.IsZero() || end.Before(next):
-			next = end
+		case !now.Before(last):
+			c.discount(i, v1alpha1.WhyExpired, fmt.Sprintf(
+				"An approval counts for a time only; this one does until %s, and before that a revision can't have soaked, which takes %s. "+
+					"Look again and decide again.", end.UTC().Format(time.RFC3339), needed))
+		case next.IsZero() || last.Before(next):
+			next = last
 		}
 	}
 	return next

@@ -103,6 +103,9 @@ func (g guards) Unguarded(at time.Time) bool {
 	return false
 }
 
+// SeenAt is not known.
+func (guards) SeenAt() time.Time { return time.Time{} }
+
 // said is what the decisions amount to, in a line each: what is compared in the tests.
 func said(d Decided) []string {
 	var out []string
@@ -169,7 +172,7 @@ func TestDecisionsThatDoNotCount(t *testing.T) {
 		"rejection by the team's people": {decide(rec, 5, reject, "security", reviewer).named("d").groups("it-security", "team-membership"), nil, v1alpha1.WhyOwningTeam},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{test.decision.HardeningDecision}, test.guards, looked)
+			got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{test.decision.HardeningDecision}, test.guards, looked, 0)
 			want := []string{"d: " + test.why}
 			if test.why == "" {
 				want = []string{"d: counts"}
@@ -391,7 +394,7 @@ func TestDecisionsTogether(t *testing.T) {
 			for _, d := range test.decisions {
 				made = append(made, d.HardeningDecision)
 			}
-			got := Decisions(test.rec, reviewUID, opened, made, test.guards, looked)
+			got := Decisions(test.rec, reviewUID, opened, made, test.guards, looked, 0)
 			if diff := cmp.Diff(test.said, said(got)); diff != "" {
 				t.Error(diff)
 			}
@@ -459,7 +462,7 @@ func TestApprovalsExpire(t *testing.T) {
 				by := []string{reviewer, deputy}[i]
 				made = append(made, decide(test.rec, i+1, verdict, "security", by).named(strconv.Itoa(i+1)).HardeningDecision)
 			}
-			got := Decisions(test.rec, reviewUID, opened, made, guards(nil), opened.Add(test.after))
+			got := Decisions(test.rec, reviewUID, opened, made, guards(nil), opened.Add(test.after), 0)
 			if diff := cmp.Diff(test.said, said(got)); diff != "" {
 				t.Error(diff)
 			}
@@ -484,7 +487,7 @@ func TestApprovedAgain(t *testing.T) {
 	made := []v1alpha1.HardeningDecision{
 		decide(rec, 1, approve, "security", reviewer).HardeningDecision, decide(rec, 90, approve, "security", reviewer).HardeningDecision,
 	}
-	got := Decisions(rec, reviewUID, opened, made, guards(nil), opened.Add(3*time.Hour))
+	got := Decisions(rec, reviewUID, opened, made, guards(nil), opened.Add(3*time.Hour), 0)
 	if !got.Approved() || !got.Until.Equal(opened.Add(3*time.Hour+30*time.Minute)) {
 		t.Errorf("approved %v until %s: %v", got.Approved(), got.Until, said(got))
 	}
@@ -499,10 +502,10 @@ func TestDecisionsInAnyOrder(t *testing.T) {
 		decide(rec, 2, revoke, "security", reviewer).HardeningDecision,
 		decide(rec, 3, approve, "operations", operations).HardeningDecision,
 	}
-	want := Decisions(rec, reviewUID, opened, made, guards(nil), looked)
+	want := Decisions(rec, reviewUID, opened, made, guards(nil), looked, 0)
 	for range len(made) {
 		made = append(made[1:], made[0])
-		if diff := cmp.Diff(want, Decisions(rec, reviewUID, opened, made, guards(nil), looked)); diff != "" {
+		if diff := cmp.Diff(want, Decisions(rec, reviewUID, opened, made, guards(nil), looked, 0)); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -514,7 +517,7 @@ func TestRejectionIsCleaned(t *testing.T) {
 	d := decide(rec, 1, reject, "security", reviewer).with(func(d *v1alpha1.HardeningDecision) {
 		d.Spec.Reject.ApproveWhen = "the key\x1b[2J is\nin a Secret"
 	})
-	got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{d.HardeningDecision}, guards(nil), looked)
+	got := Decisions(rec, reviewUID, opened, []v1alpha1.HardeningDecision{d.HardeningDecision}, guards(nil), looked, 0)
 	if got.Rejected == nil || got.Rejected.ApproveWhen != "the key[2J is in a Secret" || got.Decisions[0].Message != got.Rejected.ApproveWhen {
 		t.Errorf("%+v", got.Rejected)
 	}

@@ -82,7 +82,7 @@ func TestDoubtedAuthors(t *testing.T) {
 			for _, d := range test.decisions {
 				made = append(made, d.HardeningDecision)
 			}
-			got := Decisions(test.rec, reviewUID, opened, made, test.guards, looked)
+			got := Decisions(test.rec, reviewUID, opened, made, test.guards, looked, 0)
 			var missing []string
 			for _, tally := range got.Missing() {
 				missing = append(missing, tally.Role)

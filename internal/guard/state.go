@@ -64,6 +64,9 @@ func (s State) Unguarded(at time.Time) bool {
 	return slices.ContainsFunc(s.Gaps, func(g Gap) bool { return g.holds(at) })
 }
 
+// SeenAt is the time of the last measurement.
+func (s State) SeenAt() time.Time { return s.MeasuredAt }
+
 // measurement is one look at the guards.
 type measurement struct {
 	at          time.Time

@@ -30,15 +30,16 @@ func gates(r record.Record, reports []record.Report, now time.Time) Check {
 	return Check{Why: "Judged anew, these gates have not passed: " + strings.Join(missing, ", ") + "."}
 }
 
-// approvals counts the decisions anew. Without a review there is nothing that anybody could have
+// approvals counts the decisions anew; those that expire before the time that is needed don't count. Without a review there is nothing that anybody could have
 // approved.
 func approvals(
 	r record.Record, review *v1alpha1.HardeningReview, decisions []v1alpha1.HardeningDecision, guards assess.Guards, now time.Time,
+	needed time.Duration,
 ) Check {
 	if review == nil {
 		return gone(r)
 	}
-	decided := assess.Decisions(r, string(review.UID), review.CreationTimestamp.Time, decisions, guards, now)
+	decided := assess.Decisions(r, string(review.UID), review.CreationTimestamp.Time, decisions, guards, now, needed)
 	if decided.Approved() {
 		return Check{OK: true, Until: decided.Until}
 	}
@@ -79,3 +80,6 @@ type trusting struct{}
 
 // Unguarded implements assess.Guards.
 func (trusting) Unguarded(time.Time) bool { return false }
+
+// SeenAt implements assess.Guards.
+func (trusting) SeenAt() time.Time { return time.Time{} }

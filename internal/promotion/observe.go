@@ -329,7 +329,7 @@ func (o *observer) assess(ctx context.Context, c *Candidate, now time.Time) erro
 	c.Guards = measured(state)
 	c.Gates = o.gates(*c.Record, reports, now)
 	// Nothing is released on an approval that ends before its soak does.
-	c.Approvals = approvals(*c.Record, c.Review, decisions, state, now)
+	c.Approvals = approvals(*c.Record, c.Review, decisions, state, now, c.Record.Requirements.Soak())
 	return o.runtime(ctx, c)
 }
 

@@ -26,7 +26,7 @@ func (o *observer) standing(ctx context.Context, s *Snapshot, now time.Time) err
 	if err != nil {
 		return err
 	}
-	if check := approvals(*s.Current, s.reviewOf(m.Record), decisions, trusting{}, now); check.OK {
+	if check := approvals(*s.Current, s.reviewOf(m.Record), decisions, trusting{}, now, 0); check.OK {
 		s.Approvals = &check
 		return nil
 	}
@@ -90,9 +90,9 @@ func (o *observer) recount(ctx context.Context, s *Snapshot, now time.Time) erro
 		return err
 	}
 	guards, review := measured(state), s.reviewOf(s.memory().Record)
-	check := approvals(*s.Current, review, before, state, now)
+	check := approvals(*s.Current, review, before, state, now, 0)
 	if check.OK {
-		check = approvals(*s.Current, review, after, state, now)
+		check = approvals(*s.Current, review, after, state, now, 0)
 	}
 	s.Guards, s.Approvals = &guards, &check
 	return nil

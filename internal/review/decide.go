@@ -142,7 +142,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 	}
 	plan := Plan{
 		Gates:    assess.Gates(*s.Record, s.Reports, now),
-		Decided:  assess.Decisions(*s.Record, string(s.Review.UID), s.Review.CreationTimestamp.Time, s.Decisions, s.Guards, now),
+		Decided:  assess.Decisions(*s.Record, string(s.Review.UID), s.Review.CreationTimestamp.Time, s.Decisions, s.Guards, now, s.needed()),
 		Progress: map[evidence.Kind]Progress{},
 		Requeue:  resync,
 	}
@@ -165,6 +165,15 @@ func Decide(s Snapshot, now time.Time) Plan {
 		plan.wake(due.Sub(now) + time.Second)
 	}
 	return plan
+}
+
+// needed is for how long approvals must hold from now on: until the revision can have soaked, or, once its promotion began,
+// no longer, for then whoever promotes looks.
+func (s Snapshot) needed() time.Duration {
+	if s.promoting() {
+		return 0
+	}
+	return s.Record.Requirements.Soak()
 }
 
 // outcome of the review, empty while it is open. What was sealed stays. What people do ends it until promotion began,

@@ -313,7 +313,7 @@ func (v view) oneMore() string {
 
 func (v view) promotionTurns() []turn {
 	promotion := v.s.Review.Status.Promotion
-	if promotion != nil && slices.Contains([]string{v1alpha1.ReasonGuardsNotInPlace, v1alpha1.ReasonRuntimeClassMissing}, promotion.Reason) {
+	if promotion != nil && slices.Contains([]string{v1alpha1.ReasonGuardsNotInPlace, v1alpha1.ReasonRuntimeClassMissing, v1alpha1.ReasonNotReadable}, promotion.Reason) {
 		return []turn{{party: v1alpha1.PartyIT, message: cmp.Or(promotion.Message, "IT has to put in place what the promotion waits for: "+promotion.Reason+".")}}
 	}
 	return []turn{{party: v1alpha1.PartyOperator, message: v.promotionGoes()}}

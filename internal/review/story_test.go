@@ -396,7 +396,8 @@ func TestApprovalExpires(t *testing.T) {
 	if w.waiting() != "IT/operations" {
 		t.Fatal(w.dump())
 	}
-	end := d.CreationTimestamp.Add(time.Hour)
+	// What it lets in has to soak before it ends.
+	end := d.CreationTimestamp.Add(time.Hour - w.rec.Requirements.Soak())
 	w.now = end.Add(-2 * time.Second)
 	result, err := w.controller.Reconcile(w.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(w.review())})
 	w.must(err)
