@@ -244,6 +244,24 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// TestCredentialsOfANewNamespace: what was looked at in a namespace is gone with it, also where another has its name.
+func TestCredentialsOfANewNamespace(t *testing.T) {
+	w, _ := first(t, withPullSecret)
+	w.must(w.client.Create(w.ctx(), pullSecret("one")))
+	w.settle()
+	own := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: identity.Production(), Name: workload.PullSecret + "-1"}}
+	namespace := w.namespace()
+	w.must(w.client.Delete(w.ctx(), own))
+	w.must(w.client.Delete(w.ctx(), namespace))
+	namespace.UID, namespace.ResourceVersion = "another", ""
+	w.must(w.client.Create(w.ctx(), namespace))
+	for range 3 {
+		_, err := w.pass()
+		w.must(err)
+	}
+	w.must(w.client.Get(w.ctx(), client.ObjectKeyFromObject(own), own))
+}
+
 // TestToldOnce: that a revision serves ends its review, which is told there; and no log line says a key twice.
 func TestToldOnce(t *testing.T) {
 	w, r := first(t)
