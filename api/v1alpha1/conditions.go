@@ -184,7 +184,8 @@ const (
 
 // Conditions of an EmergencyStop.
 const (
-	// ConditionEffective True means that everything in scope was seen to be stopped, or cut off.
+	// ConditionEffective True means that everything in scope was seen to be stopped, or cut off. Unknown means that nobody
+	// knows what the scope names.
 	ConditionEffective = "Effective"
 )
 
@@ -194,6 +195,8 @@ const (
 	ReasonStopping = "Stopping"
 	// ReasonStopped means that everything in scope was seen to be stopped, cut off or frozen.
 	ReasonStopped = "Stopped"
+	// ReasonScopeUnknown means that nobody knows what the scope names: it may be mistyped. The stop holds all the same.
+	ReasonScopeUnknown = "ScopeUnknown"
 	// ReasonLifted means that a second person lifted the stop.
 	ReasonLifted = "Lifted"
 )

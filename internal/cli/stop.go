@@ -3,8 +3,10 @@ package cli
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -18,6 +20,7 @@ func newStop(env Environment) *cobra.Command {
 	var scope v1alpha1.StopScope
 	var action, reason string
 	var all bool
+	var wait time.Duration
 	command := &cobra.Command{
 		Use:   "stop NAME",
 		Short: "Freeze, sever or stop everything in a scope, now; a second person lifts it",
@@ -33,7 +36,7 @@ func newStop(env Environment) *cobra.Command {
 			// Nothing is asked: whoever types this is in a hurry, and a second person can take it back.
 			return stop(command.Context(), env, session, args[0], v1alpha1.EmergencyStopSpec{
 				Scope: scope, Action: v1alpha1.StopAction(action), Reason: reason,
-			})
+			}, wait)
 		},
 	}
 	flags := command.Flags()
@@ -44,19 +47,57 @@ func newStop(env Environment) *cobra.Command {
 	flags.StringVar(&scope.Digest, "digest", "", "whoever runs an image, as sha256:…")
 	flags.StringVar(&action, "action", string(v1alpha1.StopSever), "Freeze (nothing new into production), Sever (cut the network) or Stop (no pod runs)")
 	flags.StringVar(&reason, "reason", "", "why, for everybody who reads it later")
+	flags.DurationVar(&wait, "wait", 5*time.Second, "how long to wait for whether anybody knows what it names; 0 does not wait")
 	command.MarkFlagsOneRequired("all", "team", "gateway", "integration", "digest")
 	command.MarkFlagsMutuallyExclusive("all", "team", "gateway", "integration", "digest")
 	_ = command.MarkFlagRequired("reason") // fails only for a flag that is not there
 	return command
 }
 
-func stop(ctx context.Context, env Environment, session Session, name string, spec v1alpha1.EmergencyStopSpec) error {
+func stop(ctx context.Context, env Environment, session Session, name string, spec v1alpha1.EmergencyStopSpec, wait time.Duration) error {
 	made := &v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: spec}
 	if err := session.Client.Create(ctx, made); err != nil {
 		return err
 	}
-	return write(env.Out, fmt.Sprintf("Emergency stop %s holds, in your name. How far it is: kubectl get emergencystop %s -w\n"+
-		"A second responder lifts it: kubectl affineur lift %s --reason …\n", describe.Clean(name), describe.Clean(name), describe.Clean(name)))
+	if err := write(env.Out, fmt.Sprintf("Emergency stop %s holds, in your name. How far it is: kubectl get emergencystop %s -w\n"+
+		"A second responder lifts it: kubectl affineur lift %s --reason …\n", describe.Clean(name), describe.Clean(name), describe.Clean(name))); err != nil {
+		return err
+	}
+	return write(env.ErrOut, doubt(ctx, env, session, name, wait))
+}
+
+// doubt is a warning where nobody knows what a stop names, or nobody looked at it; empty where all is well. The stop
+// holds in any case.
+func doubt(ctx context.Context, env Environment, session Session, name string, wait time.Duration) string {
+	if wait <= 0 {
+		return ""
+	}
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	timeout, unseen := env.Clock.After(wait), "Warning: the operator has not looked at it yet. If it does not run, the same can be done by hand (docs/emergency.md).\n"
+	changes, err := Session{Client: session.Client}.changes(ctx, env.Clock, &v1alpha1.EmergencyStopList{}, name)
+	if err != nil {
+		return unseen
+	}
+	for {
+		var made v1alpha1.EmergencyStop
+		if err := session.Client.Get(ctx, client.ObjectKey{Name: name}, &made); err != nil {
+			return unseen
+		}
+		if c := apimeta.FindStatusCondition(made.Status.Conditions, v1alpha1.ConditionEffective); c != nil {
+			if c.Reason != v1alpha1.ReasonScopeUnknown {
+				return ""
+			}
+			return "Warning: " + describe.Clean(c.Message) + "\n"
+		}
+		select {
+		case <-ctx.Done():
+			return unseen
+		case <-timeout:
+			return unseen
+		case <-changes:
+		}
+	}
 }
 
 func newLift(env Environment) *cobra.Command {

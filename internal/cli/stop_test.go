@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"context"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -11,7 +15,7 @@ import (
 
 func TestStopAndLift(t *testing.T) {
 	w := newWorld(t, "")
-	if code := w.play(t.Context(), "stop", "leak", "--gateway", "default", "--reason", "It leaks."); code != 0 {
+	if code := w.play(t.Context(), "stop", "leak", "--gateway", "default", "--reason", "It leaks.", "--wait=0"); code != 0 {
 		t.Fatalf("stop: %s", w.errOut)
 	}
 	var made v1alpha1.EmergencyStop
@@ -42,5 +46,41 @@ func TestStopAndLift(t *testing.T) {
 		if code := w.play(t.Context(), args...); code == 0 || !strings.Contains(w.errOut.String(), says) {
 			t.Errorf("%v: %d %s", args, code, w.errOut)
 		}
+	}
+}
+
+// Whoever mistypes a name is told, and so is who stops something while nobody looks; the stop holds.
+func TestStopOfWhatNobodyKnows(t *testing.T) {
+	for name, c := range map[string]struct {
+		reason, warning string
+		silent          bool
+	}{
+		"known":         {reason: v1alpha1.ReasonStopping},
+		"unknown":       {reason: v1alpha1.ReasonScopeUnknown, warning: "Warning: nobody knows gateway defualt; known: default"},
+		"nobody looked": {warning: "Warning: the operator has not looked at it yet", silent: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "")
+			w.create = func(ctx context.Context, cluster client.WithWatch, object client.Object) error {
+				if stop := object.(*v1alpha1.EmergencyStop); !c.silent {
+					stop.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionEffective, Reason: c.reason, Message: "nobody knows gateway defualt; known: default"}}
+				}
+				return cluster.Create(ctx, object)
+			}
+			ended := make(chan int, 1)
+			go func() { ended <- w.play(t.Context(), "stop", "leak", "--gateway", "defualt", "--reason", "It leaks.") }()
+			if c.silent {
+				for !w.clock.HasWaiters() {
+					runtime.Gosched()
+				}
+				w.clock.Step(5 * time.Second)
+			}
+			if code := <-ended; code != 0 || !strings.Contains(w.out.String(), "leak holds") {
+				t.Errorf("%d: %s", code, w.out)
+			}
+			if said := w.errOut.String(); c.warning == "" && said != "" || !strings.HasPrefix(said, c.warning) {
+				t.Errorf("said %q", said)
+			}
+		})
 	}
 }

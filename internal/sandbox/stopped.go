@@ -12,34 +12,16 @@ import (
 	"github.com/affineur/affineur/internal/workload"
 )
 
-// factsOf a prototype that emergency stops are matched against: what it wants now.
-func factsOf(prototype *v1alpha1.AIPrototype, team string, resolved ...string) stop.Facts {
+// factsOf a prototype that emergency stops are matched against: what it wants now, whose it is, and the given images.
+func factsOf(prototype *v1alpha1.AIPrototype, team string, images ...string) stop.Facts {
 	var f stop.Facts
 	if team != "" {
 		f.Teams = []string{team}
 	}
-	if model := prototype.Spec.Model; model != nil {
-		f.Gateways = []string{model.Gateway}
-	}
-	for _, use := range prototype.Spec.Integrations {
-		f.Integrations = append(f.Integrations, use.Name)
-	}
-	for _, image := range append(imagesOf(prototype), resolved...) {
+	for _, image := range images {
 		f.Digests = append(f.Digests, stop.Digest(image)...)
 	}
-	return f
-}
-
-// imagesOf a prototype: what it names, and what that was when it was last resolved.
-func imagesOf(prototype *v1alpha1.AIPrototype) []string {
-	var out []string
-	if last := prototype.Status.Image; last != nil {
-		out = append(out, last.Resolved)
-	}
-	if w := prototype.Spec.Workload; w != nil && w.Container != nil {
-		out = append(out, w.Container.Image)
-	}
-	return out
+	return f.And(stop.Wanted(prototype))
 }
 
 // effects of the emergency stops on this prototype.
@@ -195,7 +177,7 @@ func (s Snapshot) stoppedInProduction() string {
 // that is not known.
 func (s Snapshot) withReach(namespace *corev1.Namespace) *corev1.Namespace {
 	running, facts := s.carried()
-	said := stop.ReachOf(s.surroundings(), append(imagesOf(s.Prototype), s.Image.Resolved)...).And(running).String()
+	said := stop.ReachOf(s.surroundings(), append(stop.Images(s.Prototype), s.Image.Resolved)...).And(running).String()
 	if facts.Unknown {
 		said = ""
 	}

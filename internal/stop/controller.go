@@ -53,38 +53,37 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return r.report(ctx, stop, status)
 }
 
-// observe the namespaces in scope, and whether anybody knows what the scope names.
-func (r *Reconciler) observe(ctx context.Context, stop v1alpha1.EmergencyStop) ([]Scene, bool, error) {
+// observe the namespaces in scope; without any, the names that are known of what the scope names.
+func (r *Reconciler) observe(ctx context.Context, stop v1alpha1.EmergencyStop) ([]Scene, []string, error) {
 	o := observer{cache: r.Client}
 	stops, err := o.inForce(ctx)
 	if err != nil || !InForce(stop) {
-		return nil, true, err
+		return nil, nil, err
 	}
 	namespaces, err := o.managed(ctx)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, err
 	}
 	var scenes []Scene
 	for i := range namespaces {
 		_, facts, err := o.facts(ctx, &namespaces[i])
 		if err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 		if !Concerns(stop.Spec.Scope, facts) {
 			continue
 		}
 		scene, err := o.scene(ctx, &namespaces[i], stops)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 		scenes = append(scenes, scene)
 	}
 	if len(scenes) > 0 {
-		return scenes, true, nil
+		return scenes, nil, nil
 	}
-	var policies v1alpha1.HardeningPolicyList
-	err = r.Client.List(ctx, &policies)
-	return nil, known(stop.Spec.Scope, policies.Items), err
+	known, err := o.known(ctx, stop.Spec.Scope)
+	return nil, known, err
 }
 
 func (r *Reconciler) report(ctx context.Context, stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus) (ctrl.Result, error) {

@@ -23,6 +23,33 @@ type Facts struct {
 	Unknown bool
 }
 
+// Wanted are the facts of what a prototype says now, but for whose it is.
+func Wanted(prototype *v1alpha1.AIPrototype) Facts {
+	var f Facts
+	if model := prototype.Spec.Model; model != nil {
+		f.Gateways = []string{model.Gateway}
+	}
+	for _, use := range prototype.Spec.Integrations {
+		f.Integrations = append(f.Integrations, use.Name)
+	}
+	for _, image := range Images(prototype) {
+		f.Digests = append(f.Digests, Digest(image)...)
+	}
+	return f
+}
+
+// Images of a prototype: what it names, and what that was when it was last resolved.
+func Images(prototype *v1alpha1.AIPrototype) []string {
+	var out []string
+	if last := prototype.Status.Image; last != nil {
+		out = append(out, last.Resolved)
+	}
+	if w := prototype.Spec.Workload; w != nil && w.Container != nil {
+		out = append(out, w.Container.Image)
+	}
+	return out
+}
+
 // And are the facts of both.
 func (f Facts) And(other Facts) Facts {
 	return Facts{

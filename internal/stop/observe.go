@@ -67,6 +67,19 @@ func (o observer) facts(ctx context.Context, namespace *corev1.Namespace) (Reach
 	return reach, facts, client.IgnoreNotFound(err)
 }
 
+// known are the names that anybody knows of what a scope names.
+func (o observer) known(ctx context.Context, scope v1alpha1.StopScope) ([]string, error) {
+	var policies v1alpha1.HardeningPolicyList
+	var prototypes v1alpha1.AIPrototypeList
+	var namespaces corev1.NamespaceList
+	for _, list := range []client.ObjectList{&policies, &prototypes, &namespaces} {
+		if err := o.cache.List(ctx, list); err != nil {
+			return nil, err
+		}
+	}
+	return knownNames(scope, policies.Items, prototypes.Items, namespaces.Items), nil
+}
+
 // scene is everything in a managed namespace that tells whether stops took effect.
 func (o observer) scene(ctx context.Context, namespace *corev1.Namespace, stops []v1alpha1.EmergencyStop) (Scene, error) {
 	s := Scene{Namespace: namespace, Measured: remembered(namespace)}

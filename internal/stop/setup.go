@@ -44,7 +44,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.EmergencyStop{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// What holds together is told together: a stop that is lifted leaves the others.
 		Watches(&v1alpha1.EmergencyStop{}, all, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&corev1.Namespace{}, all, builder.WithPredicates(predicate.NewPredicateFuncs(relevant), said()))
+		Watches(&corev1.Namespace{}, all, builder.WithPredicates(predicate.NewPredicateFuncs(relevant), said())).
+		// They know names.
+		Watches(&v1alpha1.HardeningPolicy{}, all, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.AIPrototype{}, all, builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	for _, kind := range []client.Object{&appsv1.Deployment{}, &corev1.Pod{}, &networkingv1.NetworkPolicy{}} {
 		b = b.Watches(kind, all, builder.WithPredicates(predicate.NewPredicateFuncs(inManaged)))
 	}

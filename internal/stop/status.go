@@ -2,7 +2,6 @@ package stop
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,8 +18,8 @@ const maxRemaining = 16
 // done is what a stop of an action has brought about, in a word.
 var done = map[v1alpha1.StopAction]string{v1alpha1.StopFreeze: "frozen", v1alpha1.StopSever: "severed", v1alpha1.StopStop: "stopped"}
 
-// StatusOf says how far a stop has come.
-func StatusOf(stop v1alpha1.EmergencyStop, scenes []Scene, known bool, now time.Time) v1alpha1.EmergencyStopStatus {
+// StatusOf says how far a stop has come. Where it has nothing in scope, known are the names that it could have meant.
+func StatusOf(stop v1alpha1.EmergencyStop, scenes []Scene, known []string, now time.Time) v1alpha1.EmergencyStopStatus {
 	status := *stop.Status.DeepCopy()
 	status.ObservedGeneration = stop.Generation
 	status.InScope, status.Done, status.Remaining = int32(len(scenes)), 0, nil
@@ -35,9 +34,10 @@ func StatusOf(stop v1alpha1.EmergencyStop, scenes []Scene, known bool, now time.
 		}
 	}
 	status.Summary = fmt.Sprintf("%s %d/%d", done[stop.Spec.Action], status.Done, status.InScope)
-	effective, working := effect(stop, status, known)
+	effective := effect(stop, status, known)
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: effective.Reason, Message: effective.Message}
-	if working {
+	working, stalled := effective.Reason == v1alpha1.ReasonStopping, effective.Reason == v1alpha1.ReasonScopeUnknown
+	if working || stalled {
 		ready.Status = metav1.ConditionFalse
 	}
 	if !InForce(stop) {
@@ -49,26 +49,32 @@ func StatusOf(stop v1alpha1.EmergencyStop, scenes []Scene, known bool, now time.
 	}
 	set(ready)
 	set(effective)
-	if working {
-		ready.Type, ready.Status = v1alpha1.ConditionReconciling, metav1.ConditionTrue
+	onlyWhile := func(kind string, holds bool) {
+		if !holds {
+			apimeta.RemoveStatusCondition(&status.Conditions, kind)
+			return
+		}
+		ready.Type, ready.Status = kind, metav1.ConditionTrue
 		set(ready)
-	} else {
-		apimeta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionReconciling)
 	}
+	onlyWhile(v1alpha1.ConditionReconciling, working)
+	onlyWhile(v1alpha1.ConditionStalled, stalled)
 	return status
 }
 
-// effect is the condition Effective, and whether there is something left to do.
-func effect(stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus, known bool) (metav1.Condition, bool) {
+// effect is the condition Effective.
+func effect(stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus, known []string) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionEffective, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonStopped}
 	what, word := What(stop.Spec.Scope), done[stop.Spec.Action]
 	switch {
 	case !InForce(stop):
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonLifted
 		c.Message = evidence.Clean(fmt.Sprintf("Lifted by %s: %s", stop.Spec.Lifted.By, stop.Spec.Lifted.Reason), 512)
-	case status.InScope == 0 && !known:
-		c.Message = fmt.Sprintf("Nothing is in scope: no policy and no prototype knows %s. The stop holds for whatever comes under that name; "+
-			"to name something else, make another.", what)
+	case status.InScope == 0 && unknown(stop.Spec.Scope, known):
+		c.Status, c.Reason = metav1.ConditionUnknown, v1alpha1.ReasonScopeUnknown
+		c.Message = fmt.Sprintf("Nothing is in scope, and nobody knows %s: no policy, no prototype and no namespace of a team names it%s. "+
+			"The stop holds for whatever comes under that name; if another was meant, a responder makes a stop for that one.",
+			what, nearest(stop.Spec.Scope, known))
 	case status.InScope == 0:
 		c.Message = fmt.Sprintf("Nothing is in scope: no sandbox and no production has to do with %s at present. The stop holds for whatever comes.", what)
 	case stop.Spec.Action == v1alpha1.StopFreeze:
@@ -79,30 +85,8 @@ func effect(stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus, kn
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonStopping
 		c.Message = fmt.Sprintf("%s is %s in %d of %d namespaces; in %s: %s.", what, word, status.Done, status.InScope,
 			status.Remaining[0].Namespace, status.Remaining[0].Message)
-		return c, true
 	}
-	return c, false
-}
-
-// known tells whether a policy names what the scope is about. Digests are nobody's to name.
-func known(scope v1alpha1.StopScope, policies []v1alpha1.HardeningPolicy) bool {
-	for _, p := range policies {
-		switch {
-		case scope.Team != "":
-			if slices.ContainsFunc(p.Spec.Teams, func(t v1alpha1.Team) bool { return t.Name == scope.Team }) {
-				return true
-			}
-		case scope.Gateway != "":
-			if slices.ContainsFunc(p.Spec.Catalogue.ModelGateways, func(g v1alpha1.ModelGateway) bool { return g.Name == scope.Gateway }) {
-				return true
-			}
-		case scope.Integration != "":
-			if slices.ContainsFunc(p.Spec.Catalogue.Integrations, func(i v1alpha1.Integration) bool { return i.Name == scope.Integration }) {
-				return true
-			}
-		}
-	}
-	return scope.Team == "" && scope.Gateway == "" && scope.Integration == ""
+	return c
 }
 
 // turned is the condition Effective where it took another status or reason.
