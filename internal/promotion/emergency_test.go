@@ -22,6 +22,14 @@ import (
 
 var errTrouble = errors.New("it does not answer")
 
+// trouble of a kind with an object, nil without.
+func trouble(of func(runtime.Object) error, o runtime.Object) error {
+	if of == nil {
+		return nil
+	}
+	return of(o)
+}
+
 // troubleWith objects whose type contains a word.
 func troubleWith(words ...string) func(runtime.Object) error {
 	return func(o runtime.Object) error {

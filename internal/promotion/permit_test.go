@@ -238,3 +238,37 @@ func TestRolledBackIsRemembered(t *testing.T) {
 		t.Errorf("says %s", w.step(r.Name()))
 	}
 }
+
+// TestApprovalTooOld: nothing gets into production on an approval that ends before it can have soaked, and the role is asked.
+func TestApprovalTooOld(t *testing.T) {
+	w, r := first(t, func(r *record.Record) { r.Requirements.ApprovalsValidForSeconds = 3600 })
+	approved := w.approval(r.Name()).CreationTimestamp
+	w.now = approved.Add(time.Hour - r.Requirements.Soak())
+	w.settle()
+	if w.namespace() != nil {
+		t.Errorf("it is on its way: %v", w.writes)
+	}
+	promoted := apimeta.FindStatusCondition(w.review(r.Name()).Status.Conditions, v1alpha1.ConditionPromoted)
+	if promoted == nil || promoted.Reason != v1alpha1.ReasonNotApproved || !strings.Contains(promoted.Message, "security") {
+		t.Errorf("says %+v", promoted)
+	}
+	again := approval(r, "deputy@example.org")
+	w.must(w.client.Create(w.ctx(), again))
+	w.settle()
+	if got := w.step(r.Name()); got != "Serving Promoted" {
+		t.Errorf("is %s", got)
+	}
+	w.unbroken()
+}
+
+// TestClockLags: an approval that the API server knows to be over lets nothing in, whatever the operator's clock says.
+func TestClockLags(t *testing.T) {
+	w, r := first(t, func(r *record.Record) { r.Requirements.ApprovalsValidForSeconds = 3600 })
+	approved := w.approval(r.Name()).CreationTimestamp
+	w.now = approved.Add(time.Minute)
+	w.guards.MeasuredAt = approved.Add(2 * time.Hour)
+	w.settle()
+	if w.namespace() != nil {
+		t.Errorf("it is on its way: %v", w.writes)
+	}
+}

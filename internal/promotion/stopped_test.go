@@ -53,6 +53,18 @@ func TestDecideUnderAnEmergencyStop(t *testing.T) {
 			s.stopped(halt, other).runs(available(one))
 			s.snapshot.Current = nil
 		}, "Sever → Halt · current: EmergencyStop"},
+		"nobody can tell whose it is": {"1 serving", func(s *situation) {
+			s.stopped(halt, other).runs(available(one))
+			s.snapshot.Failed, s.snapshot.TeamUnread = errTrouble, true
+		}, "Sever → Halt · current: EmergencyStop"},
+		"frozen, and not everything can be read": {"1 serving", func(s *situation) {
+			s.stopped(freeze, all).candidate("2").runs(available(one))
+			s.snapshot.Failed, s.snapshot.FailedSince = errTrouble, later
+		}, "nothing"},
+		"what runs before it can't be told": {"2 intended after 1", func(s *situation) {
+			s.stopped(halt, other).candidate("2").reported().runs(available(one))
+			s.snapshot.Beside = nil
+		}, "Sever → Halt → Remember(" + one + " serving, leftover " + two + ") · current: EmergencyStop"},
 		"retired all the same": {"1 serving", func(s *situation) {
 			s.stopped(halt, all).runs(available(one))
 			s.snapshot.Prototype = prototypeOf(v1alpha1.TargetRetired)

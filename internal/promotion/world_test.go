@@ -163,14 +163,6 @@ type outside struct{}
 // ctx is for what others than the controller do.
 func (w *world) ctx() context.Context { return context.WithValue(w.Context(), outside{}, true) }
 
-// trouble of a kind with an object, nil without.
-func trouble(of func(runtime.Object) error, o runtime.Object) error {
-	if of == nil {
-		return nil
-	}
-	return of(o)
-}
-
 // check holds every write of a Deployment against the rules.
 func (w *world) check(verb string, object client.Object) {
 	if after, ok := object.(*corev1.Namespace); ok && (verb == "create" || verb == "update") {
