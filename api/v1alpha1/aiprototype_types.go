@@ -656,6 +656,24 @@ type QueuePosition struct {
 	Length int32 `json:"length"`
 }
 
+// MeasuredNode is a node on which a sandbox was shown to be closed.
+type MeasuredNode struct {
+	// name of the node.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// bootID of the node at that time, which changes when it is started anew.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	BootID string `json:"bootID,omitempty"`
+
+	// measuredAt is when.
+	// +required
+	MeasuredAt metav1.Time `json:"measuredAt"`
+}
+
 // IsolationPath is one way in or out of a sandbox: how it should be, and how it was found.
 type IsolationPath struct {
 	// name of the path, such as another-namespace.
@@ -706,10 +724,17 @@ type IsolationStatus struct {
 	// +required
 	MeasuredAt metav1.Time `json:"measuredAt"`
 
-	// node on which it was measured; on another node the measurement says nothing.
+	// node on which it was measured last.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Node string `json:"node,omitempty"`
+
+	// nodes for which a good verdict speaks: on any other, and on one that was started anew, it says nothing.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
+	Nodes []MeasuredNode `json:"nodes,omitempty"`
 
 	// paths are the table that the verdict sums up.
 	// +optional

@@ -320,6 +320,8 @@ const (
 	ReasonSelectorInvalid = "SelectorInvalid"
 	// ReasonPolicyInvalid means that the policy contradicts itself; the message says where.
 	ReasonPolicyInvalid = "Invalid"
+	// ReasonRangeOfCluster means that the catalogue opens addresses of the cluster itself.
+	ReasonRangeOfCluster = "RangeOfCluster"
 	// ReasonGuardsMeasured means that the guards were seen to work.
 	ReasonGuardsMeasured = "Measured"
 	// ReasonGuardsChanged means that the admission policies differ from those shipped, or let a forgery through.

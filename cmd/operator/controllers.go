@@ -62,9 +62,9 @@ func addGuard(_ context.Context, manager ctrl.Manager, _ options, _ parts) error
 	return controller.SetupWithManager(manager)
 }
 
-func addPolicy(_ context.Context, manager ctrl.Manager, _ options, _ parts) error {
+func addPolicy(_ context.Context, manager ctrl.Manager, o options, _ parts) error {
 	return (&policy.Reconciler{
-		Client: manager.GetClient(), Live: manager.GetAPIReader(), Events: manager.GetEventRecorder("affineur-policy"),
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Events: manager.GetEventRecorder("affineur-policy"), Ranges: o.ranges,
 	}).SetupWithManager(manager)
 }
 

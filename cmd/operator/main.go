@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,6 +32,7 @@ type options struct {
 	runnerImage string
 	remeasure   time.Duration
 	beyond      netip.AddrPort
+	ranges      prefixes
 }
 
 func main() {
@@ -40,6 +43,7 @@ func main() {
 	flag.StringVar(&o.runnerImage, "runner-image", os.Getenv("AFFINEUR_RUNNER_IMAGE"), "the gate-runner's image; default from AFFINEUR_RUNNER_IMAGE")
 	flag.DurationVar(&o.remeasure, "remeasure-isolation", time.Hour, "how often the isolation of a running sandbox is measured again")
 	flag.TextVar(&o.beyond, "isolation-beyond", netip.AddrPort{}, "IP:port of something outside the cluster that no sandbox may reach and pods elsewhere do, to try; nothing is tried without it")
+	flag.Var(&o.ranges, "cluster-ranges", "CIDRs of the cluster's own, separated by commas, that neither its nodes nor its ServiceCIDRs tell, such as pods' where the network plugin gives addresses, and the control plane's; no catalogue may open them")
 	zapOptions := zap.Options{}
 	zapOptions.BindFlags(flag.CommandLine)
 	flag.Parse()
@@ -49,6 +53,24 @@ func main() {
 		ctrl.Log.Error(err, "operator stopped")
 		os.Exit(1)
 	}
+}
+
+// prefixes are CIDRs in a flag, separated by commas.
+type prefixes []netip.Prefix
+
+func (p *prefixes) String() string { return strings.Trim(fmt.Sprint([]netip.Prefix(*p)), "[]") }
+
+// Set replaces what was set before.
+func (p *prefixes) Set(text string) error {
+	*p = nil
+	for part := range strings.SplitSeq(text, ",") {
+		one, err := netip.ParsePrefix(strings.TrimSpace(part))
+		if err != nil {
+			return err
+		}
+		*p = append(*p, one)
+	}
+	return nil
 }
 
 func start(ctx context.Context, o options) error {

@@ -82,6 +82,21 @@ func barely(object any) (any, error) {
 	return object, nil
 }
 
+// located leaves of a node what says where it is and since when: it lists every image as well.
+func located(object any) (any, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return barely(object)
+	}
+	return &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: node.Name, UID: node.UID, ResourceVersion: node.ResourceVersion},
+		Spec:       corev1.NodeSpec{PodCIDR: node.Spec.PodCIDR, PodCIDRs: node.Spec.PodCIDRs},
+		Status: corev1.NodeStatus{
+			Addresses: node.Status.Addresses, NodeInfo: corev1.NodeSystemInfo{BootID: node.Status.NodeInfo.BootID},
+		},
+	}, nil
+}
+
 // ours selects what the operator made.
 func ours() labels.Selector {
 	return labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})
@@ -104,6 +119,7 @@ func cacheOptions() cache.Options {
 			&autoscalingv2.HorizontalPodAutoscaler{}: ours,
 			&policyv1.PodDisruptionBudget{}:          ours,
 			&rbacv1.RoleBinding{}:                    ours,
+			&corev1.Node{}:                           {Transform: located},
 			// Only watched, to hear when IT changes one: its values never get here.
 			&corev1.Secret{}: {Namespaces: map[string]cache.Config{v1alpha1.SystemNamespace: {}}, Transform: barely},
 			// Only watched, to hear when the guards were measured; it is read live.

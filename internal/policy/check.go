@@ -11,8 +11,9 @@ import (
 	"github.com/affineur/affineur/internal/subject"
 )
 
-// Check says what makes a policy unusable that a schema can't tell; nil for a good one.
-func Check(spec v1alpha1.HardeningPolicySpec) *Problem {
+// Check says what makes a policy unusable that a schema can't tell, in a cluster with these ranges of its own; nil for a
+// good one.
+func Check(spec v1alpha1.HardeningPolicySpec, own []Own) *Problem {
 	if _, err := metav1.LabelSelectorAsSelector(&spec.AppliesTo.NamespaceSelector); err != nil {
 		return broken(v1alpha1.ReasonSelectorInvalid, "spec.appliesTo.namespaceSelector", err.Error())
 	}
@@ -27,6 +28,9 @@ func Check(spec v1alpha1.HardeningPolicySpec) *Problem {
 		}
 	}
 	if problem := checkRoom(spec); problem != nil {
+		return problem
+	}
+	if problem := checkRanges(spec.Catalogue, own); problem != nil {
 		return problem
 	}
 	return checkDurations(spec)

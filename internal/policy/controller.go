@@ -2,8 +2,10 @@ package policy
 
 import (
 	"context"
+	"net/netip"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -28,18 +30,24 @@ type Reconciler struct {
 	// Live reads past the cache.
 	Live   client.Reader
 	Events events.EventRecorder
+	// Ranges of the cluster's own that it does not tell.
+	Ranges []netip.Prefix
 }
 
-// SetupWithManager watches policies, and the record in which the guards' measurements are kept.
+// SetupWithManager watches policies, the record in which the guards' measurements are kept, and what tells the cluster's
+// own addresses.
 func (r *Reconciler) SetupWithManager(manager ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(manager).
 		Named("policy").
 		For(&v1alpha1.HardeningPolicy{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.ConfigMap{}, handler.EnqueueRequestsFromMapFunc(r.everyPolicy)).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.everyPolicy), builder.WithPredicates(located())).
+		Watches(&networkingv1.ServiceCIDR{}, handler.EnqueueRequestsFromMapFunc(r.everyPolicy), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(r)
 }
 
-// everyPolicy is asked again when the guards were measured: there are few policies, and all say the same of them.
+// everyPolicy is asked again when the guards were measured, or the cluster got other addresses: there are few policies,
+// and it concerns all of them.
 func (r *Reconciler) everyPolicy(ctx context.Context, _ client.Object) []reconcile.Request {
 	var policies v1alpha1.HardeningPolicyList
 	if err := r.Client.List(ctx, &policies); err != nil {
@@ -62,7 +70,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, r.report(ctx, &p, statusOf(&p, Check(p.Spec), measured(guards)))
+	own, err := r.own(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, r.report(ctx, &p, statusOf(&p, Check(p.Spec, own), measured(guards)))
 }
 
 // measured is nil for a state that was never measured.

@@ -262,7 +262,7 @@ func TestCheck(t *testing.T) {
 		}, v1alpha1.ReasonSelectorInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := reasonOf(Check(organisation(test.edit).Spec)); got != test.reason {
+			if got := reasonOf(Check(organisation(test.edit).Spec, nil)); got != test.reason {
 				t.Errorf("reason %q, want %q", got, test.reason)
 			}
 		})

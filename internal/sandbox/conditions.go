@@ -94,8 +94,12 @@ func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
 
 // outdated says why a good measurement does not speak of the sandbox as it is.
 func (s Snapshot) outdated(isolation *v1alpha1.IsolationStatus) string {
-	if s.moved(isolation) {
-		return "Isolation was measured on node " + isolation.Node + ", and the workload's pod is on node " + s.node() + ": it is being measured there."
+	if node := s.unshown(isolation); node != "" {
+		before := func(m v1alpha1.MeasuredNode) bool { return m.Name == node }
+		if slices.ContainsFunc(isolation.Nodes, before) {
+			return "Node " + node + ", on which the workload runs, was started anew since isolation was measured there: it is being measured again."
+		}
+		return "Isolation was measured on node " + isolation.Node + ", and a pod of the workload is on node " + node + ": it is being measured there."
 	}
 	if isolation.InputsDigest != s.Inputs {
 		return "Isolation was measured under other network policies: it is being measured anew."

@@ -300,7 +300,7 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) bool {
 		s.conclude(plan, now)
 	}
 	// What was asked for is done once isolation was measured for it.
-	if s.asked() && next != conclude {
+	if s.asked() && (next != conclude || !s.answers()) {
 		plan.Handled = false
 	}
 	if next != rest {
@@ -314,8 +314,9 @@ func (s Snapshot) isolate(plan *Plan, now time.Time) bool {
 // whether or not it can be kept.
 func (s Snapshot) conclude(plan *Plan, now time.Time) {
 	if s.told() {
-		// Keeping the reports may have failed when the verdict was told.
-		if s.measured().Verdict == verdictInconclusive {
+		// Keeping the reports may have failed when the verdict was told. Where it is time for the next measurement, or
+		// nothing was found out, keeping them delays nothing: full records must not keep isolation from being looked at.
+		if s.measured().Verdict == verdictInconclusive || !now.Before(s.scheduled()) {
 			plan.do(RemoveRuns, KeepReports, Prune)
 			return
 		}

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -77,7 +76,9 @@ const (
 //
 //	due ─begin▶ both at work ─follow▶ both ended ─conclude▶ rest until due again
 //	      killed in between ─join▶
-//	          any run made under other inputs, or before it was asked again ─discard▶ due
+//	          any run made under other inputs ─discard▶ due
+//
+// Who asks for a new look while one is being taken is served after it, or asking often enough would put off every verdict.
 func (s Snapshot) measurement(now time.Time) (step, time.Time) {
 	inside, control := s.Inside.State, s.Control.State
 	switch {
@@ -98,9 +99,12 @@ func (s Snapshot) measurement(now time.Time) (step, time.Time) {
 	return conclude, time.Time{}
 }
 
-// stale tells whether a run was made for other inputs or before the newest request.
-func (s Snapshot) stale(p Probe) bool {
-	return p.State != run.Absent && (p.Inputs != s.Inputs || s.asksToMeasure() && p.Request != s.request())
+// stale tells whether a run was made for other inputs.
+func (s Snapshot) stale(p Probe) bool { return p.State != run.Absent && p.Inputs != s.Inputs }
+
+// answers tells whether both runs were made for the newest request, and not before it.
+func (s Snapshot) answers() bool {
+	return s.Control.Request == s.request() && s.Inside.Request == s.request()
 }
 
 // asksToMeasure is true while a request for a new look is not handled. The image comes first: as long as the registry
@@ -109,8 +113,16 @@ func (s Snapshot) asksToMeasure() bool { return s.asked() && !s.Image.Pending }
 
 // measurementDue is when isolation is to be measured; in the past when at once.
 func (s Snapshot) measurementDue() time.Time {
+	if s.asksToMeasure() {
+		return time.Time{}
+	}
+	return s.scheduled()
+}
+
+// scheduled is when isolation is to be measured, whether or not anybody asks for it.
+func (s Snapshot) scheduled() time.Time {
 	last := s.measured()
-	if last == nil || last.InputsDigest != s.Inputs || s.asksToMeasure() {
+	if last == nil || last.InputsDigest != s.Inputs {
 		return time.Time{}
 	}
 	switch last.Verdict {
@@ -118,7 +130,7 @@ func (s Snapshot) measurementDue() time.Time {
 		if s.moved(last) {
 			return time.Time{}
 		}
-		return last.MeasuredAt.Add(s.Settings.MeasureEvery)
+		return s.shownAt(last).Add(s.Settings.MeasureEvery)
 	case verdictNotEnforced:
 		return last.MeasuredAt.Add(retryNotEnforced)
 	}
@@ -131,42 +143,19 @@ func pause(passed time.Duration) time.Duration { return min(max(passed, retryLea
 // isolated tells whether a workload may be started: measured under what holds now, and not too long ago.
 func (s Snapshot) isolated(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
 	return verdict != nil && verdict.Verdict == verdictEnforced && s.holds(verdict) &&
-		!now.After(verdict.MeasuredAt.Add(s.Settings.MeasureEvery))
+		!now.After(s.shownAt(verdict).Add(s.Settings.MeasureEvery))
 }
 
-// holds tells whether a verdict speaks of the sandbox as it is: under the present network policies, and on the node on
+// holds tells whether a verdict speaks of the sandbox as it is: under the present network policies, and on the nodes on
 // which the workload runs.
 func (s Snapshot) holds(verdict *v1alpha1.IsolationStatus) bool {
 	return verdict.InputsDigest == s.Inputs && !s.moved(verdict)
 }
 
-// moved tells whether the workload's pod is on another node than the one that was measured.
-func (s Snapshot) moved(verdict *v1alpha1.IsolationStatus) bool {
-	return verdict.Node != "" && s.node() != "" && verdict.Node != s.node()
-}
-
-// node on which the workload's newest pod runs; empty where there is none.
-func (s Snapshot) node() string {
-	var newest *corev1.Pod
-	for i := range s.Pods {
-		pod := &s.Pods[i]
-		if !s.running() || pod.Spec.NodeName == "" || !pod.DeletionTimestamp.IsZero() {
-			continue
-		}
-		if newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp) {
-			newest = pod
-		}
-	}
-	if newest == nil {
-		return ""
-	}
-	return newest.Spec.NodeName
-}
-
 // recent tells whether a good verdict still speaks of the sandbox: as it is, and recently. An operator that was away
 // for longer does not know, and measures.
 func (s Snapshot) recent(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
-	return s.holds(verdict) && !now.After(verdict.MeasuredAt.Add(s.Settings.MeasureEvery+maxEvidenceAge))
+	return s.holds(verdict) && !now.After(s.shownAt(verdict).Add(s.Settings.MeasureEvery+maxEvidenceAge))
 }
 
 // unknownUntil is how long what runs may go on without being shown to be isolated: one schedule after that became
@@ -234,6 +223,7 @@ func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 		// What was shown to be open stays open until it is shown to be closed.
 		status.Verdict, status.Message = verdictNotEnforced, last.Message
 	}
+	status.Nodes = s.measuredNodes(status)
 	return status
 }
 

@@ -94,6 +94,9 @@ func (o *observer) rest(ctx context.Context, s *Snapshot, seen *remembered, now 
 	if err := o.runs(ctx, s, seen); err != nil {
 		return err
 	}
+	if err := o.boots(ctx, s); err != nil {
+		return err
+	}
 	if err := o.witness(ctx, s, now); err != nil {
 		return err
 	}

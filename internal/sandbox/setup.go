@@ -53,6 +53,9 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 	if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview); err != nil {
 		return err
 	}
+	if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, indexNode, nodeOf); err != nil {
+		return err
+	}
 	if err := indexRoom(ctx, mgr.GetFieldIndexer()); err != nil {
 		return err
 	}
@@ -69,6 +72,7 @@ func (r *Reconciler) SetupWithManager(ctx context.Context, mgr ctrl.Manager) err
 		Watches(&v1alpha1.HardeningPolicy{}, handler.EnqueueRequestsFromMapFunc(r.governed), builder.WithPredicates(usability())).
 		Watches(&v1alpha1.EmergencyStop{}, handler.EnqueueRequestsFromMapFunc(r.stopped), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(r.inNamespace), builder.WithPredicates(labelled())).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.onNode), builder.WithPredicates(restarted())).
 		Watches(&corev1.Pod{}, owner, here(podChanged()))
 	for _, kind := range []client.Object{
 		&appsv1.Deployment{}, &batchv1.Job{}, &corev1.Service{}, &corev1.ServiceAccount{}, &corev1.LimitRange{},

@@ -72,6 +72,8 @@ type Snapshot struct {
 	Stops      []v1alpha1.EmergencyStop
 	Deployment *appsv1.Deployment
 	Pods       []corev1.Pod
+	// Boots are the present starts of the nodes on which something of the prototype runs.
+	Boots map[string]string
 	// Present are the RoleBindings and NetworkPolicies in the sandbox.
 	Present []client.Object
 	// RoutesServed is true where the cluster has HTTPRoutes; Route is the pilots', nil where absent. Gateway is the one

@@ -181,6 +181,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.AIPrototype{}, &v1alpha1.HardeningReview{}, &v1alpha1.HardeningPolicy{}, &gatewayv1.HTTPRoute{}).
 		WithIndex(&v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview).
+		WithIndex(&corev1.Pod{}, indexNode, nodeOf).
 		WithIndex(&corev1.Namespace{}, indexTeam, teamOf).WithIndex(&v1alpha1.AIPrototype{}, indexStake, stakesIn).
 		WithInterceptorFuncs(w.counting()).Build()
 	w.runs = &runsStub{client: w.client, result: map[string]run.Result{}}

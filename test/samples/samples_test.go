@@ -219,7 +219,7 @@ func answered(t *testing.T, object *unstructured.Unstructured) {
 	if err != nil || !selector.Matches(labels.Set(namespace.Labels)) {
 		t.Errorf("the policy does not govern namespace %s: %v", namespace.Name, err)
 	}
-	if problem := policy.Check(hardening.Spec); problem != nil {
+	if problem := policy.Check(hardening.Spec, nil); problem != nil {
 		t.Errorf("the policy: %s", problem.Message)
 	}
 	requirements, problems := policy.Resolve(hardening, namespace.Labels, prototype.Spec)

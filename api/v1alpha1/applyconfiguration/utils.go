@@ -112,6 +112,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.LocalNameApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MayCarry"):
 		return &apiv1alpha1.MayCarryApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeasuredNode"):
+		return &apiv1alpha1.MeasuredNodeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelBudget"):
 		return &apiv1alpha1.ModelBudgetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelGateway"):

@@ -901,6 +901,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: node
       type:
         scalar: string
+    - name: nodes
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.MeasuredNode
+          elementRelationship: associative
+          keys:
+          - name
     - name: paths
       type:
         list:
@@ -960,6 +968,18 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.affineur.affineur.api.v1alpha1.DataClass
           elementRelationship: associative
+- name: com.github.affineur.affineur.api.v1alpha1.MeasuredNode
+  map:
+    fields:
+    - name: bootID
+      type:
+        scalar: string
+    - name: measuredAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: name
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.ModelBudget
   map:
     fields:

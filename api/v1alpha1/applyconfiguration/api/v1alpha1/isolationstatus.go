@@ -19,8 +19,10 @@ type IsolationStatusApplyConfiguration struct {
 	Message *string `json:"message,omitempty"`
 	// measuredAt is when.
 	MeasuredAt *v1.Time `json:"measuredAt,omitempty"`
-	// node on which it was measured; on another node the measurement says nothing.
+	// node on which it was measured last.
 	Node *string `json:"node,omitempty"`
+	// nodes for which a good verdict speaks: on any other, and on one that was started anew, it says nothing.
+	Nodes []MeasuredNodeApplyConfiguration `json:"nodes,omitempty"`
 	// paths are the table that the verdict sums up.
 	Paths []IsolationPathApplyConfiguration `json:"paths,omitempty"`
 	// report names the measurement in the records namespace.
@@ -64,6 +66,19 @@ func (b *IsolationStatusApplyConfiguration) WithMeasuredAt(value v1.Time) *Isola
 // If called multiple times, the Node field is set to the value of the last call.
 func (b *IsolationStatusApplyConfiguration) WithNode(value string) *IsolationStatusApplyConfiguration {
 	b.Node = &value
+	return b
+}
+
+// WithNodes adds the given value to the Nodes field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Nodes field.
+func (b *IsolationStatusApplyConfiguration) WithNodes(values ...*MeasuredNodeApplyConfiguration) *IsolationStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithNodes")
+		}
+		b.Nodes = append(b.Nodes, *values[i])
+	}
 	return b
 }
 
