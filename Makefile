@@ -45,10 +45,12 @@ build: ## Build the operator, the runner and the kubectl plugin into bin/.
 	go build -o bin/ ./cmd/...
 
 .PHONY: build-installer
-build-installer: ## Render dist/install.yaml with IMG and RUNNER_IMG.
+build-installer: ## Render dist/install.yaml with IMG and RUNNER_IMG, and OPERATOR_ARGS beside the usual ones.
 	@mkdir -p dist bin/installer
 	@cp -r config bin/installer/ && cd bin/installer/config/default && \
 	  $(TOOL) kustomize edit set image affineur/operator=$(IMG) affineur/gate-runner=$(RUNNER_IMG) && \
+	  $(foreach argument,$(OPERATOR_ARGS),$(TOOL) kustomize edit add patch --kind Deployment --name affineur \
+	    --patch '[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "$(argument)"}]' &&) \
 	  $(TOOL) kustomize build . > $(CURDIR)/dist/install.yaml
 	@rm -rf bin/installer
 	@echo "dist/install.yaml: $(IMG), $(RUNNER_IMG)"

@@ -32,6 +32,8 @@ dev)
   go -C hack/devcluster run . up --netpol="$NETPOL"
   story+=(--cluster-seconds "$((SECONDS - began))")
   set -a && . .cluster/env && set +a
+  # A host beyond the cluster, which pods reach and no sandbox may: "outside" in docs/devcluster.md.
+  OPERATOR_ARGS="--isolation-beyond=198.18.0.10:80"
   ;;
 current)
   [ -n "$REGISTRY" ] || stop "CLUSTER=current needs REGISTRY=HOST[:PORT][/PATH], a registry that the cluster's nodes pull from"
@@ -61,7 +63,7 @@ CGO_ENABLED=0 go build -o bin/demo/story ./test/story
 doing="rendering dist/install.yaml" && say "$doing"
 # pinned NAME prints repository@digest of a pushed image.
 pinned() { bin/demo/story pinned bin/demo/digests.json "$1"; }
-make --no-print-directory build-installer IMG="$(pinned operator)" RUNNER_IMG="$(pinned gate-runner)"
+make --no-print-directory build-installer IMG="$(pinned operator)" RUNNER_IMG="$(pinned gate-runner)" OPERATOR_ARGS="${OPERATOR_ARGS:-}"
 
 if [ "$CLUSTER" = dev ]; then
   story+=(--afterwards "To look around:
