@@ -84,7 +84,7 @@ test-e2e: ## Play the story, the attacks and the end-to-end tests on the develop
 	./hack/demo.sh
 	./hack/attacks.sh
 	./hack/gateway.sh
-	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 6 -timeout 20m ./test/e2e/...
+	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 6 -timeout 40m ./test/e2e/...
 	./hack/unenforced.sh
 
 ##@ Try

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/apiutil"
 )
@@ -24,7 +26,57 @@ type attack struct {
 	control func(context.Context) error
 	// try returns what stopped it, as it was observed, once the forbidden effect was looked for and is not there.
 	try func(context.Context) (string, error)
+	// meant is what has to stop it, any of these: a request that is mistyped, or too late, is refused as well.
+	meant []wall
 }
+
+// wall is what stops an attack: how its name begins, as it was observed, and what it says about why.
+type wall struct{ by, says string }
+
+// by says what is meant to stop the attack.
+func (a attack) by(walls ...wall) attack {
+	a.meant = walls
+	return a
+}
+
+// stops tells whether the wall is what was observed.
+func (w wall) stops(observed string) bool {
+	return strings.HasPrefix(observed, w.by) && strings.Contains(observed, w.says)
+}
+
+func (w wall) String() string {
+	if w.says == "" {
+		return w.by
+	}
+	return fmt.Sprintf("%s (…%s…)", w.by, w.says)
+}
+
+// Walls that stop more than one attack.
+var (
+	rbac         = wall{by: "RBAC ("}
+	podSecurity  = wall{by: "Pod Security restricted"}
+	sandboxed    = wall{by: "the sandbox ("}
+	content      = guard("managed-content")
+	access       = guard("managed-access")
+	workloads    = guard("managed-workloads")
+	namespaces   = guard("namespaces")
+	prefixes     = guard("namespace-names")
+	records      = guard("records")
+	prototypes   = guard("prototypes")
+	emergencies  = guard("stops")
+	confinement  = guard("confine-operator")
+	itsOperator  = wall{by: "the operator ("}
+	tooLongABody = wall{by: "the API server's bound on the size of a request"}
+)
+
+// guard is one of the shipped admission policies.
+func guard(name string) wall { return wall{by: "admission policy affineur-" + name + " ("} }
+
+// schemaSays is what the schema of a kind says about a field. Only where it is meant to refuse: any mistake is refused by it.
+func schemaSays(what string) wall { return wall{by: "the schema", says: what} }
+
+// told is a condition that holds a prototype for a reason.
+func told(reason string) wall { return wall{by: "condition ", says: "=False " + reason + " ("} }
 
 // refusals are who refuses, by how the API server words it. The first group is their name.
 var refusals = []struct {
@@ -139,18 +191,61 @@ func (f *field) creates(row int, who *person, what string, object client.Object)
 	return a
 }
 
-// changes is the attack of changing an object by a merge patch.
+// changes is the attack of changing an object as a merge patch says. It is written as an update: an identity that may not
+// patch may update all the same.
 func (f *field) changes(row int, who *person, what string, object client.Object, patch string) attack {
-	return attack{row: row, who: who.name, what: what, try: func(ctx context.Context) (string, error) {
-		return f.refused(ctx, func(ctx context.Context) error {
-			return who.Patch(ctx, object.DeepCopyObject().(client.Object), merge(patch))
-		}, object)
+	return attack{row: row, who: who.name, what: what, control: f.there(object), try: func(ctx context.Context) (string, error) {
+		return f.refused(ctx, func(ctx context.Context) error { return f.update(ctx, who, object, patch) }, object)
 	}}
+}
+
+// there wants an object to be there: who refuses to change nothing shows nothing.
+func (f *field) there(object client.Object) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return f.admin.Get(ctx, client.ObjectKeyFromObject(object), object.DeepCopyObject().(client.Object))
+	}
+}
+
+// update writes an object as it is now, changed as a merge patch says; anew where somebody else wrote meanwhile.
+func (f *field) update(ctx context.Context, who *person, object client.Object, patch string, options ...client.UpdateOption) error {
+	wanted := map[string]any{}
+	if err := json.Unmarshal([]byte(patch), &wanted); err != nil {
+		return err
+	}
+	kind, err := apiutil.GVKForObject(object, f.scheme)
+	if err != nil {
+		return err
+	}
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		live := &unstructured.Unstructured{}
+		live.SetGroupVersionKind(kind)
+		if err := f.admin.Get(ctx, client.ObjectKeyFromObject(object), live); err != nil {
+			return err
+		}
+		merged(live.Object, wanted)
+		return who.Update(ctx, live, options...)
+	})
+}
+
+// merged applies a merge patch (RFC 7396).
+func merged(into, patch map[string]any) {
+	for key, value := range patch {
+		inner, nested := value.(map[string]any)
+		here, there := into[key].(map[string]any)
+		switch {
+		case value == nil:
+			delete(into, key)
+		case nested && there:
+			merged(here, inner)
+		default:
+			into[key] = value
+		}
+	}
 }
 
 // deletes is the attack of deleting an object.
 func (f *field) deletes(row int, who *person, what string, object client.Object, options ...client.DeleteOption) attack {
-	return attack{row: row, who: who.name, what: what, try: func(ctx context.Context) (string, error) {
+	return attack{row: row, who: who.name, what: what, control: f.there(object), try: func(ctx context.Context) (string, error) {
 		return f.refused(ctx, func(ctx context.Context) error {
 			return who.Delete(ctx, object.DeepCopyObject().(client.Object), options...)
 		}, object)

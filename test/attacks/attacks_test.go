@@ -20,7 +20,7 @@ func TestEveryRowIsThere(t *testing.T) {
 	somebody := &person{name: "somebody"}
 	f := &field{admin: somebody, lead: somebody, membership: somebody, responder: somebody, second: somebody, pipeline: somebody, thief: somebody}
 	f.images = map[string]pushed{}
-	for _, name := range []string{"churn-advisor-1.4", "churn-advisor-1.5", "holey-lure", "holey-intrude"} {
+	for _, name := range []string{"churn-advisor-1.4", "churn-advisor-1.5", "holey-lure", "holey-intrude", "holey-hold"} {
 		f.images[name] = pushed{Image: "registry.example.org/" + name + ":1", Digest: "sha256:0"}
 	}
 	f.record = &appsv1.ControllerRevision{}
@@ -29,8 +29,8 @@ func TestEveryRowIsThere(t *testing.T) {
 	var rows []int
 	for _, a := range f.attacks() {
 		rows = append(rows, a.row)
-		if a.who == "" || a.what == "" || a.try == nil {
-			t.Errorf("attack %d is not told who tries what: %+v", a.row, a)
+		if a.who == "" || a.what == "" || a.try == nil || len(a.meant) == 0 {
+			t.Errorf("attack %d is not told who tries what, and what is meant to stop it: %+v", a.row, a)
 		}
 	}
 	slices.Sort(rows)
@@ -67,19 +67,22 @@ func TestStopper(t *testing.T) {
 func TestOnlyWhatWasStoppedCounts(t *testing.T) {
 	fails := func(context.Context) error { return errors.New("broken") }
 	stops := func(context.Context) (string, error) { return "a wall", nil }
+	wanted := []wall{{by: "a wall"}}
 	attacks := []attack{
+		{row: 12, who: "a", what: "b", try: stops, meant: wanted},
+		{row: 12, who: "a", what: "b", try: func(context.Context) (string, error) { return "the schema (a typing mistake)", nil }, meant: wanted},
 		{row: 12, who: "a", what: "b", try: stops},
-		{row: 12, who: "a", what: "b", try: func(context.Context) (string, error) { return "", errLetThrough }},
-		{row: 12, who: "a", what: "b", try: func(context.Context) (string, error) { return "", nil }},
-		{row: 12, who: "a", what: "b", try: stops, control: fails},
+		{row: 12, who: "a", what: "b", try: func(context.Context) (string, error) { return "", errLetThrough }, meant: wanted},
+		{row: 12, who: "a", what: "b", try: func(context.Context) (string, error) { return "", nil }, meant: wanted},
+		{row: 12, who: "a", what: "b", try: stops, control: fails, meant: wanted},
 		{row: 13, who: "a", what: "b", try: stops},
 	}
 	var out bytes.Buffer
 	made, stopped, skipped := (&field{}).perform(t.Context(), attacks, 12, &out)
-	if made != 4 || stopped != 1 || skipped != 1 {
+	if made != 6 || stopped != 1 || skipped != 1 {
 		t.Errorf("%d made, %d stopped, %d skipped", made, stopped, skipped)
 	}
-	if lines := strings.Count(out.String(), "\n"); lines != 4 || !strings.HasPrefix(out.String(), "attack 12: stopped by a wall | a: b\n") || strings.Count(out.String(), "NOT STOPPED") != 3 {
+	if lines := strings.Count(out.String(), "\n"); lines != 6 || !strings.HasPrefix(out.String(), "attack 12: stopped by a wall | a: b\n") || strings.Count(out.String(), "NOT STOPPED") != 5 {
 		t.Errorf("told %q", out.String())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -17,6 +18,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -65,6 +67,8 @@ type field struct {
 	responder, second *person
 	// pipeline is a GitOps account that somebody stole: a cluster-admin. thief holds the operator's token.
 	pipeline, thief *person
+	// holder holds a responder's token to cut off by hand, as soon as there is one.
+	holder *person
 
 	ground
 }
@@ -183,6 +187,11 @@ func (f *field) accounts(ctx context.Context) error {
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "affineur-responder"},
 			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: responders}},
 		},
+		&rbacv1.RoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "attacks-responders"},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "affineur-responder"},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: responders}},
+		},
 		&rbacv1.ClusterRoleBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: "attacks-pipeline"},
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "cluster-admin"},
@@ -208,13 +217,16 @@ func (f *field) clear(ctx context.Context) error {
 	if err := errors.Join(problems...); err != nil {
 		return err
 	}
-	if err := f.clearStop(ctx); err != nil {
-		return err
+	for _, name := range []string{stopped, severed} {
+		if err := f.clearStop(ctx, name); err != nil {
+			return err
+		}
 	}
 	objects := []client.Object{
-		&v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: stopped}},
+		&v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: stopped}}, &v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: severed}},
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "attacks-pipeline"}},
 		&rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "attacks-responders"}},
+		&rbacv1.RoleBinding{ObjectMeta: in(v1alpha1.SystemNamespace, "attacks-responders")},
 	}
 	for _, name := range []string{home, dark} {
 		objects = append(objects, &v1alpha1.HardeningPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}})
@@ -240,8 +252,8 @@ func (f *field) clear(ctx context.Context) error {
 
 // clearStop lifts an emergency stop that an interrupted run left: only then it can be deleted. Whoever made it, it was not
 // the administrator.
-func (f *field) clearStop(ctx context.Context) error {
-	made := &v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: stopped}}
+func (f *field) clearStop(ctx context.Context, name string) error {
+	made := &v1alpha1.EmergencyStop{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	err := f.admin.Get(ctx, client.ObjectKeyFromObject(made), made)
 	if err != nil || made.Spec.Lifted != nil {
 		return client.IgnoreNotFound(err)
@@ -286,20 +298,13 @@ func foreign(p *v1alpha1.AIPrototype) []string {
 	return out
 }
 
-// release takes off the finalizers that are not ours.
+// release takes off the finalizers that are not ours, while the operator may be taking off its own.
 func (f *field) release(ctx context.Context, p *v1alpha1.AIPrototype) error {
-	if err := f.admin.Get(ctx, client.ObjectKeyFromObject(p), p); err != nil {
-		return err
-	}
-	kept := []string{}
-	for _, finalizer := range p.Finalizers {
-		if finalizer == v1alpha1.FinalizerSandbox {
-			kept = append(kept, finalizer)
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		if err := f.admin.Get(ctx, client.ObjectKeyFromObject(p), p); err != nil {
+			return err
 		}
-	}
-	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"finalizers": kept, "resourceVersion": p.ResourceVersion}})
-	if err != nil {
-		return err
-	}
-	return f.admin.Patch(ctx, p, merge(string(patch)))
+		p.Finalizers = slices.DeleteFunc(p.Finalizers, func(finalizer string) bool { return finalizer != v1alpha1.FinalizerSandbox })
+		return f.admin.Update(ctx, p)
+	})
 }

@@ -37,6 +37,8 @@ type ground struct {
 	lurer *v1alpha1.AIPrototype
 	// stubborn does not stop when told to, and goes on trying.
 	stubborn *v1alpha1.AIPrototype
+	// clinger holds a stream to its gateway, for ever.
+	clinger *v1alpha1.AIPrototype
 	// tries are what the intruder tries.
 	tries tries
 }
@@ -112,6 +114,10 @@ func (f *field) govern(ctx context.Context) error {
 	err := quick.Govern(ctx, f.admin, f.root, home, func(spec map[string]any) {
 		f.belongsTo(spec, home, teamGroup)
 		catalogue := spec["catalogue"].(map[string]any)
+		catalogue["modelGateways"] = append(catalogue["modelGateways"].([]any), map[string]any{
+			"name": listener, "address": "http://" + listener + "." + unguarded + ".svc:8080", "mayCarry": map[string]any{"classes": []any{"Public", "Internal"}},
+			"to": map[string]any{"pods": map[string]any{"namespace": unguarded, "podLabels": map[string]any{"app": listener}, "port": int64(8080)}},
+		})
 		catalogue["integrations"] = append(catalogue["integrations"].([]any), integration("lure"), integration("rebound"))
 		sandbox := spec["sandbox"].(map[string]any)
 		sandbox["runtimeClasses"] = []any{map[string]any{"class": "Confidential", "runtimeClass": "sealed"}}
@@ -132,19 +138,26 @@ func (f *field) belongsTo(spec map[string]any, team, group string) {
 }
 
 // lures stands up what wants to lead probes astray: a server that redirects, and a name that resolves to an address at
-// which a cloud serves its secrets.
+// which a cloud serves its secrets. Here a server tells who came to that address, and somebody who may takes a stroll there.
 func (f *field) lures(ctx context.Context) error {
-	labels := map[string]string{"app": "lure"}
+	labels := map[string]string{"app": "lure", "part": "lure"}
 	meta := func(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Namespace: unguarded, Name: name} }
 	ports := []corev1.ServicePort{{Port: 8080}}
-	for _, object := range []client.Object{
-		&appsv1.Deployment{ObjectMeta: meta("lure"), Spec: appsv1.DeploymentSpec{
+	program := func(name, hole string, labels map[string]string, env ...corev1.EnvVar) *appsv1.Deployment {
+		return &appsv1.Deployment{ObjectMeta: meta(name), Spec: appsv1.DeploymentSpec{
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: corev1.PodSpec{
-				TerminationGracePeriodSeconds: ptr.To[int64](1), Containers: []corev1.Container{{Name: "lure", Image: f.images["holey-lure"].pinned()}},
+				TerminationGracePeriodSeconds: ptr.To[int64](1), Containers: []corev1.Container{{Name: name, Image: f.images[hole].pinned(), Env: env}},
 			}},
-		}},
+		}}
+	}
+	for _, object := range []client.Object{
+		program(listener, "holey-hear", map[string]string{"app": listener}), program(neighbour, "holey-hold", map[string]string{"app": neighbour}, f.holding()),
+		&corev1.Service{ObjectMeta: meta(listener), Spec: corev1.ServiceSpec{Selector: map[string]string{"app": listener}, Ports: ports}},
+		program("lure", "holey-lure", labels), program("target", "holey-lure", targeted),
+		program("stroller", "holey-hold", map[string]string{"app": "stroller"}, corev1.EnvVar{Name: "HOLD", Value: "http://rebound." + unguarded + ".svc:8080"}),
 		&corev1.Service{ObjectMeta: meta("lure"), Spec: corev1.ServiceSpec{Selector: labels, Ports: ports}},
+		&corev1.Service{ObjectMeta: meta("target"), Spec: corev1.ServiceSpec{Selector: targeted, Ports: ports, ExternalIPs: []string{metadataOfACloud}}},
 		&corev1.Service{ObjectMeta: meta("rebound"), Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone, Ports: ports}},
 		&discoveryv1.EndpointSlice{
 			ObjectMeta:  metav1.ObjectMeta{Namespace: unguarded, Name: "rebound", Labels: map[string]string{discoveryv1.LabelServiceName: "rebound"}},
@@ -158,6 +171,11 @@ func (f *field) lures(ctx context.Context) error {
 	}
 	lure := &appsv1.Deployment{ObjectMeta: meta("lure")}
 	return await.Object(ctx, f.admin, lure, func(d *appsv1.Deployment) (bool, error) { return d.Status.AvailableReplicas == 1, nil })
+}
+
+// holding is the setting of a program that holds a stream to the listening gateway.
+func (f *field) holding() corev1.EnvVar {
+	return corev1.EnvVar{Name: "HOLD", Value: "http://" + listener + "." + unguarded + ".svc:8080"}
 }
 
 // metadataOfACloud is in shared address space, where the API server lets anybody point a Service.
@@ -228,7 +246,9 @@ func (f *field) prototypes(ctx context.Context) error {
 	f.lurer.Spec.Integrations = []v1alpha1.IntegrationUse{{Name: "lure"}, {Name: "rebound"}}
 	f.lurer.Spec.Demand = &v1alpha1.Demand{RequestsPerSecond: ptr.To("1"), LatencyP95: &metav1.Duration{Duration: 2 * time.Second},
 		Request: v1alpha1.SampleRequest{Method: "GET", Path: "/load"}}
-	for _, p := range []*v1alpha1.AIPrototype{f.intruder, f.blind, f.stubborn, f.lurer} {
+	f.clinger = f.newPrototype(home, "clinger", "holey-hold", f.holding())
+	f.clinger.Spec.Model = &v1alpha1.ModelUse{Gateway: listener, Name: "any", Version: "1"}
+	for _, p := range []*v1alpha1.AIPrototype{f.intruder, f.blind, f.stubborn, f.lurer, f.clinger} {
 		if err := f.lead.Create(ctx, p); err != nil {
 			return err
 		}

@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -99,8 +100,13 @@ func (f *field) perpetrate(ctx context.Context, a attack) (string, error) {
 		}
 	}
 	by, err := a.try(ctx)
-	if err == nil && by == "" {
-		err = errNothingStopped
+	switch {
+	case err != nil:
+		return "", err
+	case by == "":
+		return "", errNothingStopped
+	case !slices.ContainsFunc(a.meant, func(w wall) bool { return w.stops(by) }):
+		return "", fmt.Errorf("it was stopped by %s, which shows nothing of what is meant to stop it: %v", by, a.meant)
 	}
-	return by, err
+	return by, nil
 }

@@ -24,11 +24,19 @@ func (f *field) attacks() []attack {
 	var all []attack
 	for _, row := range []func() []attack{
 		f.swaps, f.references, f.additions, f.labels, f.squatting, f.finalizers, f.tooMuch, f.stolenToken, f.entrances, f.templates,
-		f.packets, f.runtimes, f.crowds, f.heldBack, f.foreignLabels, f.teardown, f.lured, f.tagMoved, f.bodySwapped, f.stops, f.unenforced,
+		f.packets, f.runtimes, f.crowds, f.heldBack, f.foreignLabels, f.teardown, f.lured, f.tagMoved, f.bodySwapped, f.conflicts, f.clings, f.stops, f.unenforced,
 	} {
 		all = append(all, row()...)
 	}
 	return all
+}
+
+// beyond is what stops somebody whom RBAC does not stop: the pipeline's account may everything.
+func (f *field) beyond(who *person, walls ...wall) []wall {
+	if who != f.pipeline {
+		return []wall{rbac}
+	}
+	return walls
 }
 
 func in(namespace, name string) metav1.ObjectMeta {
@@ -42,16 +50,16 @@ func (f *field) swaps() []attack {
 	record := f.record.DeepCopy()
 	return []attack{
 		f.changes(12, f.pipeline, "another image in production's Deployment", deployment,
-			`{"spec":{"template":{"spec":{"containers":[{"name":"prototype","image":"`+other+`"}]}}}}`),
-		f.creates(12, f.pipeline, "a ConfigMap in production", &corev1.ConfigMap{ObjectMeta: in(f.production, "swapped")}),
-		f.creates(12, f.pipeline, "a Secret in production", &corev1.Secret{ObjectMeta: in(f.production, "swapped")}),
-		f.changes(12, f.pipeline, "rewriting the record of the review", record, `{"data":{"forged":"yes"}}`),
+			`{"spec":{"template":{"spec":{"containers":[{"name":"prototype","image":"`+other+`"}]}}}}`).by(content),
+		f.creates(12, f.pipeline, "a ConfigMap in production", &corev1.ConfigMap{ObjectMeta: in(f.production, "swapped")}).by(content),
+		f.creates(12, f.pipeline, "a Secret in production", &corev1.Secret{ObjectMeta: in(f.production, "swapped")}).by(content),
+		f.changes(12, f.pipeline, "rewriting the record of the review", record, `{"data":{"forged":"yes"}}`).by(schemaSays("data: Invalid value")),
 		f.changes(12, f.pipeline, "adopting the record, to have it collected", record,
-			`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Namespace","name":"`+unguarded+`","uid":"00000000-0000-0000-0000-000000000000"}]}}`),
-		f.deletes(12, f.pipeline, "deleting the record", record),
-		f.changes(12, f.thief, "rewriting the record", record, `{"metadata":{"labels":{"forged":"yes"}}}`),
-		f.deletes(12, f.thief, "deleting the record", record),
-		f.changes(12, f.lead, "another image in production's Deployment", deployment, `{"spec":{"replicas":0}}`),
+			`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"Namespace","name":"`+unguarded+`","uid":"00000000-0000-0000-0000-000000000000"}]}}`).by(records, content),
+		f.deletes(12, f.pipeline, "deleting the record", record).by(content),
+		f.changes(12, f.thief, "rewriting the record", record, `{"metadata":{"labels":{"forged":"yes"}}}`).by(rbac),
+		f.deletes(12, f.thief, "deleting the record", record).by(rbac),
+		f.changes(12, f.lead, "no replicas in production's Deployment", deployment, `{"spec":{"replicas":0}}`).by(rbac),
 	}
 }
 
@@ -76,17 +84,18 @@ func (f *field) references() []attack {
 	body.Spec.Demand = f.lurer.Spec.Demand.DeepCopy()
 	body.Spec.Demand.Request = v1alpha1.SampleRequest{Method: "POST", Path: "/", Body: &v1alpha1.RequestBody{ConfigMap: &v1alpha1.ConfigMapKey{Name: "../" + v1alpha1.RecordsNamespace + "/guards", Key: "state"}}}
 	return []attack{
-		f.applies(15, "a prototype that names a Secret of another namespace", elsewhere),
-		f.applies(15, "a prototype that names a ConfigMap of another namespace", body),
-		f.asks(15, f.lead, "reading a Secret of another namespace", reads(f.lead, victim), there(victim)),
+		f.applies(15, "a prototype that names a Secret of another namespace", elsewhere).by(schemaSays("spec.workload.container.secrets[0].name")),
+		f.applies(15, "a prototype that names a ConfigMap of another namespace", body).by(schemaSays("spec.demand.request.body.configMap.name")),
+		f.asks(15, f.lead, "reading a Secret of another namespace", reads(f.lead, victim), there(victim)).by(rbac),
 		f.asks(15, f.lead, "reading the Secrets of their sandbox", func(ctx context.Context) error {
 			return f.lead.List(ctx, &corev1.SecretList{}, client.InNamespace(f.sandbox))
-		}, nil),
-		f.asks(15, f.thief, "reading a Secret of a team", reads(f.thief, own), there(own)),
+		}, nil).by(rbac),
+		f.asks(15, f.thief, "reading a Secret of a team", reads(f.thief, own), there(own)).by(rbac),
 		f.asks(15, f.thief, "reading every Secret of the cluster", func(ctx context.Context) error {
 			return f.thief.List(ctx, &corev1.SecretList{})
-		}, func(ctx context.Context) error { return f.admin.List(ctx, &corev1.SecretList{}) }),
-		{row: 15, who: f.lead.name, what: "a prototype that mounts a Secret which nobody granted", control: there(own), try: f.ungranted},
+		}, func(ctx context.Context) error { return f.admin.List(ctx, &corev1.SecretList{}) }).by(rbac),
+		{row: 15, who: f.lead.name, what: "a prototype that mounts a Secret which nobody granted", control: there(own), try: f.ungranted,
+			meant: []wall{told(v1alpha1.ReasonSecretNotGranted)}},
 	}
 }
 
@@ -154,17 +163,17 @@ func (f *field) additions() []attack {
 	var out []attack
 	for _, who := range []*person{f.lead, f.pipeline} {
 		out = append(out,
-			f.creates(19, who, "a permissive NetworkPolicy in a sandbox", open),
-			f.creates(19, who, "a RoleBinding in a sandbox", binding),
-			f.creates(19, who, "a Service of type LoadBalancer in a sandbox", service))
+			f.creates(19, who, "a permissive NetworkPolicy in a sandbox", open).by(f.beyond(who, content)...),
+			f.creates(19, who, "a RoleBinding in a sandbox", binding).by(f.beyond(who, content)...),
+			f.creates(19, who, "a Service of type LoadBalancer in a sandbox", service).by(f.beyond(who, content, workloads)...))
 	}
 	deny := &networkingv1.NetworkPolicy{ObjectMeta: in(f.sandbox, "deny-all")}
 	return append(out,
-		f.creates(19, f.thief, "a Service of type LoadBalancer in a sandbox", service),
-		f.creates(19, f.thief, "a Service with an external address in a sandbox", outside),
-		f.creates(19, f.thief, "the role edit for the team in a sandbox", binding),
-		f.deletes(19, f.pipeline, "deleting what denies everything", deny),
-		f.changes(19, f.pipeline, "making what denies everything allow it", deny, `{"spec":{"egress":[{}],"ingress":[{}]}}`))
+		f.creates(19, f.thief, "a Service of type LoadBalancer in a sandbox", service).by(workloads),
+		f.creates(19, f.thief, "a Service with an external address in a sandbox", outside).by(workloads),
+		f.creates(19, f.thief, "the role edit for the team in a sandbox", binding).by(rbac),
+		f.deletes(19, f.pipeline, "deleting what denies everything", deny).by(content),
+		f.changes(19, f.pipeline, "making what denies everything allow it", deny, `{"spec":{"egress":[{}],"ingress":[{}]}}`).by(content))
 }
 
 // entrances are rows 14 and 19: into a running pod, or to a token.
@@ -181,9 +190,9 @@ func (f *field) entrances() []attack {
 	var out []attack
 	for _, who := range []*person{f.lead, f.pipeline, f.thief} {
 		out = append(out,
-			f.asks(14, who, "a shell in a pod of a sandbox", func(ctx context.Context) error { return f.shell(ctx, who) }, working),
-			f.asks(14, who, "a token of a sandbox's ServiceAccount", token(who), nil),
-			attack{row: 14, who: who.name, what: "an ephemeral container in a pod of a sandbox", control: working, try: func(ctx context.Context) (string, error) {
+			f.asks(14, who, "a shell in a pod of a sandbox", func(ctx context.Context) error { return f.shell(ctx, who) }, working).by(f.beyond(who, access)...),
+			f.asks(14, who, "a token of a sandbox's ServiceAccount", token(who), nil).by(f.beyond(who, access)...),
+			attack{row: 14, who: who.name, what: "an ephemeral container in a pod of a sandbox", control: working, meant: f.beyond(who, workloads, content), try: func(ctx context.Context) (string, error) {
 				return f.debugged(ctx, who)
 			}})
 	}
@@ -213,8 +222,7 @@ func (f *field) shell(ctx context.Context, who *person) error {
 	if err != nil {
 		return err
 	}
-	return clients.CoreV1().RESTClient().Post().Namespace(pod.Namespace).Resource("pods").Name(pod.Name).SubResource("exec").
-		Param("command", "sh").Param("stdout", "true").Do(ctx).Error()
+	return shellIn(ctx, clients, pod)
 }
 
 func (f *field) debugged(ctx context.Context, who *person) (string, error) {
@@ -243,14 +251,14 @@ func (f *field) labels() []attack {
 				row, what = 22, strings.TrimSuffix(what, " (22)")
 			}
 			for _, sub := range []string{"", "status", "finalize"} {
-				out = append(out, f.relabels(row, f.pipeline, what, name, sub, patch))
+				out = append(out, f.relabels(row, f.pipeline, what, name, sub, patch).by(namespaces))
 			}
 		}
 	}
 	return append(out,
-		f.relabels(20, f.lead, "Pod Security", f.sandbox, "", `{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"privileged"}}}`),
-		f.relabels(22, f.pipeline, "a foreign namespace as ours", unguarded, "", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"affineur"}}}`),
-		f.relabels(22, f.thief, "a foreign namespace as ours", unguarded, "", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"affineur"}}}`))
+		f.relabels(20, f.lead, "Pod Security", f.sandbox, "", `{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"privileged"}}}`).by(rbac),
+		f.relabels(22, f.pipeline, "a foreign namespace as ours", unguarded, "", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"affineur"}}}`).by(namespaces),
+		f.relabels(22, f.thief, "a foreign namespace as ours", unguarded, "", `{"metadata":{"labels":{"app.kubernetes.io/managed-by":"affineur"}}}`).by(confinement, namespaces))
 }
 
 // relabels is the attack of changing labels of a namespace. Its control sets one of nobody's on a namespace of nobody's in
@@ -259,11 +267,11 @@ func (f *field) relabels(row int, who *person, what, name, sub, patch string) at
 	write := func(ctx context.Context, namespace, patch string, dry bool) error {
 		object := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		if sub == "" {
-			var options []client.PatchOption
+			var options []client.UpdateOption
 			if dry {
 				options = append(options, client.DryRunAll)
 			}
-			return who.Patch(ctx, object, merge(patch), options...)
+			return f.update(ctx, who, object, patch, options...)
 		}
 		if sub == "finalize" {
 			return f.finalize(ctx, who, namespace, patch, dry)

@@ -21,7 +21,7 @@ import (
 
 // unenforced is row 34: a cluster whose network plugin ignores NetworkPolicy, before a workload starts and later.
 func (f *field) unenforced() []attack {
-	return []attack{{row: 34, who: "a broken cluster", what: "ignoring NetworkPolicy under a running sandbox, and before another starts", try: func(ctx context.Context) (by string, err error) {
+	return []attack{{row: 34, who: "a broken cluster", what: "ignoring NetworkPolicy under a running sandbox, and before another starts", meant: []wall{{by: "the measurement of isolation ("}}, try: func(ctx context.Context) (by string, err error) {
 		if err := f.netpol(ctx, "off"); err != nil {
 			return "", err
 		}

@@ -61,15 +61,15 @@ func (f *field) heldBack() []attack {
 		}
 	}
 	return []attack{
-		{row: 23, who: f.lead.name, what: "keeping a sandbox by a finalizer of one's own on a deleted prototype", try: deleted(start("held", "example.org/hold"))},
-		{row: 23, who: f.lead.name, what: "deleting a prototype by force, leaving everything behind", try: deleted(start("orphaning"),
+		{row: 23, who: f.lead.name, what: "keeping a sandbox by a finalizer of one's own on a deleted prototype", meant: []wall{itsOperator}, try: deleted(start("held", "example.org/hold"))},
+		{row: 23, who: f.lead.name, what: "deleting a prototype by force, leaving everything behind", meant: []wall{itsOperator}, try: deleted(start("orphaning"),
 			client.PropagationPolicy(metav1.DeletePropagationOrphan), client.GracePeriodSeconds(0))},
 	}
 }
 
 // foreignLabels is row 22: a foreign object with the labels of another's prototype is neither taken for it nor deleted with it.
 func (f *field) foreignLabels() []attack {
-	return []attack{{row: 22, who: f.lead.name, what: "an object of one's own that says it is the operator's", try: func(ctx context.Context) (string, error) {
+	return []attack{{row: 22, who: f.lead.name, what: "an object of one's own that says it is the operator's", meant: []wall{itsOperator}, try: func(ctx context.Context) (string, error) {
 		p := f.newPrototype(home, "impostor", "churn-advisor-1.4")
 		if err := f.lead.Create(ctx, p); err != nil {
 			return "", err
@@ -110,7 +110,7 @@ func (f *field) foreignLabels() []attack {
 // teardown is row 24: a program that does not stop when told to, and goes on trying while its sandbox is taken down.
 func (f *field) teardown() []attack {
 	return []attack{{
-		row: 24, who: "a malicious container", what: "going on in its sandbox after its network policies are gone",
+		row: 24, who: "a malicious container", what: "going on in its sandbox after its network policies are gone", meant: []wall{{by: "the order of the teardown ("}},
 		control: func(ctx context.Context) error {
 			got, err := f.tried(ctx, f.admin, unguarded, "outside", f.tries.internet)
 			if err == nil && !got.Done {

@@ -42,11 +42,11 @@ func (f *field) squatting() []attack {
 	var out []attack
 	for _, prefix := range []string{v1alpha1.SandboxPrefix, v1alpha1.ProductionPrefix, v1alpha1.RehearsalPrefix} {
 		squat := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: prefix + "squatted"}}
-		out = append(out, f.creates(21, f.pipeline, "making a namespace "+prefix+"… first", squat))
+		out = append(out, f.creates(21, f.pipeline, "making a namespace "+prefix+"… first", squat).by(prefixes))
 	}
 	ours := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SandboxPrefix + "squatted", Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}}}
-	return append(out, f.creates(21, f.pipeline, "making one with our label", ours), attack{
-		row: 21, who: f.pipeline.name, what: "making the sandbox of a prototype whose UID is known already",
+	return append(out, f.creates(21, f.pipeline, "making one with our label", ours).by(namespaces), attack{
+		row: 21, who: f.pipeline.name, what: "making the sandbox of a prototype whose UID is known already", meant: []wall{prefixes},
 		control: func(ctx context.Context) error {
 			other := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "not-ours"}}
 			return f.pipeline.Create(ctx, other, client.DryRunAll)
@@ -96,12 +96,12 @@ func (f *field) finalizers() []attack {
 	var out []attack
 	for _, who := range []*person{f.lead, f.pipeline} {
 		out = append(out,
-			f.changes(23, who, "taking the operator's finalizer off a prototype", f.intruder.DeepCopy(), `{"metadata":{"finalizers":null}}`),
-			f.changes(23, who, "adding a finalizer of the operator's to a prototype", f.intruder.DeepCopy(), another),
-			f.changes(23, who, "holding an object of a sandbox with a finalizer", held, hold),
-			f.changes(23, who, "giving an object of a sandbox an owner elsewhere, to have it collected", held, own))
+			f.changes(23, who, "taking the operator's finalizer off a prototype", f.intruder.DeepCopy(), `{"metadata":{"finalizers":null}}`).by(prototypes),
+			f.changes(23, who, "adding a finalizer of the operator's to a prototype", f.intruder.DeepCopy(), another).by(prototypes),
+			f.changes(23, who, "holding an object of a sandbox with a finalizer", held, hold).by(f.beyond(who, content)...),
+			f.changes(23, who, "giving an object of a sandbox an owner elsewhere, to have it collected", held, own).by(f.beyond(who, content)...))
 	}
-	return append(out, f.applies(23, "a prototype with the operator's finalizer", fresh))
+	return append(out, f.applies(23, "a prototype with the operator's finalizer", fresh).by(prototypes))
 }
 
 // tooMuch is row 25, as far as single objects go.
@@ -117,11 +117,11 @@ func (f *field) tooMuch() []attack {
 	hungry := f.newPrototype(home, "hungry", "churn-advisor-1.4")
 	hungry.Spec.Workload.Container.Resources = v1alpha1.Resources{CPU: "64", Memory: "1Ti"}
 	return []attack{
-		f.applies(25, "a prototype with 65 settings", crowded),
-		f.applies(25, "a prototype with a setting of 4097 characters", long),
-		f.applies(25, "a prototype of four megabytes", huge),
-		f.creates(25, f.thief, "another Deployment in a sandbox", f.deployment(f.sandbox, func(*corev1.PodSpec) {})),
-		{row: 25, who: f.lead.name, what: "a prototype that asks for 64 processors and a terabyte", try: func(ctx context.Context) (string, error) {
+		f.applies(25, "a prototype with 65 settings", crowded).by(schemaSays("spec.workload.container.env: Too many")),
+		f.applies(25, "a prototype with a setting of 4097 characters", long).by(schemaSays("spec.workload.container.env[0].value: Too long")),
+		f.applies(25, "a prototype of four megabytes", huge).by(tooLongABody),
+		f.creates(25, f.thief, "another Deployment in a sandbox", f.deployment(f.sandbox, func(*corev1.PodSpec) {})).by(wall{by: "the quota room ("}),
+		{row: 25, who: f.lead.name, what: "a prototype that asks for 64 processors and a terabyte", meant: []wall{told(v1alpha1.ReasonLimitExceeded)}, try: func(ctx context.Context) (string, error) {
 			return f.heldFor(ctx, hungry, v1alpha1.ReasonLimitExceeded)
 		}},
 	}
@@ -131,7 +131,7 @@ func (f *field) tooMuch() []attack {
 func (f *field) runtimes() []attack {
 	p := f.newPrototype(home, "confidential", "churn-advisor-1.4")
 	p.Spec.Data.Uses = []string{"attendee-feedback"}
-	return []attack{{row: 18, who: f.lead.name, what: "a prototype with confidential data on a cluster without the sealed container runtime", try: func(ctx context.Context) (string, error) {
+	return []attack{{row: 18, who: f.lead.name, what: "a prototype with confidential data on a cluster without the sealed container runtime", meant: []wall{told(v1alpha1.ReasonRuntimeClassMissing)}, try: func(ctx context.Context) (string, error) {
 		return f.heldFor(ctx, p, v1alpha1.ReasonRuntimeClassMissing)
 	}}}
 }
@@ -139,7 +139,7 @@ func (f *field) runtimes() []attack {
 // crowds is row 25, as far as a team's room goes.
 func (f *field) crowds() []attack {
 	second := f.newPrototype(dark, "second", "churn-advisor-1.4")
-	return []attack{{row: 25, who: f.lead.name, what: "a second prototype, where the team has room for one",
+	return []attack{{row: 25, who: f.lead.name, what: "a second prototype, where the team has room for one", meant: []wall{told(v1alpha1.ReasonTeamAtCapacity)},
 		control: func(ctx context.Context) error { return f.comes(ctx, f.blind, running) },
 		try: func(ctx context.Context) (string, error) {
 			return f.heldFor(ctx, second, v1alpha1.ReasonTeamAtCapacity)

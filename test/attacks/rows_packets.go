@@ -97,7 +97,7 @@ func (f *field) packets() []attack {
 	out = append(out, f.escapes(17, "asking the cluster's resolver where the policy gives no DNS", f.tries.lookup, f.blind))
 	wide := func(cidr string) attack {
 		policy := &v1alpha1.HardeningPolicy{}
-		return attack{row: 17, who: f.pipeline.name, what: "a policy that opens " + cidr,
+		return attack{row: 17, who: f.pipeline.name, what: "a policy that opens " + cidr, meant: []wall{schemaSays("production.to.cidr.range: Invalid value: \"" + cidr)},
 			control: func(ctx context.Context) error {
 				return f.pipeline.Create(ctx, f.policyFor("198.18.0.0/24"), client.DryRunAll)
 			},
@@ -131,7 +131,7 @@ func (f *field) policyFor(cidr string) *v1alpha1.HardeningPolicy {
 // escapes is something that a container tries from its sandbox.
 func (f *field) escapes(row int, what, try string, p *v1alpha1.AIPrototype) attack {
 	return attack{
-		row: row, who: "a malicious container", what: what,
+		row: row, who: "a malicious container", what: what, meant: []wall{sandboxed},
 		control: func(ctx context.Context) error {
 			if p == f.blind {
 				// Where the policy gives DNS, the same program in a sandbox is answered.

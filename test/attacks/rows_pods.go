@@ -43,7 +43,7 @@ func (f *field) templates() []attack {
 			s.Volumes = []corev1.Volume{{Name: "x", VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/"}}}}
 		}},
 	} {
-		out = append(out, attack{row: 14, who: f.thief.name, what: pod.what + ", through a Deployment in a namespace of its own making", control: f.harmless, try: func(ctx context.Context) (string, error) {
+		out = append(out, attack{row: 14, who: f.thief.name, what: pod.what + ", through a Deployment in a namespace of its own making", control: f.harmless, meant: []wall{podSecurity}, try: func(ctx context.Context) (string, error) {
 			return f.noPodsOf(ctx, f.deployment(thiefs, pod.edit))
 		}})
 	}
@@ -57,10 +57,10 @@ func (f *field) templates() []attack {
 	tagged := f.deployment(f.production, func(s *corev1.PodSpec) { s.Containers[0].Image = f.images["churn-advisor-1.4"].Image })
 	field := f.newPrototype(home, "privileged", "churn-advisor-1.4")
 	return append(out,
-		f.creates(14, f.thief, "a pod with a token of the API server", token),
-		f.creates(14, f.thief, "a pod with an image as a volume", image),
-		f.creates(13, f.thief, "a tag in production", tagged),
-		attack{row: 14, who: f.lead.name, what: "a prototype that asks to be privileged", control: func(ctx context.Context) error {
+		f.creates(14, f.thief, "a pod with a token of the API server", token).by(workloads),
+		f.creates(14, f.thief, "a pod with an image as a volume", image).by(workloads),
+		f.creates(13, f.thief, "a tag in production", tagged).by(workloads),
+		attack{row: 14, who: f.lead.name, what: "a prototype that asks to be privileged", meant: []wall{schemaSays("spec.workload.container.securityContext")}, control: func(ctx context.Context) error {
 			return f.lead.Create(ctx, field.DeepCopy(), client.DryRunAll, client.FieldValidation(metav1.FieldValidationStrict))
 		}, try: func(ctx context.Context) (string, error) { return f.privileged(ctx, field) }})
 }

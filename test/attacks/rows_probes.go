@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,21 +43,13 @@ func (f *field) lured() []attack {
 	// asked wants the lure to have been asked at a path, and nobody to have followed to the bait.
 	asked := func(ctx context.Context, namespace string, selector client.MatchingLabels, path string) error {
 		return await.Until(ctx, func() error {
-			var pods corev1.PodList
-			if err := f.admin.List(ctx, &pods, client.InNamespace(namespace), selector); err != nil || len(pods.Items) == 0 {
-				return fmt.Errorf("%d pods of the lure: %w", len(pods.Items), err)
-			}
-			clients, err := kubernetes.NewForConfig(f.admin.config)
-			if err != nil {
-				return err
-			}
-			raw, err := clients.CoreV1().Pods(namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+			came, err := f.came(ctx, namespace, selector)
 			switch {
 			case err != nil:
 				return err
-			case strings.Contains(string(raw), `"/bait"`):
-				return fmt.Errorf("somebody took the bait: %s", short(string(raw)))
-			case !strings.Contains(string(raw), `"path":"`+path+`"`):
+			case slices.Contains(came, "/bait"):
+				return fmt.Errorf("somebody took the bait: %v", came)
+			case !slices.Contains(came, path):
 				return fmt.Errorf("nobody asked for %s, so it shows nothing", path)
 			}
 			return nil
@@ -66,27 +59,75 @@ func (f *field) lured() []attack {
 	path.Spec.Demand = f.lurer.Spec.Demand.DeepCopy()
 	path.Spec.Demand.Request.Path = "http://169.254.169.254/latest"
 	return []attack{
-		f.applies(31, "a load measurement aimed at another address", path),
-		{row: 31, who: "a malicious container", what: "redirecting the load measurement", try: func(ctx context.Context) (string, error) {
+		f.applies(31, "a load measurement aimed at another address", path).by(schemaSays("spec.demand.request.path")),
+		{row: 31, who: "a malicious container", what: "redirecting the load measurement", meant: []wall{{by: "gate scalability, which failed ("}}, try: func(ctx context.Context) (string, error) {
 			by, err := finding(ctx, "scalability", "")
 			if err != nil {
 				return "", err
 			}
 			return by, asked(ctx, names.Of(f.lurer).Sandbox(), client.MatchingLabels{v1alpha1.LabelComponent: workload.ComponentPrototype}, "/load")
 		}},
-		{row: 31, who: "the owner of an integration", what: "redirecting the integration check, which shows a credential", try: func(ctx context.Context) (string, error) {
+		{row: 31, who: "the owner of an integration", what: "redirecting the integration check, which shows a credential", meant: []wall{{by: "gate integration, which failed ("}}, try: func(ctx context.Context) (string, error) {
 			by, err := finding(ctx, "integration", "lure")
 			if err != nil {
 				return "", err
 			}
-			return by, asked(ctx, unguarded, client.MatchingLabels{"app": "lure"}, "/integration")
+			return by, asked(ctx, unguarded, client.MatchingLabels{"app": "lure", "part": "lure"}, "/integration")
 		}},
-		{row: 31, who: "the owner of an integration", what: "pointing its name at a cloud's metadata service", try: func(ctx context.Context) (string, error) {
-			by, err := finding(ctx, "integration", "rebound")
-			if err == nil && !strings.Contains(by, "rebound") {
-				err = fmt.Errorf("no finding speaks of the name: %s", by)
-			}
-			return by, err
-		}},
+		{row: 31, who: "the owner of an integration", what: "pointing its name at a cloud's metadata service, which answers", meant: []wall{{by: "gate integration, which failed ("}},
+			control: f.rebounds, try: func(ctx context.Context) (string, error) {
+				// The gate came to its end, and by then it had tried every integration.
+				by, err := finding(ctx, "integration", "rebound")
+				if err != nil {
+					return "", err
+				}
+				came, err := f.came(ctx, unguarded, targeted)
+				if others := slices.DeleteFunc(came, func(path string) bool { return path == strollersPath }); len(others) > 0 {
+					return "", fmt.Errorf("the chosen target was asked for %v", others)
+				}
+				return by, err
+			}},
 	}
+}
+
+// strollersPath is where an ordinary pod asks what the name leads to.
+const strollersPath = "/held"
+
+// targeted are the labels of what stands where a cloud's metadata service would. The catalogue's entry lets probes go
+// there: nothing but the look at the address, when it is dialled, keeps them away.
+var targeted = client.MatchingLabels{"app": "lure", "part": "target"}
+
+// rebounds wants the chosen target to hear an ordinary pod that goes by the same name.
+func (f *field) rebounds(ctx context.Context) error {
+	return await.Until(ctx, func() error {
+		came, err := f.came(ctx, unguarded, targeted)
+		if err == nil && !slices.Contains(came, strollersPath) {
+			err = fmt.Errorf("the name leads nobody to the target: %v", came)
+		}
+		return err
+	})
+}
+
+// came are the paths at which a lure was asked, as it tells itself.
+func (f *field) came(ctx context.Context, namespace string, selector client.MatchingLabels) ([]string, error) {
+	var pods corev1.PodList
+	if err := f.admin.List(ctx, &pods, client.InNamespace(namespace), selector); err != nil || len(pods.Items) != 1 {
+		return nil, fmt.Errorf("%d pods of the lure: %w", len(pods.Items), err)
+	}
+	clients, err := kubernetes.NewForConfig(f.admin.config)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := clients.CoreV1().Pods(namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for told := range strings.Lines(string(raw)) {
+		var request struct{ Path string }
+		if json.Unmarshal([]byte(told), &request) == nil && request.Path != "" {
+			paths = append(paths, request.Path)
+		}
+	}
+	return paths, nil
 }

@@ -18,7 +18,7 @@ import (
 
 // tagMoved is row 13, by whoever may push to the registry.
 func (f *field) tagMoved() []attack {
-	return []attack{{row: 13, who: "whoever may push to the registry", what: "moving the tag of what serves in production, and having a pod start anew", try: func(ctx context.Context) (string, error) {
+	return []attack{{row: 13, who: "whoever may push to the registry", what: "moving the tag of what serves in production, and having a pod start anew", meant: []wall{{by: "the digest in production's Deployment ("}}, try: func(ctx context.Context) (string, error) {
 		reviewed, other := f.images["churn-advisor-1.4"], f.images["churn-advisor-1.5"]
 		if err := f.tag(ctx, reviewed.Image, other.Digest); err != nil {
 			return "", err
@@ -66,7 +66,7 @@ func (f *field) bodySwapped() []attack {
 	look := func(ctx context.Context) error {
 		return f.membership.Patch(ctx, f.serving.DeepCopy(), merge(fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, v1alpha1.AnnotationRequestedAt, time.Now().UTC().Format(time.RFC3339Nano))))
 	}
-	return []attack{{row: 12, who: f.membership.name, what: "changing a ConfigMap that was reviewed, after the approval", try: func(ctx context.Context) (string, error) {
+	return []attack{{row: 12, who: f.membership.name, what: "changing a ConfigMap that was reviewed, after the approval", meant: []wall{{by: "the digest of the subject ("}}, try: func(ctx context.Context) (string, error) {
 		before, err := f.contents(ctx, []client.Object{deployment})
 		if err != nil {
 			return "", err

@@ -31,29 +31,34 @@ func (f *field) stops() []attack {
 	made := f.stop()
 	after := f.newPrototype(home, "after-the-stop", "churn-advisor-1.4")
 	again := `{"spec":{"workload":{"container":{"resources":{"cpu":"60m"}}}}}`
-	return []attack{
-		f.creates(36, f.lead, "an emergency stop of one's own", made),
-		f.creates(36, f.pipeline, "an emergency stop by an account that is no person", made),
+	all := []attack{
+		f.asksToken("a token to cut off by hand, while nothing is stopped", 3600),
+		f.creates(36, f.lead, "an emergency stop of one's own", made).by(rbac),
+		f.creates(36, f.pipeline, "an emergency stop by an account that is no person", made).by(emergencies),
 		{row: 36, who: f.lead.name, what: "a program that goes on when its team is stopped",
-			control: func(ctx context.Context) error { return f.comes(ctx, f.intruder, running) }, try: f.cutOff},
-		{row: 36, who: f.lead.name, what: "another prototype while the team is stopped", try: func(ctx context.Context) (string, error) {
+			control: func(ctx context.Context) error { return f.comes(ctx, f.intruder, running) }, try: f.cutOff,
+			meant: []wall{{by: "emergency stop " + stopped + " by "}}},
+		{row: 36, who: f.lead.name, what: "another prototype while the team is stopped", meant: []wall{told(v1alpha1.ReasonEmergencyStop)}, try: func(ctx context.Context) (string, error) {
 			return f.heldFor(ctx, after, v1alpha1.ReasonEmergencyStop)
 		}},
-		{row: 36, who: f.lead.name, what: "another revision while the team is stopped", try: func(ctx context.Context) (string, error) {
+		{row: 36, who: f.lead.name, what: "another revision while the team is stopped", meant: []wall{told(v1alpha1.ReasonEmergencyStop)}, try: func(ctx context.Context) (string, error) {
 			if err := f.lead.Patch(ctx, f.intruder, merge(again)); err != nil {
 				return "", err
 			}
 			return f.keptOff(ctx)
 		}},
-		f.changes(36, f.lead, "lifting the stop", made, lift),
-		f.changes(36, f.pipeline, "lifting the stop", made, lift),
-		f.changes(36, f.thief, "lifting the stop", made, lift),
-		f.changes(36, f.responder, "lifting one's own stop", made, lift),
-		f.changes(36, f.second, "making the stop another one", made, `{"spec":{"action":"Freeze"}}`),
-		f.deletes(36, f.pipeline, "deleting the stop", made),
-		f.deletes(36, f.second, "deleting the stop before it is lifted", made),
-		{row: 36, who: f.thief.name, what: "bringing what was stopped back", try: f.revives},
+		f.changes(36, f.lead, "lifting the stop", made, lift).by(rbac),
+		f.changes(36, f.pipeline, "lifting the stop", made, lift).by(emergencies),
+		f.changes(36, f.thief, "lifting the stop", made, lift).by(rbac),
+		f.changes(36, f.responder, "lifting one's own stop", made, lift).by(emergencies),
+		f.changes(36, f.second, "making the stop another one", made, `{"spec":{"action":"Freeze"}}`).by(schemaSays("a stop does not change")),
+		f.deletes(36, f.pipeline, "deleting the stop", made).by(emergencies),
+		f.deletes(36, f.second, "deleting the stop before it is lifted", made).by(emergencies),
 	}
+	all = append(all, f.handed()...)
+	return append(all,
+		attack{row: 36, who: f.thief.name, what: "bringing what was stopped back", meant: []wall{itsOperator}, try: f.revives},
+		f.asksToken("a token to cut off by hand, once the stop was lifted", 3600))
 }
 
 // cutOff makes the stop, as a responder would, and wants every pod of the team's workloads gone.

@@ -30,26 +30,27 @@ func (f *field) stolenToken() []attack {
 	role := &rbacv1.Role{ObjectMeta: in(f.sandbox, "forged"), Rules: []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}}
 	pod := &corev1.Pod{ObjectMeta: in("kube-system", "forged"), Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "x", Image: "x"}}}}
 	out := []attack{
-		f.creates(26, f.thief, "a decision", decision),
-		f.changes(26, f.thief, "the organisation's policy", policy, `{"spec":{"roles":[]}}`),
-		f.changes(26, f.thief, "what a team asks for", f.intruder.DeepCopy(), `{"spec":{"suspend":true}}`),
-		{row: 26, who: f.thief.name, what: "who the authors of a prototype are", try: f.forgesAuthors},
-		f.changes(26, f.thief, "whom the guards trust", guards, `{"data":{"operator":"forged"}}`),
-		f.deletes(26, f.thief, "a guard", guardPolicy),
-		f.changes(26, f.thief, "a guard that only warns", guardPolicy, `{"spec":{"validationActions":["Audit"]}}`),
-		f.creates(26, f.thief, "cluster-admin for itself", admins),
-		f.creates(26, f.thief, "cluster-admin for itself in a sandbox", escalated),
-		f.creates(26, f.thief, "a Role of its own in a sandbox", role),
-		f.creates(26, f.thief, "a pod in kube-system", pod),
-		f.creates(26, f.thief, "a pod beside its own", &corev1.Pod{ObjectMeta: in(v1alpha1.SystemNamespace, "forged"), Spec: pod.Spec}),
-		f.creates(26, f.thief, "a Secret in a team's namespace", &corev1.Secret{ObjectMeta: in(home, "forged")}),
-		f.changes(26, f.thief, "a team's namespace", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}, `{"metadata":{"labels":{"affineur.dev/team":"other"}}}`),
-		f.deletes(26, f.thief, "a team's namespace", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}),
+		f.creates(26, f.thief, "a decision", decision).by(rbac),
+		f.changes(26, f.thief, "the organisation's policy", policy, `{"spec":{"roles":[]}}`).by(rbac),
+		f.changes(26, f.thief, "what a team asks for", f.intruder.DeepCopy(), `{"spec":{"suspend":true}}`).by(confinement),
+		{row: 26, who: f.thief.name, what: "who the authors of a prototype are", try: f.forgesAuthors,
+			meant: []wall{{by: "the stamp on prototypes ("}, confinement}},
+		f.changes(26, f.thief, "whom the guards trust", guards, `{"data":{"operator":"forged"}}`).by(rbac),
+		f.deletes(26, f.thief, "a guard", guardPolicy).by(rbac),
+		f.changes(26, f.thief, "a guard that only warns", guardPolicy, `{"spec":{"validationActions":["Audit"]}}`).by(rbac),
+		f.creates(26, f.thief, "cluster-admin for itself", admins).by(rbac),
+		f.creates(26, f.thief, "cluster-admin for itself in a sandbox", escalated).by(rbac),
+		f.creates(26, f.thief, "a Role of its own in a sandbox", role).by(rbac),
+		f.creates(26, f.thief, "a pod in kube-system", pod).by(rbac),
+		f.creates(26, f.thief, "a pod beside its own", &corev1.Pod{ObjectMeta: in(v1alpha1.SystemNamespace, "forged"), Spec: pod.Spec}).by(rbac),
+		f.creates(26, f.thief, "a Secret in a team's namespace", &corev1.Secret{ObjectMeta: in(home, "forged")}).by(rbac),
+		f.changes(26, f.thief, "a team's namespace", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}, `{"metadata":{"labels":{"thiefs":"own"}}}`).by(confinement),
+		f.deletes(26, f.thief, "a team's namespace", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: home}}).by(confinement),
 		f.creates(26, f.thief, "a namespace without Pod Security", &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.SandboxPrefix + "forged",
-			Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}}}),
+			Labels: map[string]string{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy}}}).by(confinement),
 		f.asks(26, f.thief, "to be somebody else", func(ctx context.Context) error { return f.impersonates(ctx, f.thief) }, func(ctx context.Context) error {
 			return f.impersonates(ctx, f.admin)
-		}),
+		}).by(rbac),
 	}
 	// The token works: everything above would show nothing with one that does not.
 	out[0].control = func(ctx context.Context) error {
