@@ -163,8 +163,8 @@ func TestEmergencyStop(t *testing.T) {
 	}
 }
 
-// runs plays the deployment controller: one pod of the template as it is.
-func (w *world) runs(name string) *corev1.Pod {
+// podOfTemplate plays the deployment controller: one pod of the template as it is.
+func (w *world) podOfTemplate(name string) *corev1.Pod {
 	w.t.Helper()
 	template := w.deployment().Spec.Template
 	pod := &corev1.Pod{ObjectMeta: *template.ObjectMeta.DeepCopy(), Spec: *template.Spec.DeepCopy()}
@@ -200,7 +200,7 @@ func TestStopMeansWhatRunsFromBeforeAnEdit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := connected(t)
-			pod := w.runs("before")
+			pod := w.podOfTemplate("before")
 			w.edit(test.edit)
 			w.settle()
 			if test.old {
