@@ -10,8 +10,19 @@ import (
 	"github.com/affineur/affineur/internal/run"
 )
 
-// missing says what an action has not brought about in the namespace yet; "" where it was seen to be so. What could
-// not be seen is missing.
+// Who moves what is missing.
+const (
+	operatorActs    = "; the operator sees to it by itself, and the platform team to the operator's log if that takes minutes"
+	operatorLooks   = "; the operator tells by itself within a minute or two"
+	nodesEndThem    = "; their nodes end them, and the platform team sees to a node that does not"
+	platformSees    = "; the platform team sees to the network engine, and a responder can stop what runs there (action Stop)"
+	platformLooks   = "it could not be measured, and is tried again; the platform team can see in namespace "
+	engineUnseen    = "the network is not seen to be enforced, which is the platform team's to mend: "
+	policyOwnerActs = "; the owner of the policy sees to its entry in the catalogue, and a responder can stop what uses it (action Stop)"
+)
+
+// missing says what an action has not brought about in the namespace yet, and who moves it; "" where it was seen to be so.
+// What could not be seen is missing.
 //
 //	Freeze ─▶ nothing: whoever promotes sees the stop
 //	Stop   ─▶ rules closed ─▶ no pod left
@@ -21,7 +32,7 @@ func (s Scene) missing(action v1alpha1.StopAction) string {
 	case action == v1alpha1.StopFreeze:
 		return ""
 	case s.purpose() == v1alpha1.PurposeRehearsal:
-		return "the rehearsal is being taken down"
+		return "the rehearsal is being taken down" + operatorActs
 	case s.leaving() && len(s.alive()) == 0:
 		return ""
 	}
@@ -32,19 +43,19 @@ func (s Scene) missing(action v1alpha1.StopAction) string {
 		return ""
 	}
 	if open := s.open(); open != "" {
-		return open
+		return open + operatorActs
 	}
 	switch {
 	case s.Effects.Stopped && left > 0:
-		return fmt.Sprintf("%d pods are stopping", left)
+		return fmt.Sprintf("%d pods are stopping", left) + nodesEndThem
 	case idle:
 		return ""
 	case action == v1alpha1.StopStop:
-		return "the workload is being stopped"
+		return "the workload is being stopped" + operatorActs
 	case s.before() > 0:
-		return fmt.Sprintf("%d pods from before the cut are ending", s.before())
+		return fmt.Sprintf("%d pods from before the cut are ending", s.before()) + nodesEndThem
 	case s.Measured == nil || s.Measured.Inputs != s.inputs():
-		return "it is being measured"
+		return "it is being measured" + operatorLooks
 	case !s.Measured.Severed:
 		return s.Measured.Message
 	}
@@ -149,7 +160,7 @@ func (s Scene) Judge(inside, control Probe, now time.Time) Measured {
 func (s Scene) unmeasured(why string, now time.Time) Measured { return s.verdict(false, why, now) }
 
 func (s Scene) verdict(severed bool, message string, now time.Time) Measured {
-	m := Measured{Inputs: s.inputs(), Severed: severed, Message: evidence.Clean(message, 200), At: now.UTC().Truncate(time.Second)}
+	m := Measured{Inputs: s.inputs(), Severed: severed, Message: evidence.Clean(message, 250), At: now.UTC().Truncate(time.Second)}
 	m.Since = m.At
 	if last := s.Measured; last != nil && last.Severed == m.Severed && last.Inputs == m.Inputs {
 		m.Since = last.Since
@@ -160,13 +171,13 @@ func (s Scene) verdict(severed bool, message string, now time.Time) Measured {
 func (s Scene) judge(inside, control Probe) (bool, string) {
 	switch {
 	case control.State != run.Measured:
-		return false, "it could not be measured, the control was lost: " + control.Why
+		return false, platformLooks + v1alpha1.GatesNamespace + " why the control was lost: " + control.Why
 	case inside.State != run.Measured:
-		return false, "it could not be measured, the probe was lost: " + inside.Why
+		return false, platformLooks + s.Namespace.Name + " why the probe was lost: " + inside.Why
 	}
 	in, out := inside.Opened.Report.Isolation, control.Opened.Report.Isolation
 	if c := reach.Blocked(in.Target(canaryTarget), out.Target(canaryTarget)); c.Outcome != reach.Holds {
-		return false, "the network is not seen to be enforced: the canary was " + c.Why
+		return false, engineUnseen + "the canary was " + c.Why
 	}
 	tried := map[string]bool{}
 	for i := range in.Targets {
@@ -175,14 +186,14 @@ func (s Scene) judge(inside, control Probe) (bool, string) {
 		tried[name] = true
 		switch {
 		case target.Reached:
-			return false, fmt.Sprintf("%s was still reached at %s", name, target.Address)
+			return false, fmt.Sprintf("%s was still reached at %s", name, target.Address) + platformSees
 		case !target.Class.SaysBlocked() || !target.Settled:
-			return false, fmt.Sprintf("it is not clear whether %s can still be reached at %s", name, target.Address)
+			return false, fmt.Sprintf("it is not clear whether %s can still be reached at %s", name, target.Address) + platformSees
 		}
 	}
 	for _, place := range s.Reach.Severed(s.Effects) {
 		if !tried[place.Name] {
-			return false, place.Name + " has no address that could be tried"
+			return false, place.Name + " has no address that could be tried" + policyOwnerActs
 		}
 	}
 	return true, "nothing that is cut was reached"

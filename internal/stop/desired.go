@@ -24,6 +24,7 @@ const (
 	canaryTarget  = "the canary"
 	allowedTarget = "what only probes may reach"
 	dnsTarget     = "the resolver"
+	overUDP       = " over UDP"
 )
 
 // Kinds of runs, in their label.
@@ -32,8 +33,14 @@ const (
 	gateControl = "stop-control"
 )
 
-// perPlace is how many addresses of one place are tried.
-const perPlace = 3
+const (
+	// perPlace is how many addresses of one place are tried, if not fewer because there are many places.
+	perPlace = 6
+	// podsPerPlace is how many of a place's pods are tried.
+	podsPerPlace = 2
+	// maxTargets of one run.
+	maxTargets = 64
+)
 
 // placeOf is the place that a target's name speaks of.
 func placeOf(target string) string {
@@ -43,11 +50,11 @@ func placeOf(target string) string {
 
 // Addresses are what was looked up for a measurement.
 type Addresses struct {
-	// Canary is the address of the isolation canary, an IP.
-	Canary string
-	// Resolver is the host:port of the cluster's resolver; empty where it is not known.
-	Resolver string
-	// Places are host:port by the name of the place, all IPs.
+	// Canary are the addresses of the isolation canary, one of every family that the cluster has.
+	Canary []string
+	// Resolver are the host:port of the cluster's resolver; none where it is not known.
+	Resolver []string
+	// Places are host:port by the name of the place, all IPs, those to be tried first at the head.
 	Places map[string][]string
 }
 
@@ -58,26 +65,62 @@ func (s Scene) targets(at Addresses, inside bool) []evidence.Target {
 		settle = evidence.SettleBlocked
 	}
 	var out []evidence.Target
-	add := func(name, address string, mode evidence.Mode, settle evidence.Settle) {
+	add := func(name string, network evidence.Network, address string, mode evidence.Mode, settle evidence.Settle) {
 		out = append(out, evidence.Target{
-			Name: name, Network: evidence.NetworkTCP, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
+			Name: name, Network: network, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
 		})
 	}
 	witness := settle
 	if !inside {
 		witness = evidence.SettleReached
 	}
-	add(canaryTarget, net.JoinHostPort(at.Canary, strconv.Itoa(v1alpha1.CanaryDeniedPort)), evidence.ModeEcho, witness)
-	if s.Effects.Cut {
-		add(allowedTarget, net.JoinHostPort(at.Canary, strconv.Itoa(v1alpha1.CanaryAllowedPort)), evidence.ModeEcho, witness)
-		if at.Resolver != "" {
-			add(dnsTarget, at.Resolver, evidence.ModeConnect, settle)
+	// Only the first family and TCP are there for certain: what else the control finds it does not wait for.
+	echo := func(target string, port int) {
+		for i, canary := range at.Canary {
+			address := net.JoinHostPort(canary, strconv.Itoa(port))
+			add(nth(target, i), evidence.NetworkTCP, address, evidence.ModeEcho, witness)
+			witness = settle
+			add(nth(target+overUDP, i), evidence.NetworkUDP, address, evidence.ModeEcho, settle)
 		}
 	}
+	echo(canaryTarget, v1alpha1.CanaryDeniedPort)
+	if s.Effects.Cut {
+		echo(allowedTarget, v1alpha1.CanaryAllowedPort)
+		for i, resolver := range at.Resolver {
+			add(nth(dnsTarget, i), evidence.NetworkTCP, resolver, evidence.ModeConnect, settle)
+		}
+	}
+	each := max(1, min(perPlace, (maxTargets-len(out))/max(1, len(at.Places))))
 	for _, name := range slices.Sorted(maps.Keys(at.Places)) {
 		addresses := at.Places[name]
-		for i, address := range addresses[:min(len(addresses), perPlace)] {
-			add(fmt.Sprintf("%s#%d", name, i+1), address, evidence.ModeConnect, settle)
+		for i, address := range addresses[:min(len(addresses), each)] {
+			add(fmt.Sprintf("%s#%d", name, i+1), evidence.NetworkTCP, address, evidence.ModeConnect, settle)
+		}
+	}
+	return out
+}
+
+// nth is the name of a target at the address of the cluster's first family, or of its second.
+func nth(target string, family int) string {
+	if family == 0 {
+		return target
+	}
+	return fmt.Sprintf("%s#%d", target, family+1)
+}
+
+// spread has one address of every group come before the second of any: of pods and Services, every family.
+func spread(groups ...[]string) []string {
+	var out []string
+	for i, more := 0, true; more; i++ {
+		more = false
+		for _, group := range groups {
+			if i >= len(group) {
+				continue
+			}
+			more = true
+			if !slices.Contains(out, group[i]) {
+				out = append(out, group[i])
+			}
 		}
 	}
 	return out
@@ -99,17 +142,34 @@ func direct(place Place) (addresses []string, service [2]string, port string) {
 	}
 	if place.To.CIDR != nil {
 		if prefix, err := netip.ParsePrefix(place.To.CIDR.Range); err == nil {
-			first := prefix.Masked().Addr()
-			if !prefix.IsSingleIP() {
-				first = first.Next()
+			for _, end := range ends(prefix) {
+				addresses = append(addresses, net.JoinHostPort(end.String(), strconv.Itoa(int(place.To.CIDR.Port))))
 			}
-			addresses = append(addresses, net.JoinHostPort(first.String(), strconv.Itoa(int(place.To.CIDR.Port))))
 		}
 	}
 	return addresses, service, port
 }
 
-// probe is a run without its order. To the network the one inside is a pod of the workload: it may what those may. In a
+// ends are the first and the last address of a range that somebody can have: neither that of the network nor the one for
+// all.
+func ends(prefix netip.Prefix) []netip.Addr {
+	first := prefix.Masked().Addr()
+	bytes := first.AsSlice()
+	for bit := prefix.Bits(); bit < len(bytes)*8; bit++ {
+		bytes[bit/8] |= 1 << (7 - bit%8)
+	}
+	last, _ := netip.AddrFromSlice(bytes) // as long as those of the first
+	if width := len(bytes)*8 - prefix.Bits(); width > 1 {
+		first, last = first.Next(), last.Prev()
+	}
+	if first == last {
+		return []netip.Addr{first}
+	}
+	return []netip.Addr{first, last}
+}
+
+// probe is a run without its order. To the network the one inside is a pod of the workload: it may what those may, and is
+// where the newest of them is, under the same runtime. In a
 // sandbox whose whole network is cut it is an isolation probe, which once could do more.
 func (s Scene) probe(image string, inside bool) workload.Run {
 	r := workload.Run{
@@ -122,7 +182,9 @@ func (s Scene) probe(image string, inside bool) workload.Run {
 			r.Gate = assess.ReportIsolation
 		}
 	}
+	r.Node, r.RuntimeClass = s.where()
 	if !inside {
+		r.Node, r.RuntimeClass = "", ""
 		r.Namespace, r.Name = v1alpha1.GatesNamespace, s.Identity.Run("stop", s.purpose()+"-control")
 		r.Component, r.Gate, r.ServiceAccount = workload.ComponentProbe, gateControl, v1alpha1.RunnerAccount
 	}

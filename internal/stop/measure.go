@@ -83,7 +83,7 @@ func (m *Meter) start(ctx context.Context, o observer, s Scene, inside bool) err
 	if err != nil {
 		return err
 	}
-	if at.Canary == "" {
+	if len(at.Canary) == 0 {
 		return m.tell(ctx, s, s.unmeasured("it can't be measured: the isolation canary is not there; the platform team installs it", m.Clock.Now()).String())
 	}
 	job, err := s.job(m.RunnerImage, rand.Text(), at, inside)
@@ -92,7 +92,7 @@ func (m *Meter) start(ctx context.Context, o observer, s Scene, inside bool) err
 	}
 	_, err = m.Writer.CreateOnce(ctx, job)
 	if apierrors.IsForbidden(err) {
-		return m.tell(ctx, s, s.unmeasured("it can't be measured, the cluster refuses the run: "+err.Error(), m.Clock.Now()).String())
+		return m.tell(ctx, s, s.unmeasured("it can't be measured; the platform team sees why the cluster refuses the run: "+err.Error(), m.Clock.Now()).String())
 	}
 	return err
 }

@@ -137,47 +137,42 @@ func (o observer) probes(ctx context.Context, s Scene) (inside, control Probe, e
 // a name would lead where somebody else says.
 func (o observer) addresses(ctx context.Context, s Scene) (Addresses, error) {
 	at := Addresses{Places: map[string][]string{}}
-	canary, err := o.service(ctx, v1alpha1.GatesNamespace, v1alpha1.CanaryService)
-	if err != nil {
+	var err error
+	if at.Canary, err = run.ServiceAddresses(ctx, o.live, v1alpha1.GatesNamespace, v1alpha1.CanaryService); err != nil {
 		return at, err
 	}
-	at.Canary = canary
-	if resolver, err := o.service(ctx, "kube-system", "kube-dns"); err != nil {
+	if at.Resolver, err = o.service(ctx, "kube-system", "kube-dns", "53"); err != nil {
 		return at, err
-	} else if resolver != "" {
-		at.Resolver = net.JoinHostPort(resolver, "53")
 	}
 	for _, place := range s.Reach.Severed(s.Effects) {
 		found, service, port := direct(place)
 		if service != [2]string{} && port != "" {
-			address, err := o.service(ctx, service[0], service[1])
+			addresses, err := o.service(ctx, service[0], service[1], port)
 			if err != nil {
 				return at, err
 			}
-			if address != "" {
-				found = append(found, net.JoinHostPort(address, port))
-			}
+			found = append(found, addresses...)
 		}
 		pods, err := o.pods(ctx, place)
 		if err != nil {
 			return at, err
 		}
-		at.Places[place.Name] = append(at.Places[place.Name], append(pods, found...)...)
+		at.Places[place.Name] = spread(append(pods, at.Places[place.Name], found)...)
 	}
 	return at, nil
 }
 
-// service is the address of a Service, an IP; empty where it has none.
-func (o observer) service(ctx context.Context, namespace, name string) (string, error) {
+// service are the host:port of a Service, one of every family that it has; none where it has no address.
+func (o observer) service(ctx context.Context, namespace, name, port string) ([]string, error) {
 	found, err := run.ServiceAddresses(ctx, o.live, namespace, name)
-	if len(found) == 0 {
-		return "", err
+	for i := range found {
+		found[i] = net.JoinHostPort(found[i], port)
 	}
-	return found[0], nil
+	return found, err
 }
 
-// pods are addresses of some of the pods that a place leads to.
-func (o observer) pods(ctx context.Context, place Place) ([]string, error) {
+// pods are the host:port of some of the pods that a place leads to, for every pod one of every family that it has.
+func (o observer) pods(ctx context.Context, place Place) ([][]string, error) {
 	to := place.To.Pods
 	if to == nil {
 		return nil, nil
@@ -186,12 +181,18 @@ func (o observer) pods(ctx context.Context, place Place) ([]string, error) {
 	if err := o.live.List(ctx, &list, client.InNamespace(to.Namespace), client.MatchingLabels(to.PodLabels)); err != nil {
 		return nil, err
 	}
-	var out []string
+	slices.SortFunc(list.Items, func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	var out [][]string
 	for _, pod := range list.Items {
-		if pod.Status.PodIP != "" && pod.Status.Phase == corev1.PodRunning {
-			out = append(out, net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(to.Port))))
+		if pod.Status.PodIP == "" || pod.Status.Phase != corev1.PodRunning || len(out) == podsPerPlace {
+			continue
 		}
+		addresses := []string{net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(int(to.Port)))}
+		// The first of PodIPs is PodIP again.
+		for _, other := range pod.Status.PodIPs[min(1, len(pod.Status.PodIPs)):] {
+			addresses = append(addresses, net.JoinHostPort(other.IP, strconv.Itoa(int(to.Port))))
+		}
+		out = append(out, addresses)
 	}
-	slices.Sort(out)
-	return out[:min(len(out), perPlace-1)], nil
+	return out, nil
 }

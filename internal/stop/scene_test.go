@@ -1,13 +1,13 @@
 package stop
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -69,7 +69,7 @@ func TestMissing(t *testing.T) {
 		"not measured":                 {gatewayCut, sever, "it is being measured"},
 		"severed":                      {gatewayCut.with(measuredAs(true, "")), sever, ""},
 		"severed all":                  {allCut.with(measuredAs(true, "")), sever, ""},
-		"still reached":                {gatewayCut.with(measuredAs(false, "gateway default was still reached")), sever, "still reached"},
+		"still reached":                {gatewayCut.with(measuredAs(false, "gateway default was still reached"+platformSees)), sever, "still reached"},
 		"measured something else":      {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Policies = s.Policies[:1] }), sever, "it is being measured"},
 		"the rule is there":            {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Policies = untouched }), sever, "still lets its pods go to gateway default"},
 		"any rule is there":            {allCut.with(func(s *Scene) { s.Policies = untouched }), sever, "still opens something"},
@@ -94,8 +94,17 @@ func TestMissing(t *testing.T) {
 			if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 				t.Errorf("missing %q, want %q", got, c.want)
 			}
+			if got != "" && !movedBy(got) {
+				t.Errorf("%q does not say who moves it", got)
+			}
 		})
 	}
+}
+
+// movedBy tells whether a line names who moves what is missing, and is told whole.
+func movedBy(line string) bool {
+	named := func(party string) bool { return strings.Contains(line, party) }
+	return len(line) <= 256 && slices.ContainsFunc([]string{"operator", "platform team", "responder", "owner of the policy"}, named)
 }
 
 func runPod() corev1.Pod {
@@ -187,6 +196,7 @@ func TestJudge(t *testing.T) {
 		"rejected":             {ran(result(canaryTarget, evidence.ClassRefused), result("gateway default#1", evidence.ClassRefused)), outside, true, "nothing"},
 		"reached":              {ran(result(canaryTarget, silent), result("gateway default#1", up)), outside, false, "gateway default was still reached"},
 		"one of two reached":   {ran(result(canaryTarget, silent), result("gateway default#1", silent), result("gateway default#2", up)), outside, false, "still reached"},
+		"UDP goes through":     {ran(result(canaryTarget, silent), result(canaryTarget+overUDP, up), result("gateway default#1", silent)), outside, false, "the canary over UDP was still reached"},
 		"policies are ignored": {ran(result(canaryTarget, up), result("gateway default#1", silent)), outside, false, "not seen to be enforced"},
 		"a dead canary":        {ran(result(canaryTarget, silent), result("gateway default#1", silent)), ran(result(canaryTarget, silent)), false, "not seen to be enforced"},
 		"a dead gateway":       {ran(result(canaryTarget, silent), result("gateway default#1", evidence.ClassRefused)), ran(result(canaryTarget, up), result("gateway default#1", evidence.ClassRefused)), true, "nothing"},
@@ -201,6 +211,9 @@ func TestJudge(t *testing.T) {
 			if got.Severed != c.want || !strings.Contains(got.Message, c.says) || got.Inputs != cut.inputs() {
 				t.Errorf("got %+v", got)
 			}
+			if !got.Severed && !movedBy(got.Message) {
+				t.Errorf("%q does not say who moves it", got.Message)
+			}
 		})
 	}
 	first := cut.Judge(ran(), ran(), start)
@@ -213,9 +226,16 @@ func TestJudge(t *testing.T) {
 // What is asked of both runs: the places that are cut, by address, and the canary; where everything is cut, also what
 // was allowed before.
 func TestTargets(t *testing.T) {
-	at := Addresses{Canary: "203.0.113.9", Resolver: "203.0.113.10:53", Places: map[string][]string{
-		"gateway default": {"198.51.100.1:8080", "198.51.100.2:8080", "203.0.113.7:8080", "198.51.100.3:8080"}}}
-	tried := func(s Scene) string {
+	one := Addresses{Canary: []string{"203.0.113.9"}, Resolver: []string{"203.0.113.10:53"}, Places: map[string][]string{"gateway default": {"198.51.100.1:8080"}}}
+	both := Addresses{
+		Canary: []string{"203.0.113.9", "2001:db8::9"}, Resolver: []string{"203.0.113.10:53", "[2001:db8::10]:53"},
+		Places: map[string][]string{"gateway default": slices.Repeat([]string{"198.51.100.1:8080"}, perPlace+1)},
+	}
+	many := Addresses{Canary: both.Canary, Resolver: both.Resolver, Places: map[string][]string{}}
+	for i := range 17 {
+		many.Places["integration "+string(rune('a'+i))] = both.Places["gateway default"]
+	}
+	tried := func(s Scene, at Addresses) string {
 		job, err := s.job("runner@"+digest, "0123456789abcdef", at, true)
 		if err != nil {
 			t.Fatal(err)
@@ -230,11 +250,56 @@ func TestTargets(t *testing.T) {
 		}
 		return strings.Join(out, ", ")
 	}
-	if got, want := tried(sceneOf(stopOf("s", sever, gateway))), "the canary, gateway default#1, gateway default#2, gateway default#3"; got != want {
-		t.Errorf("tried %s", got)
+	gatewayCut, allCut := sceneOf(stopOf("s", sever, gateway)), sceneOf(stopOf("s", sever, membership))
+	for _, c := range []struct{ got, want string }{
+		{tried(gatewayCut, one), "the canary, the canary over UDP, gateway default#1"},
+		{tried(gatewayCut, both), "the canary, the canary over UDP, the canary#2, the canary over UDP#2, gateway default#1, gateway default#2, " +
+			"gateway default#3, gateway default#4, gateway default#5, gateway default#6"},
+		{tried(allCut, one), "the canary, the canary over UDP, what only probes may reach, what only probes may reach over UDP, the resolver, gateway default#1"},
+		{tried(allCut, both), "the canary, the canary over UDP, the canary#2, the canary over UDP#2, what only probes may reach, " +
+			"what only probes may reach over UDP, what only probes may reach#2, what only probes may reach over UDP#2, the resolver, the resolver#2, gateway default#1"},
+	} {
+		if !strings.HasPrefix(c.got, c.want) {
+			t.Errorf("tried %s", c.got)
+		}
 	}
-	if got, want := tried(sceneOf(stopOf("s", sever, membership))), "the canary, what only probes may reach, the resolver, gateway default#1"; !strings.HasPrefix(got, want) {
-		t.Errorf("tried %s", got)
+	if got := tried(allCut, many); strings.Count(got, ",")+1 > maxTargets || !strings.Contains(got, "integration q#3") {
+		t.Errorf("of many tried %s", got)
+	}
+	for _, target := range gatewayCut.targets(both, false) {
+		if wanted := target.Name == canaryTarget; wanted != (target.Settle == evidence.SettleReached) {
+			t.Errorf("the control waits for %s: %s", target.Name, target.Settle)
+		}
+	}
+}
+
+// The run inside is where the workload's newest pod is, and runs as it does; when that moves, it is measured anew.
+func TestProbeIsWhereTheWorkloadIs(t *testing.T) {
+	s := sceneOf(stopOf("s", sever, gateway)).with(func(s *Scene) {
+		older := podOf("older", s.Effects.Mark())
+		older.Spec.NodeName, older.CreationTimestamp = "node-1", metav1.NewTime(start)
+		s.Pods[0].Spec.NodeName, s.Pods[0].CreationTimestamp = "node-2", metav1.NewTime(start.Add(time.Minute))
+		s.Pods[0].Spec.RuntimeClassName = ptr.To("kata")
+		s.Pods = append(s.Pods, older)
+	})
+	in, out := s.probe("runner@"+digest, true), s.probe("runner@"+digest, false)
+	if in.Node != "node-2" || in.RuntimeClass != "kata" || out.Node != "" || out.RuntimeClass != "" {
+		t.Errorf("inside on %q under %q, the control on %q under %q", in.Node, in.RuntimeClass, out.Node, out.RuntimeClass)
+	}
+	s = s.with(measuredAs(true, ""))
+	if left := s.missing(sever); left != "" {
+		t.Errorf("missing %q", left)
+	}
+	if left := s.with(func(s *Scene) { s.Pods[0].Spec.NodeName = "node-3" }).missing(sever); !strings.Contains(left, "being measured") {
+		t.Errorf("what was measured elsewhere counts: %q", left)
+	}
+}
+
+// What is tried of a place where not all can be: of pods and Services one address each, before the second of any.
+func TestSpread(t *testing.T) {
+	got := spread([]string{"pod-a 4", "pod-a 6"}, []string{"pod-b 4", "pod-b 6"}, nil, []string{"service 4", "pod-a 4", "service 6"})
+	if want := []string{"pod-a 4", "pod-b 4", "service 4", "pod-a 6", "pod-b 6", "service 6"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
 	}
 }
 
@@ -242,7 +307,7 @@ func TestTargets(t *testing.T) {
 func TestProbeMayWhatTheWorkloadMay(t *testing.T) {
 	s := sceneOf(stopOf("s", sever, gateway))
 	s.Reach.Review = "3"
-	job, err := s.job("runner@"+digest, "0123456789abcdef", Addresses{Canary: "203.0.113.9"}, true)
+	job, err := s.job("runner@"+digest, "0123456789abcdef", Addresses{Canary: []string{"203.0.113.9"}}, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,7 +322,7 @@ func TestProbeMayWhatTheWorkloadMay(t *testing.T) {
 	if len(job.Spec.Template.Spec.Containers[0].Ports) > 0 {
 		t.Error("the Service would send it requests")
 	}
-	control, _ := s.job("runner@"+digest, "0123456789abcdef", Addresses{Canary: "203.0.113.9"}, false)
+	control, _ := s.job("runner@"+digest, "0123456789abcdef", Addresses{Canary: []string{"203.0.113.9"}}, false)
 	if control.Namespace != v1alpha1.GatesNamespace || control.Name == job.Name {
 		t.Errorf("the control is %s/%s", control.Namespace, control.Name)
 	}
@@ -275,81 +340,12 @@ func TestDirect(t *testing.T) {
 		"http://gateway.models.svc:8080/v1":           {v1alpha1.Destination{}, "", [2]string{"models", "gateway"}},
 		"https://gateway.models.svc.cluster.local/v1": {v1alpha1.Destination{}, "", [2]string{"models", "gateway"}},
 		"https://10.1.2.3/v1":                         {cidr("10.1.2.3/32"), "10.1.2.3:443 10.1.2.3:443", [2]string{}},
-		"https://api.example.org/v1":                  {cidr("10.1.2.0/24"), "10.1.2.1:443", [2]string{}},
-		"tcp://[2001:db8::1]:5432":                    {cidr("2001:db8::/64"), "[2001:db8::1]:5432 [2001:db8::1]:443", [2]string{}},
+		"https://api.example.org/v1":                  {cidr("10.1.2.0/24"), "10.1.2.1:443 10.1.2.254:443", [2]string{}},
+		"tcp://[2001:db8::1]:5432":                    {cidr("2001:db8::/64"), "[2001:db8::1]:5432 [2001:db8::1]:443 [2001:db8::ffff:ffff:ffff:fffe]:443", [2]string{}},
 	} {
 		got, service, _ := direct(Place{Address: address, To: c.to})
 		if strings.Join(got, " ") != c.want || service != c.service {
 			t.Errorf("%s: %v %v", address, got, service)
-		}
-	}
-}
-
-func TestStatusOf(t *testing.T) {
-	stop := stopOf("leak", sever, gateway)
-	cut := sceneOf(stop)
-	done := cut.with(measuredAs(true, ""))
-	names := []string{"default"}
-	for name, c := range map[string]struct {
-		stop   v1alpha1.EmergencyStop
-		scenes []Scene
-		known  []string
-		want   string
-		ready  metav1.ConditionStatus
-	}{
-		"on its way":         {stop, []Scene{done, cut}, names, "severed 1/2 False Stopping", "False"},
-		"effective":          {stop, []Scene{done, done}, names, "severed 2/2 True Stopped", "True"},
-		"nothing in scope":   {stop, nil, names, "severed 0/0 True Stopped", "True"},
-		"nobody knows it":    {stop, nil, []string{"backup", "crm", "defaults", "fault"}, "severed 0/0 Unknown ScopeUnknown", "False"},
-		"lifted":             {lifted(stop, "rolf@example.org"), nil, names, "lifted False Lifted", "True"},
-		"lifted by oneself":  {lifted(stop, "rita@example.org"), []Scene{done}, names, "severed 1/1 True Stopped", "True"},
-		"frozen":             {stopOf("s", freeze, everything), []Scene{cut}, names, "frozen 1/1 True Stopped", "True"},
-		"stopped by another": {stopOf("s", halt, everything), []Scene{sceneOf(stopOf("s", halt, everything))}, names, "stopped 0/1 False Stopping", "False"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			status := StatusOf(c.stop, c.scenes, c.known, start)
-			effective, ready := status.Conditions[1], status.Conditions[0]
-			if got := status.Summary + " " + string(effective.Status) + " " + effective.Reason; got != c.want || ready.Status != c.ready {
-				t.Errorf("got %s, Ready %s", got, ready.Status)
-			}
-			stalled := apimeta.IsStatusConditionTrue(status.Conditions, v1alpha1.ConditionStalled)
-			if stalled != (name == "nobody knows it") || stalled && !strings.Contains(effective.Message, "nobody knows gateway default: ") ||
-				stalled && !strings.Contains(effective.Message, "most like it: defaults, fault, backup. The stop holds") {
-				t.Errorf("stalled %v: %q", stalled, effective.Message)
-			}
-			c.stop.Status = status
-			if again := StatusOf(c.stop, c.scenes, c.known, start.Add(time.Hour)); !again.Conditions[0].LastTransitionTime.Equal(&ready.LastTransitionTime) {
-				t.Error("the same answer is written anew")
-			}
-		})
-	}
-}
-
-func TestKnownNames(t *testing.T) {
-	policies := []v1alpha1.HardeningPolicy{{Spec: v1alpha1.HardeningPolicySpec{
-		Teams: []v1alpha1.Team{{Name: "membership"}},
-		Catalogue: v1alpha1.Catalogue{
-			ModelGateways: []v1alpha1.ModelGateway{{Name: "default"}}, Integrations: []v1alpha1.Integration{{Name: "crm"}},
-		},
-	}}}
-	prototypes := []v1alpha1.AIPrototype{{
-		Spec:   v1alpha1.AIPrototypeSpec{Model: &v1alpha1.ModelUse{Gateway: "gone"}, Integrations: []v1alpha1.IntegrationUse{{Name: "lms"}}},
-		Status: v1alpha1.AIPrototypeStatus{Image: &v1alpha1.ResolvedImage{Resolved: "a@" + digest}},
-	}}
-	namespaces := []corev1.Namespace{{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.LabelTeam: "education"}}}}
-	for _, c := range []struct {
-		scope v1alpha1.StopScope
-		want  string
-		doubt bool
-	}{
-		{everything, digest, false}, {membership, "education membership", false}, {v1alpha1.StopScope{Team: "x"}, "education membership", true},
-		{gateway, "default gone", false}, {v1alpha1.StopScope{Gateway: "x"}, "default gone", true},
-		{crm, "crm lms", false}, {v1alpha1.StopScope{Integration: "x"}, "crm lms", true},
-		{image, digest, false}, {v1alpha1.StopScope{Digest: "sha256:x"}, digest, true},
-	} {
-		got := knownNames(c.scope, policies, prototypes, namespaces)
-		if strings.Join(got, " ") != c.want || unknown(c.scope, got) != c.doubt {
-			t.Errorf("%s: known are %v, in doubt %v", What(c.scope), got, unknown(c.scope, got))
 		}
 	}
 }

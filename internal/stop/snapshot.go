@@ -93,6 +93,22 @@ func (s Scene) alive() []corev1.Pod {
 	return out
 }
 
+// where the workload runs: the node and the runtime of its newest pod, for another one may have another network. Empty
+// where there is none, and for the cluster's default runtime.
+func (s Scene) where() (node, runtime string) {
+	var newest *corev1.Pod
+	for _, pod := range s.alive() {
+		here := pod.Spec.NodeName != "" && pod.DeletionTimestamp.IsZero()
+		if here && (newest == nil || newest.CreationTimestamp.Before(&pod.CreationTimestamp)) {
+			newest = &pod
+		}
+	}
+	if newest == nil {
+		return "", ""
+	}
+	return newest.Spec.NodeName, ptr.Deref(newest.Spec.RuntimeClassName, "")
+}
+
 // before are the pods from before the cut.
 func (s Scene) before() int {
 	n := 0
@@ -123,10 +139,12 @@ func (s Scene) open() string {
 // inputs is the digest of what a measurement of the cut is made under.
 func (s Scene) inputs() string {
 	in := struct {
-		Mark     string
-		Policies []networkingv1.NetworkPolicySpec
-		Places   []Place
+		Mark          string
+		Policies      []networkingv1.NetworkPolicySpec
+		Places        []Place
+		Node, Runtime string
 	}{Mark: s.Effects.Mark(), Places: s.Reach.Severed(s.Effects)}
+	in.Node, in.Runtime = s.where()
 	for _, p := range s.Policies {
 		in.Policies = append(in.Policies, p.Spec)
 	}
