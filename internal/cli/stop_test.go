@@ -56,19 +56,19 @@ func TestStopOfWhatNobodyKnows(t *testing.T) {
 		silent          bool
 	}{
 		"known":         {reason: v1alpha1.ReasonStopping},
-		"unknown":       {reason: v1alpha1.ReasonScopeUnknown, warning: "Warning: nobody knows gateway defualt; known: default"},
+		"unknown":       {reason: v1alpha1.ReasonScopeUnknown, warning: "Warning: nobody knows gateway defold; known: default"},
 		"nobody looked": {warning: "Warning: the operator has not looked at it yet", silent: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "")
 			w.create = func(ctx context.Context, cluster client.WithWatch, object client.Object) error {
 				if stop := object.(*v1alpha1.EmergencyStop); !c.silent {
-					stop.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionEffective, Reason: c.reason, Message: "nobody knows gateway defualt; known: default"}}
+					stop.Status.Conditions = []metav1.Condition{{Type: v1alpha1.ConditionEffective, Reason: c.reason, Message: "nobody knows gateway defold; known: default"}}
 				}
 				return cluster.Create(ctx, object)
 			}
 			ended := make(chan int, 1)
-			go func() { ended <- w.play(t.Context(), "stop", "leak", "--gateway", "defualt", "--reason", "It leaks.") }()
+			go func() { ended <- w.play(t.Context(), "stop", "leak", "--gateway", "defold", "--reason", "It leaks.") }()
 			if c.silent {
 				for !w.clock.HasWaiters() {
 					runtime.Gosched()
