@@ -13,7 +13,8 @@ type PilotGatewayApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// namespace of the Gateway.
 	Namespace *string `json:"namespace,omitempty"`
-	// sectionName is the listener that has the sign-in in front of it; all listeners where it is absent.
+	// sectionName is the listener that has the sign-in in front of it, which has to speak HTTPS; where it is absent, the
+	// only one of the Gateway that does.
 	SectionName *string `json:"sectionName,omitempty"`
 	// domain under which every sandbox gets a host name of its own, such as pilots.example.org.
 	Domain *string `json:"domain,omitempty"`
