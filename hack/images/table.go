@@ -47,7 +47,7 @@ var specs = []spec{
 	{name: "sign-in", repository: "gateways/sign-in", tag: "1", pkg: "test/prototypes/sign-in", apart: true},
 
 	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"), holey("intrude"), holey("lure"),
-	holey("hold"), holey("hear"),
+	holey("hold"), holey("hear"), holey("flood"),
 }
 
 func holey(hole string) spec {

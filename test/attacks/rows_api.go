@@ -24,7 +24,7 @@ func (f *field) attacks() []attack {
 	var all []attack
 	for _, row := range []func() []attack{
 		f.swaps, f.references, f.additions, f.labels, f.squatting, f.finalizers, f.tooMuch, f.stolenToken, f.entrances, f.templates,
-		f.packets, f.runtimes, f.crowds, f.heldBack, f.foreignLabels, f.teardown, f.lured, f.tagMoved, f.bodySwapped, f.conflicts, f.clings, f.stops, f.unenforced,
+		f.packets, f.floods, f.runtimes, f.crowds, f.heldBack, f.foreignLabels, f.teardown, f.lured, f.tagMoved, f.bodySwapped, f.conflicts, f.clings, f.stops, f.unenforced,
 	} {
 		all = append(all, row()...)
 	}

@@ -17,6 +17,7 @@ var holes = map[string]func() error{
 	"crash":   crash,
 	"deaf":    deaf,
 	"flaky":   flaky,
+	"flood":   flood,
 	"hear":    hear,
 	"hold":    hold,
 	"intrude": intrude,
