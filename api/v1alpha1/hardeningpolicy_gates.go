@@ -1,0 +1,232 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// GateType is the kind of measurement.
+// +kubebuilder:validation:Enum=Security;Scalability;Integration
+type GateType string
+
+const (
+	// GateSecurity judges the rendered pod, its image and its isolation.
+	GateSecurity GateType = "Security"
+	// GateScalability measures the declared demand.
+	GateScalability GateType = "Scalability"
+	// GateIntegration reaches every declared integration under the production network policy.
+	GateIntegration GateType = "Integration"
+)
+
+// Enforcement says whether a gate blocks.
+// +kubebuilder:validation:Enum=Required;Advisory
+type Enforcement string
+
+const (
+	// EnforcementRequired blocks until the gate passed.
+	EnforcementRequired Enforcement = "Required"
+	// EnforcementAdvisory only informs.
+	EnforcementAdvisory Enforcement = "Advisory"
+)
+
+// Gate is a discriminated union by type.
+// +kubebuilder:validation:XValidation:rule="self.type == 'Security' ? !has(self.scalability) && !has(self.integration) : true",message="a Security gate takes only security"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Scalability' ? !has(self.security) && !has(self.integration) : true",message="a Scalability gate takes only scalability"
+// +kubebuilder:validation:XValidation:rule="self.type == 'Integration' ? !has(self.security) && !has(self.scalability) : true",message="an Integration gate takes only integration"
+type Gate struct {
+	// name of the gate.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// type selects which member is read.
+	// +required
+	Type GateType `json:"type"`
+
+	// enforcement decides: Required blocks, Advisory informs.
+	// +optional
+	// +kubebuilder:default=Required
+	Enforcement Enforcement `json:"enforcement,omitempty"`
+
+	// security settings.
+	// +optional
+	Security *SecurityGate `json:"security,omitempty"`
+
+	// scalability settings.
+	// +optional
+	Scalability *ScalabilityGate `json:"scalability,omitempty"`
+
+	// integration settings.
+	// +optional
+	Integration *IntegrationGate `json:"integration,omitempty"`
+}
+
+// SecurityGate has no settings yet.
+type SecurityGate struct{}
+
+// ScalabilityGate says how the load is measured.
+type ScalabilityGate struct {
+	// headroom is the factor on the declared demand, as a decimal.
+	// +optional
+	// +kubebuilder:default="1.5"
+	// +kubebuilder:validation:MaxLength=8
+	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,2})?$`
+	// +kubebuilder:validation:XValidation:rule="double(self) >= 1.0",message="headroom below 1 would measure less than the demand"
+	Headroom string `json:"headroom,omitempty"`
+
+	// duration of the measurement after warm-up.
+	// +optional
+	// +kubebuilder:default="60s"
+	Duration metav1.Duration `json:"duration,omitempty"`
+}
+
+// IntegrationGate has no settings yet.
+type IntegrationGate struct{}
+
+// Role is a group of people who decide.
+type Role struct {
+	// name of the role, as in hardeningroles/NAME.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// groups whose members may decide in this role.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	// +kubebuilder:validation:items:XValidation:rule="!self.startsWith('system:')",message="groups that start with system: name no people"
+	Groups []string `json:"groups"`
+}
+
+// Tier says what a review of a certain risk needs.
+type Tier struct {
+	// name of the tier.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?$`
+	Name string `json:"name"`
+
+	// when is a CEL expression over facts: exposure, autonomy, users, class, categories.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	When string `json:"when"`
+
+	// gates that must be measured, by name.
+	// +required
+	// +listType=set
+	// +kubebuilder:validation:MinItems=3
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=40
+	Gates []string `json:"gates"`
+
+	// approvals that are needed, none for the lowest risks.
+	// +optional
+	// +listType=map
+	// +listMapKey=role
+	// +kubebuilder:validation:MaxItems=16
+	Approvals []Approval `json:"approvals,omitempty"`
+
+	// soak is how long a new revision must serve without a fault before it counts as promoted.
+	// +optional
+	// +kubebuilder:default="1h"
+	Soak metav1.Duration `json:"soak,omitempty"`
+
+	// due is how long the roles have to decide.
+	// +optional
+	// +kubebuilder:default="24h"
+	Due metav1.Duration `json:"due,omitempty"`
+
+	// approvalsValidFor is for how long an approval counts in a review that is open: from one hour to a year, and longer
+	// than soak; 2160h (90 days) where nothing is said. What serves already is not undone when it ends.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1h') && duration(self) <= duration('8760h')",message="approvals count for an hour at least and for a year (8760h) at most"
+	ApprovalsValidFor *metav1.Duration `json:"approvalsValidFor,omitempty"`
+}
+
+// Approval is a role and how many of its people.
+type Approval struct {
+	// role that must approve.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Role string `json:"role"`
+
+	// quorum of distinct people.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=8
+	Quorum int32 `json:"quorum,omitempty"`
+}
+
+// ProductionPolicy bounds what is promoted.
+type ProductionPolicy struct {
+	// replicas in production.
+	// +optional
+	// +kubebuilder:default={min: 2, max: 10}
+	Replicas ReplicaRange `json:"replicas,omitempty"`
+
+	// ingress says who may call a promoted prototype. Absent: nobody.
+	// +optional
+	Ingress IngressPolicy `json:"ingress,omitempty"`
+}
+
+// ReplicaRange bounds the horizontal autoscaler.
+// +kubebuilder:validation:XValidation:rule="self.max >= self.min",message="max must not be below min",fieldPath=".max"
+type ReplicaRange struct {
+	// min number of replicas.
+	// +optional
+	// +kubebuilder:default=2
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100
+	Min int32 `json:"min,omitempty"`
+
+	// max number of replicas.
+	// +optional
+	// +kubebuilder:default=10
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Max int32 `json:"max,omitempty"`
+}
+
+// IngressPolicy says who may call.
+type IngressPolicy struct {
+	// from lists the callers.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	From []IngressSource `json:"from,omitempty"`
+}
+
+// IngressSource is a union of callers.
+// +kubebuilder:validation:MinProperties=1
+// +kubebuilder:validation:MaxProperties=1
+type IngressSource struct {
+	// pods selected by namespace and labels.
+	// +optional
+	Pods *PodSource `json:"pods,omitempty"`
+}
+
+// PodSource selects calling pods.
+type PodSource struct {
+	// namespace of the pods.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace"`
+
+	// podLabels that the pods carry.
+	// +required
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=8
+	PodLabels map[string]string `json:"podLabels"`
+}
