@@ -105,27 +105,32 @@ func (f *field) floodsCanary(ctx context.Context) (by string, err error) {
 		return "", err
 	}
 	for _, place := range places {
-		if err := await.Until(ctx, func() error { return f.floodedUntil(ctx, place, isolation.MeasuredAt.Time) }); err != nil {
+		var told []line
+		err := await.Until(ctx, func() (err error) {
+			told, err = f.floodTold(ctx, place, isolation.MeasuredAt.Time)
+			return err
+		})
+		if err != nil {
 			return "", err
+		}
+		if slices.ContainsFunc(told, func(l line) bool { return l.Done }) {
+			return "", fmt.Errorf("the flood of %s arrived", place)
 		}
 	}
 	return fmt.Sprintf("the canary's network policy (nothing of the flood arrived on %d ports; asked again meanwhile, isolation is %s)", len(places), isolation.Verdict), nil
 }
 
-// floodedUntil wants the flood of a place to have gone on until then, in vain.
-func (f *field) floodedUntil(ctx context.Context, place string, until time.Time) error {
+// floodTold is what the flooder tells of a place, once it goes on until then.
+func (f *field) floodTold(ctx context.Context, place string, until time.Time) ([]line, error) {
 	lines, err := f.log(ctx, f.admin, unguarded, flooder)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	lines = slices.DeleteFunc(lines, func(l line) bool { return l.Try != place })
-	if slices.ContainsFunc(lines, func(l line) bool { return l.Done }) {
-		return fmt.Errorf("the flood of %s arrived", place)
-	}
 	if len(lines) == 0 || lines[len(lines)-1].At.Before(until) {
-		return fmt.Errorf("the flood of %s ended before the measurement", place)
+		return nil, fmt.Errorf("the flood of %s ended before the measurement", place)
 	}
-	return nil
+	return lines, nil
 }
 
 // foundOf is what the table of a prototype's isolation says of a path.
