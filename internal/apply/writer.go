@@ -112,9 +112,8 @@ func (w *Writer) EnsureAll(ctx context.Context, wanted ...client.Object) ([]Outc
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return outcomes, err
-	}
+	// Every error is in its place; the group knows of none.
+	_ = group.Wait()
 	return outcomes, errors.Join(failed...)
 }
 

@@ -129,7 +129,8 @@ func lift(ctx context.Context, env Environment, session Session, name, reason st
 	}
 	next := made.DeepCopy()
 	next.Spec.Lifted = &v1alpha1.Lift{Reason: reason}
-	if err := session.Client.Patch(ctx, next, client.MergeFrom(&made)); err != nil {
+	// What was read is lifted, and no other stop that came under its name since.
+	if err := session.Client.Patch(ctx, next, client.MergeFromWithOptions(&made, client.MergeFromWithOptimisticLock{})); err != nil {
 		return err
 	}
 	return write(env.Out, fmt.Sprintf("Emergency stop %s is lifted, in your name. What it cut off comes back by itself.\n", describe.Clean(name)))
