@@ -15,7 +15,8 @@ const (
 )
 
 // Answers says in plain words what may go where, one place after the other: first those that the prototype names, then
-// those that it could. What the policy does not know goes nowhere, and what is not declared counts as Restricted.
+// those that it could. What the policy does not know goes nowhere, and what is not declared may be
+// anything that the policy knows.
 func Answers(p *v1alpha1.HardeningPolicy, spec v1alpha1.AIPrototypeSpec) []string {
 	data, _ := dataOf(p, spec)
 	var out []string
@@ -24,7 +25,7 @@ func Answers(p *v1alpha1.HardeningPolicy, spec v1alpha1.AIPrototypeSpec) []strin
 	}
 	places := placesOf(p, spec)
 	if !data.Declared {
-		return append(out, undeclared(places))
+		return append(out, undeclared(data.anything(), places))
 	}
 	room := roomForAnswers
 	for i, place := range places {
@@ -86,18 +87,19 @@ func (at place) answer(uses []v1alpha1.DataRule) string {
 	return said
 }
 
-// undeclared data is the strictest there is.
-func undeclared(places []place) string {
+// undeclared data goes only where anything may.
+func undeclared(anything v1alpha1.DataRule, places []place) string {
+	counts := "No data is named, so it counts as " + describe(anything)
 	var open []string
 	for _, at := range places {
-		if slices.Contains(at.may.Classes, v1alpha1.DataRestricted) {
+		if allowed(anything, at.may) {
 			open = append(open, at.name)
 		}
 	}
 	if len(open) == 0 {
-		return "No data is named, so it counts as Restricted and may go nowhere."
+		return counts + ", and may go nowhere."
 	}
-	return "No data is named, so it counts as Restricted and may go only to " + listed(open) + "."
+	return counts + ", and may go only to " + listed(open) + "."
 }
 
 // unknownTo the policy are the kinds of data that it has no rule for.

@@ -32,11 +32,14 @@ func TestAnswersInPlainWords(t *testing.T) {
 			"May go to gateway default: course-titles.", "May go to integration lms: course-titles.",
 		}},
 		"no data": {func(s *v1alpha1.AIPrototypeSpec) { s.Data = nil }, nil, []string{
-			"No data is named, so it counts as Restricted and may go nowhere.",
+			"No data is named, so it counts as Restricted, PersonalData, and may go nowhere.",
 		}},
-		"no data, and a place for everything": {func(s *v1alpha1.AIPrototypeSpec) { s.Data = nil }, func(p *v1alpha1.HardeningPolicySpec) {
+		"no data, and a place for every class, but not for all that the policy knows": {func(s *v1alpha1.AIPrototypeSpec) { s.Data = nil }, func(p *v1alpha1.HardeningPolicySpec) {
 			p.Catalogue.ModelGateways[0].MayCarry.Classes = classes
-		}, []string{"No data is named, so it counts as Restricted and may go only to gateway default."}},
+		}, []string{"No data is named, so it counts as Restricted, PersonalData, and may go nowhere."}},
+		"no data, and a place for everything": {func(s *v1alpha1.AIPrototypeSpec) { s.Data = nil }, func(p *v1alpha1.HardeningPolicySpec) {
+			p.Catalogue.ModelGateways[0].MayCarry = v1alpha1.MayCarry{Classes: classes, Categories: []string{"PersonalData"}}
+		}, []string{"No data is named, so it counts as Restricted, PersonalData, and may go only to gateway default."}},
 		"an empty catalogue": {nil, func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue = v1alpha1.Catalogue{} }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,5 +69,36 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 	if last := got[len(got)-1]; last != fmt.Sprintf("%d more places of the policy's catalogue are not listed here.", 66-len(got)+1) {
 		t.Errorf("leaves out without saying so: %s", last)
+	}
+}
+
+// Leaving data out gets nowhere that naming all of it would not.
+func TestUndeclaredOpensNoMore(t *testing.T) {
+	for name, test := range map[string]struct {
+		categories []string
+		want       []string
+	}{
+		"a place for every class alone":                       {nil, []string{v1alpha1.ReasonDataNotAllowed}},
+		"a place for every class and all that the policy has": {[]string{"PersonalData"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place := v1alpha1.MayCarry{Classes: classes, Categories: test.categories}
+			open := organisation(func(p *v1alpha1.HardeningPolicySpec) {
+				p.Catalogue.ModelGateways[0].MayCarry, p.Catalogue.Integrations[0].MayCarry = place, place
+			})
+			for field, edit := range map[string]func(*v1alpha1.AIPrototypeSpec){
+				"gateway":     func(s *v1alpha1.AIPrototypeSpec) { s.Model = &v1alpha1.ModelUse{Gateway: "default"} },
+				"integration": func(s *v1alpha1.AIPrototypeSpec) { s.Integrations = []v1alpha1.IntegrationUse{{Name: "lms"}} },
+			} {
+				_, problems := Resolve(open, membership, prototype(func(s *v1alpha1.AIPrototypeSpec) { edit(s); s.Data = nil }))
+				var reasons []string
+				for _, p := range problems {
+					reasons = append(reasons, p.Reason)
+				}
+				if !slices.Equal(reasons, test.want) {
+					t.Errorf("%s: %v, want %v", field, problems, test.want)
+				}
+			}
+		})
 	}
 }

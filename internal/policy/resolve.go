@@ -129,6 +129,11 @@ func (d Data) Categories() []string {
 	return slices.Compact(all)
 }
 
+// anything is what undeclared data may be: the strictest class, and every category that the policy knows.
+func (d Data) anything() v1alpha1.DataRule {
+	return v1alpha1.DataRule{Class: v1alpha1.DataRestricted, Categories: d.Categories()}
+}
+
 // classes from harmless to strict.
 var classes = []v1alpha1.DataClass{
 	v1alpha1.DataPublic, v1alpha1.DataInternal, v1alpha1.DataConfidential, v1alpha1.DataRestricted,
@@ -198,15 +203,16 @@ func integrationsOf(p *v1alpha1.HardeningPolicy, spec v1alpha1.AIPrototypeSpec, 
 	return used, problems
 }
 
-// mayGo checks every kind of declared data against what may go to a place. Undeclared data counts as Restricted.
+// mayGo checks every kind of declared data against what may go to a place. Saying nothing opens no more than saying
+// everything does.
 func mayGo(data Data, may v1alpha1.MayCarry, field, where string) []Problem {
 	if !data.Declared {
-		if slices.Contains(may.Classes, v1alpha1.DataRestricted) {
+		if allowed(data.anything(), may) {
 			return nil
 		}
 		return []Problem{{
 			Reason: v1alpha1.ReasonDataNotAllowed, Field: "spec.data.uses", Owner: v1alpha1.OwnerBusiness,
-			Message: "No data is declared, so it counts as Restricted, which may not go to " + where + ".",
+			Message: "No data is declared, so it counts as " + describe(data.anything()) + ", which may not go to " + where + ".",
 			Hint:    "Say under data.uses which data the prototype works with, in the policy's words.",
 		}}
 	}
@@ -234,7 +240,7 @@ func allowed(use v1alpha1.DataRule, may v1alpha1.MayCarry) bool {
 }
 
 func describe(use v1alpha1.DataRule) string {
-	return strings.Join(append([]string{string(use.Class)}, use.Categories...), ", ")
+	return listed(append([]string{string(use.Class)}, use.Categories...))
 }
 
 // registryOf is the entry with the longest prefix that covers the image.
