@@ -26,7 +26,7 @@ type options struct {
 	digests                   string
 	people                    string
 	shared                    bool
-	clusterSeconds            int
+	clusterSeconds, starts    int
 	afterwards                string
 }
 
@@ -47,6 +47,9 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 	if errors.Is(err, flag.ErrHelp) {
 		return 0
 	}
+	if err == nil && o.starts > 0 {
+		return runStarts(ctx, o, out)
+	}
 	result := &outcome{Result: "failed"}
 	if err == nil {
 		err = play(ctx, o, out, result)
@@ -58,6 +61,19 @@ func run(ctx context.Context, args []string, out io.Writer) int {
 	}
 	_, _ = fmt.Fprintf(out, "%s\n", line)
 	if err != nil || marshalErr != nil {
+		return 1
+	}
+	return 0
+}
+
+// runStarts measures starts instead of playing the story.
+func runStarts(ctx context.Context, o options, out io.Writer) int {
+	s, err := newStage(o, out)
+	if err == nil {
+		err = s.measureStarts(ctx)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return 0
@@ -88,6 +104,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.people, "people", "bin/demo/people", "`DIRECTORY` for the people's kubeconfigs")
 	flags.BoolVar(&o.shared, "shared", false, "the cluster is also used for other things: refuse to touch what another installation left")
 	flags.IntVar(&o.clusterSeconds, "cluster-seconds", 0, "how many `SECONDS` the cluster took to start, for the timeline")
+	flags.IntVar(&o.starts, "starts", 0, "play nothing: measure how long `N` prototypes take to start on the cluster that a story left")
 	flags.StringVar(&o.afterwards, "afterwards", "", "`TEXT` to end with, before the result")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -43,6 +43,9 @@ func (s *stage) enterSandbox(ctx context.Context) error {
 	isolation := prototype.Status.Sandbox.Isolation
 	s.out.say("isolation is %s: %s", isolation.Verdict, isolation.Message)
 	s.out.say("%s is %s", prototype.Status.Image.Requested, prototype.Status.Image.Resolved)
+	if err := s.tellStart(ctx, prototype); err != nil {
+		return err
+	}
 	_, err := s.kubectlAffineur(ctx, lead, "status", churnAdvisor)
 	return err
 }
