@@ -104,6 +104,28 @@ func (w *Writer) drifted(kind schema.GroupVersionKind, object client.Object, d D
 	}
 }
 
+// doubt remembers what a write was to put back whose answer did not come: it may have been made all the same.
+func (w *Writer) doubt(kind schema.GroupVersionKind, object client.Object, d Drift) {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	if w.doubts == nil {
+		w.doubts = map[key]Drift{}
+	}
+	w.doubts[key{kind, object.GetNamespace(), object.GetName()}] = d
+}
+
+// settle ends a doubt where the object is as wanted: then it was put back, whichever write did it, and is told.
+func (w *Writer) settle(kind schema.GroupVersionKind, object client.Object) {
+	at := key{kind, object.GetNamespace(), object.GetName()}
+	w.mutex.Lock()
+	d, doubted := w.doubts[at]
+	delete(w.doubts, at)
+	w.mutex.Unlock()
+	if doubted {
+		w.drifted(kind, object, d)
+	}
+}
+
 // made tells whether the live object is the one that the writer made or wrote, whatever its labels say by now.
 func (w *Writer) made(kind schema.GroupVersionKind, live client.Object) bool {
 	w.mutex.Lock()

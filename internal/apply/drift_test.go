@@ -80,6 +80,55 @@ func TestDriftIsToldAfterAConflict(t *testing.T) {
 	s.tells(w, "Service prototype was changed by field manager kubectl-edit, and is as it was again")
 }
 
+// An answer can get lost, whether or not what was asked was done: the drift is told all the same, and once.
+func TestDriftIsToldAfterALostAnswer(t *testing.T) {
+	errLost := errors.New("the connection was closed")
+	for name, test := range map[string]struct {
+		meddle func(*server)
+		done   bool
+		want   string
+	}{
+		"changed, put back":       {func(s *server) { s.meddle(redirect) }, true, "Service prototype was changed by field manager kubectl-edit, and is as it was again"},
+		"changed, not put back":   {func(s *server) { s.meddle(redirect) }, false, "Service prototype was changed by field manager kubectl-edit, and is as it was again"},
+		"deleted, made again":     {func(s *server) { s.must(s.Delete(t.Context(), service(ours))) }, true, "Service prototype was deleted, and is there again"},
+		"deleted, not made again": {func(s *server) { s.must(s.Delete(t.Context(), service(ours))) }, false, "Service prototype was deleted, and is there again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, w := naming(t)
+			s.ensure(w, service(ours), Created)
+			test.meddle(s)
+			server := w.Client
+			w.Client = interceptor.NewClient(s, interceptor.Funcs{
+				Update: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.UpdateOption) error {
+					if test.done {
+						s.must(c.Update(ctx, o, options...))
+					}
+					return errLost
+				},
+				Create: func(ctx context.Context, c client.WithWatch, o client.Object, options ...client.CreateOption) error {
+					if test.done {
+						s.must(c.Create(ctx, o, options...))
+					}
+					return errLost
+				},
+			})
+			if _, err := w.Ensure(t.Context(), service(ours)); !errors.Is(err, errLost) {
+				t.Fatalf("the lost answer is not told: %v", err)
+			}
+			s.tells(w)
+			w.Client = server
+			for range 2 {
+				_, err := w.Ensure(t.Context(), service(ours))
+				s.must(err)
+			}
+			s.tells(w, test.want)
+			_, err := w.Ensure(t.Context(), service(ours))
+			s.must(err)
+			s.tells(w)
+		})
+	}
+}
+
 // The operator's own changes are no drift: another wish, something that it removed, edited or gave up itself.
 func TestOwnChangesAreNoDrift(t *testing.T) {
 	s, w := naming(t, managed(ours))

@@ -5,8 +5,6 @@ package apply
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -82,19 +80,10 @@ type Writer struct {
 	looked  map[key]time.Time
 	// namespaces by name: what is remembered of the objects in one is over when another takes its name.
 	namespaces map[string]types.UID
-	// drifts are what was put back, by namespace, until somebody tells it.
+	// drifts are what was put back, by namespace, until somebody tells it. Doubts are what may have been put back by a
+	// write whose answer got lost, until the object is seen again.
 	drifts map[string][]Drift
-}
-
-type key struct {
-	kind            schema.GroupVersionKind
-	namespace, name string
-}
-
-// memory is what was wanted and what the server made of it.
-type memory struct {
-	wanted, live [sha256.Size]byte
-	uid          types.UID
+	doubts map[key]Drift
 }
 
 // secretsFresh is how long a Secret that was written counts as unchanged without another look.
@@ -144,12 +133,16 @@ func (w *Writer) create(ctx context.Context, kind schema.GroupVersionKind, wante
 	if apierrors.IsAlreadyExists(err) {
 		return w.squatted(ctx, kind, wanted)
 	}
-	if err != nil {
-		return "", err
-	}
 	// Asked before what is remembered goes with a namespace that was replaced.
 	lost := w.wrote(kind, wanted)
+	if err != nil {
+		if lost {
+			w.doubt(kind, wanted, Drift{Deleted: true})
+		}
+		return "", err
+	}
 	w.meet(made)
+	w.settle(kind, wanted)
 	if lost {
 		w.drifted(kind, wanted, Drift{Deleted: true})
 	}
@@ -174,6 +167,7 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 	w.meet(live)
 	same, err := w.remembered(kind, wanted, live)
 	if err != nil || same {
+		w.settle(kind, wanted)
 		return Unchanged, err
 	}
 	drifted, by := w.wrote(kind, wanted), ""
@@ -193,9 +187,13 @@ func (w *Writer) update(ctx context.Context, kind schema.GroupVersionKind, wante
 		// drifted is still to be told.
 		if !apierrors.IsConflict(err) {
 			w.unlearn(kind, wanted)
+			if drifted {
+				w.doubt(kind, wanted, Drift{By: by})
+			}
 		}
 		return "", err
 	}
+	w.settle(kind, wanted)
 	if err := w.remember(kind, wanted, next); err != nil {
 		return "", err
 	}
@@ -257,118 +255,6 @@ func (w *Writer) now() time.Time {
 		return w.Now()
 	}
 	return time.Now()
-}
-
-// meet forgets what is remembered of a namespace where the one that is seen has taken its name: nothing of what was
-// written into the one before is there.
-func (w *Writer) meet(object client.Object) {
-	if _, is := object.(*corev1.Namespace); !is {
-		return
-	}
-	w.mutex.Lock()
-	known := w.namespaces[object.GetName()]
-	if w.namespaces == nil {
-		w.namespaces = map[string]types.UID{}
-	}
-	w.namespaces[object.GetName()] = object.GetUID()
-	w.mutex.Unlock()
-	if known != object.GetUID() {
-		w.Forget(object.GetName())
-	}
-}
-
-// Forget drops what is remembered of a namespace that is gone, or going because it is not wanted any more.
-func (w *Writer) Forget(namespace string) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	in := func(k key) bool {
-		return k.namespace == namespace || k.namespace == "" && k.name == namespace && k.kind.Kind == "Namespace"
-	}
-	maps.DeleteFunc(w.looked, func(k key, _ time.Time) bool { return in(k) })
-	maps.DeleteFunc(w.written, func(k key, _ memory) bool { return in(k) })
-	delete(w.drifts, namespace)
-}
-
-// unlearn forgets what is known of an object.
-func (w *Writer) unlearn(kind schema.GroupVersionKind, object client.Object) {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	delete(w.written, key{kind, object.GetNamespace(), object.GetName()})
-}
-
-func (w *Writer) remember(kind schema.GroupVersionKind, wanted, live client.Object) error {
-	state, err := memoryOf(wanted, live)
-	if err != nil {
-		return err
-	}
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	if w.written == nil {
-		w.written, w.looked = map[key]memory{}, map[key]time.Time{}
-	}
-	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
-	w.written[at], w.looked[at] = state, w.now()
-	return nil
-}
-
-func (w *Writer) remembered(kind schema.GroupVersionKind, wanted, live client.Object) (bool, error) {
-	state, err := memoryOf(wanted, live)
-	if err != nil {
-		return false, err
-	}
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
-	at := key{kind, wanted.GetNamespace(), wanted.GetName()}
-	last, known := w.written[at]
-	if known && last.wanted == state.wanted && last.live == state.live {
-		w.looked[at] = w.now()
-		return true, nil
-	}
-	return false, nil
-}
-
-func memoryOf(wanted, live client.Object) (memory, error) {
-	want, err := content(wanted, wanted)
-	if err != nil {
-		return memory{}, err
-	}
-	have, err := content(live, wanted)
-	return memory{wanted: want, live: have, uid: live.GetUID()}, err
-}
-
-// content digests everything of an object but its status and the metadata that is the server's or others': of
-// labels and annotations only the keys that we want count.
-func content(object, wanted client.Object) ([sha256.Size]byte, error) {
-	raw, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	if err != nil {
-		return [sha256.Size]byte{}, err
-	}
-	kept := map[string]any{}
-	for field, value := range raw {
-		switch field {
-		case "metadata", "status", "kind", "apiVersion":
-		default:
-			kept[field] = value
-		}
-	}
-	kept["labels"] = restricted(object.GetLabels(), wanted.GetLabels())
-	kept["annotations"] = restricted(object.GetAnnotations(), wanted.GetAnnotations())
-	kept["owners"] = object.GetOwnerReferences()
-	encoded, err := json.Marshal(kept)
-	if err != nil {
-		return [sha256.Size]byte{}, err
-	}
-	return sha256.Sum256(encoded), nil
-}
-
-func restricted(have, keys map[string]string) map[string]string {
-	out := map[string]string{}
-	for k := range keys {
-		if value, ok := have[k]; ok {
-			out[k] = value
-		}
-	}
-	return out
 }
 
 func merged(have, want map[string]string) map[string]string {
