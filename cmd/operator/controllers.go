@@ -73,13 +73,15 @@ func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) e
 	if err != nil {
 		return err
 	}
-	return (&sandbox.Reconciler{
+	witness := sandbox.ServerClock{Client: manager.GetClient()}
+	retention := &sandbox.Retention{Client: manager.GetClient(), Live: manager.GetAPIReader(), Witness: witness, Clock: clock.RealClock{}}
+	return errors.Join(manager.Add(retention), (&sandbox.Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer,
 		Resolver: registry.Resolver{Live: manager.GetAPIReader()}, Maker: p.maker, Collector: p.collector, Routes: routes,
 		Tailer: p.collector, Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
-		Witness:  sandbox.ServerClock{Client: manager.GetClient()},
+		Witness:  witness,
 		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Beyond: o.beyond, MeasureEvery: o.remeasure},
-	}).SetupWithManager(ctx, manager)
+	}).SetupWithManager(ctx, manager))
 }
 
 func addReview(_ context.Context, manager ctrl.Manager, o options, p parts) error {
