@@ -224,6 +224,18 @@ func TestTargets(t *testing.T) {
 	}
 }
 
+func TestOpenWaysAreWaitedFor(t *testing.T) {
+	waited := map[string]bool{}
+	for _, target := range targets(places{Canary: "203.0.113.5", Second: "2001:db8::5", APIServer: "203.0.113.1:443"}, false) {
+		waited[target.Name] = target.Settle == evidence.SettleReached
+	}
+	for _, name := range []string{assess.TargetAdmittedTCP, assess.TargetAdmittedUDP} {
+		if !waited[name] || !waited[assess.SecondFamily(name)] {
+			t.Errorf("%s: waited for %v, over the other family %v", name, waited[name], waited[assess.SecondFamily(name)])
+		}
+	}
+}
+
 func TestBeyondIsNotTriedWhereThePolicyLeadsThere(t *testing.T) {
 	for address, tried := range map[string]bool{"198.18.0.10:443": false, "198.18.0.10:80": true, "198.18.9.10:443": true} {
 		s := Snapshot{Settings: Settings{Beyond: netip.MustParseAddrPort(address)}}

@@ -109,8 +109,10 @@ func ways(p places, inside bool) []evidence.Target {
 	o.both(assess.TargetAdmittedTCP, assess.TargetAdmittedUDP, "", v1alpha1.ProbeOpenPort, evidence.SettleReached)
 	o.at(evidence.PlaceOther, 4)
 	if p.Second != "" {
+		// Where the probe has an address of the other family, the way to it is waited for: of a pod that is new it may come
+		// later than the first's. Where it has none, nothing is tried.
 		o.both(assess.SecondFamily(assess.TargetInTCP), assess.SecondFamily(assess.TargetInUDP), "", v1alpha1.ProbeClosedPort, evidence.SettleBlocked)
-		o.both(assess.SecondFamily(assess.TargetAdmittedTCP), assess.SecondFamily(assess.TargetAdmittedUDP), "", v1alpha1.ProbeOpenPort, evidence.SettleAny)
+		o.both(assess.SecondFamily(assess.TargetAdmittedTCP), assess.SecondFamily(assess.TargetAdmittedUDP), "", v1alpha1.ProbeOpenPort, evidence.SettleReached)
 		o.at(evidence.PlaceOtherSecond, 4)
 	}
 	return o
