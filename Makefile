@@ -5,6 +5,8 @@ SHELL := /usr/bin/env bash -o pipefail
 
 # The development cluster enforces NetworkPolicy: on, off, or ingress (an engine that forgets about egress).
 NETPOL ?= on
+# Its addresses: single (IPv4), dual (and IPv6); without a value those of the cluster that is up, or single.
+FAMILY ?=
 # The cluster that the demo plays on: dev (the development cluster), or current (kubeconfig's current context).
 CLUSTER ?= dev
 # For CLUSTER=current: the registry as image references name it, and where to push if that is another address.
@@ -91,11 +93,11 @@ test-e2e: ## Play the story, the attacks and the end-to-end tests on the develop
 
 .PHONY: demo
 demo: ## From manifest to production on a real cluster; last line is the result as JSON.
-	@CLUSTER=$(CLUSTER) NETPOL=$(NETPOL) REGISTRY=$(REGISTRY) REGISTRY_PUSH=$(REGISTRY_PUSH) REGISTRY_CA=$(REGISTRY_CA) REGISTRY_PLAIN_HTTP=$(REGISTRY_PLAIN_HTTP) ./hack/demo.sh
+	@CLUSTER=$(CLUSTER) NETPOL=$(NETPOL) FAMILY=$(FAMILY) REGISTRY=$(REGISTRY) REGISTRY_PUSH=$(REGISTRY_PUSH) REGISTRY_CA=$(REGISTRY_CA) REGISTRY_PLAIN_HTTP=$(REGISTRY_PLAIN_HTTP) ./hack/demo.sh
 
 .PHONY: cluster-up
-cluster-up: ## Start the development cluster (NETPOL=on|off|ingress); leaves .cluster/kubeconfig.
-	$(DEVCLUSTER) up --netpol=$(NETPOL)
+cluster-up: ## Start the development cluster (NETPOL=on|off|ingress, FAMILY=single|dual); leaves .cluster/kubeconfig.
+	$(DEVCLUSTER) up --netpol=$(NETPOL) --family=$(FAMILY)
 
 .PHONY: cluster-down
 cluster-down: ## Stop the development cluster and leave nothing behind but its built programs.

@@ -3,7 +3,8 @@
 # last line of standard output is the result as one JSON object, everything before it progress; the exit code is 0
 # only if everything happened, the refusals included.
 #
-#   CLUSTER=dev      (default) the development cluster of hack/devcluster, started if need be; NETPOL=on|off|ingress
+#   CLUSTER=dev      (default) the development cluster of hack/devcluster, started if need be; NETPOL=on|off|ingress,
+#                    FAMILY=single|dual
 #   CLUSTER=current  the current kubeconfig context; needs REGISTRY=HOST[:PORT][/PATH], which its nodes pull from.
 #                    REGISTRY_PUSH=HOST:PORT where this machine reaches it elsewhere, REGISTRY_CA=FILE where its
 #                    certificate is signed privately, REGISTRY_PLAIN_HTTP=1 where it speaks no TLS.
@@ -29,7 +30,7 @@ case "$CLUSTER" in
 dev)
   doing="the development cluster" && say "$doing, NetworkPolicy $NETPOL"
   began=$SECONDS
-  go -C hack/devcluster run . up --netpol="$NETPOL"
+  go -C hack/devcluster run . up --netpol="$NETPOL" --family="${FAMILY:-}"
   story+=(--cluster-seconds "$((SECONDS - began))")
   set -a && . .cluster/env && set +a
   # A host beyond the cluster, which pods reach and no sandbox may: "outside" in docs/devcluster.md.

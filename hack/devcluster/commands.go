@@ -41,7 +41,13 @@ func upCommand(ctx context.Context, l layout.Layout, args *arguments) error {
 	if mode != "" && !mode.Valid() {
 		return fmt.Errorf("--netpol=%s: there are on, off and ingress", mode)
 	}
-	return locked(l, func(c cluster.Cluster) error { return c.Up(ctx, mode) })
+	if args.family != "" && args.family != "single" && args.family != "dual" {
+		return fmt.Errorf("--family=%s: there are single and dual", args.family)
+	}
+	return locked(l, func(c cluster.Cluster) error {
+		c.Family = args.family
+		return c.Up(ctx, mode)
+	})
 }
 
 func downCommand(_ context.Context, l layout.Layout, args *arguments) error {
@@ -96,5 +102,5 @@ func netpolCommand(ctx context.Context, l layout.Layout, args *arguments) error 
 	if err != nil {
 		return err
 	}
-	return netpol.Run(ctx, client, netpol.Mode(args.mode), claim.Socket)
+	return netpol.Run(ctx, client, netpol.Mode(args.mode), claim.Socket, l.Dual())
 }

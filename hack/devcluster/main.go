@@ -17,7 +17,8 @@ import (
 const usage = `usage: devcluster COMMAND [--root=REPOSITORY]
 
   build [--only=envtest|gateway]    build the cluster's programs, or only those of an API server or a gateway for tests
-  up [--netpol=on|off|ingress]      build, start and wait; without effect on what is up already
+  up [--netpol=on|off|ingress] [--family=single|dual]
+                                    build, start and wait; without effect on what is up already
   down [--purge]                    stop and remove everything; with --purge the built programs too
   status                            tell what runs
 
@@ -40,6 +41,7 @@ var commands = map[string]command{
 type arguments struct {
 	only   string
 	netpol string
+	family string
 	purge  bool
 	mode   string
 	rest   []string
@@ -82,6 +84,7 @@ func parse(name string, args []string) (*arguments, string, error) {
 		flags.StringVar(&parsed.only, "only", "", "envtest: etcd, kube-apiserver and kubectl; gateway: Traefik")
 	case "up":
 		flags.StringVar(&parsed.netpol, "netpol", "", "what NetworkPolicies do: on, off or ingress; as it is, or on when the cluster is down")
+		flags.StringVar(&parsed.family, "family", "", "single (IPv4) or dual (and IPv6); as it is, or single when the cluster is down")
 	case "down":
 		flags.BoolVar(&parsed.purge, "purge", false, "remove the built programs too")
 	case "netpol":

@@ -24,6 +24,8 @@ import (
 // Cluster is the one development cluster of a repository.
 type Cluster struct {
 	Layout layout.Layout
+	// Family is "dual" for a cluster with IPv6 beside IPv4, "single" for one without, and empty for whatever runs.
+	Family string
 	// Out receives the progress.
 	Out io.Writer
 }

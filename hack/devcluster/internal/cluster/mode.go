@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 
 	"github.com/affineur/affineur/hack/devcluster/internal/claim"
 	"github.com/affineur/affineur/hack/devcluster/internal/netpol"
@@ -51,11 +52,23 @@ func (c Cluster) withMode(plan supervise.Plan, mode netpol.Mode) supervise.Plan 
 // flushRules sets free what was isolated. Adding the table first makes removing it work always.
 func (c Cluster) flushRules(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "nsenter", "--net="+network.Path(c.Layout.Name()),
-		"nft", "add table ip "+netpol.Table+"; delete table ip "+netpol.Table).CombinedOutput()
+		"nft", flush(c.Layout.Dual())).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("flush policies: %w: %s", err, out)
 	}
 	return nil
+}
+
+func flush(dual bool) string {
+	families := []string{"ip"}
+	if dual {
+		families = append(families, "ip6")
+	}
+	var out strings.Builder
+	for _, family := range families {
+		fmt.Fprintf(&out, "add table %s %s; delete table %s %s;", family, netpol.Table, family, netpol.Table)
+	}
+	return out.String()
 }
 
 func (c Cluster) engineGone(ctx context.Context) error {

@@ -45,6 +45,9 @@ func (c Cluster) Up(ctx context.Context, mode netpol.Mode) error {
 		return err
 	}
 	if supervisor.Alive() && c.finished() {
+		if c.Family != "" && c.Layout.Dual() != (c.Family == "dual") {
+			return errors.New("the cluster that is up has other families of addresses: take it down first")
+		}
 		return c.refresh(ctx, mode)
 	}
 	// Whatever a killed or interrupted run left behind goes first.
@@ -99,6 +102,11 @@ func (c Cluster) prepare() (ports, registry.Credentials, error) {
 	private := registry.Credentials{User: registryUser, Password: rand.Text()}
 	for _, dir := range []string{c.Layout.Run(), c.Layout.Logs()} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return ports{}, private, err
+		}
+	}
+	if c.Family == "dual" {
+		if err := c.Layout.SetDual(); err != nil {
 			return ports{}, private, err
 		}
 	}

@@ -38,7 +38,7 @@ func APIServer(l layout.Layout) supervise.Spec {
 		"--bind-address="+layout.NodeIP,
 		"--advertise-address="+layout.NodeIP,
 		fmt.Sprintf("--secure-port=%d", layout.APIServerPort),
-		"--service-cluster-ip-range="+layout.ServiceCIDR,
+		"--service-cluster-ip-range="+l.Families(layout.ServiceCIDR, layout.ServiceCIDRv6),
 		"--tls-cert-file="+l.PKI(apiServer+".crt"),
 		"--tls-private-key-file="+l.PKI(apiServer+".key"),
 		"--client-ca-file="+l.PKI("ca.crt"),
@@ -67,7 +67,11 @@ func APIServer(l layout.Layout) supervise.Spec {
 // ControllerManager runs each controller under its own service account, as a real cluster does: admission
 // policies that look at who writes must meet the same writers here.
 func ControllerManager(l layout.Layout) supervise.Spec {
-	return process(l, "kube-controller-manager",
+	masks := []string{"--node-cidr-mask-size=24"}
+	if l.Dual() {
+		masks = []string{"--node-cidr-mask-size-ipv4=24", "--node-cidr-mask-size-ipv6=64"}
+	}
+	return process(l, "kube-controller-manager", append(masks,
 		"--kubeconfig="+KubeconfigOf(l, controllerManager),
 		"--authentication-kubeconfig="+KubeconfigOf(l, controllerManager),
 		"--authorization-kubeconfig="+KubeconfigOf(l, controllerManager),
@@ -77,12 +81,11 @@ func ControllerManager(l layout.Layout) supervise.Spec {
 		"--cluster-signing-cert-file="+l.PKI("ca.crt"),
 		"--cluster-signing-key-file="+l.PKI("ca.key"),
 		"--allocate-node-cidrs=true",
-		"--cluster-cidr="+layout.PodCIDR,
-		"--node-cidr-mask-size=24",
+		"--cluster-cidr="+l.Families(layout.PodCIDR, layout.PodCIDRv6),
 		"--leader-elect=false",
 		"--bind-address=127.0.0.1",
 		"--kube-api-qps=200", "--kube-api-burst=400",
-	)
+	)...)
 }
 
 // Scheduler needs no election: it is alone.

@@ -22,6 +22,12 @@ const (
 	DNSIP        = "203.0.113.10"
 	RegistryIP   = "203.0.113.20"
 
+	// The addresses of the second family, where the cluster has one.
+	NodeIPv6      = "2001:db8:1::10"
+	NodePrefixv6  = "2001:db8:1::10/64"
+	PodCIDRv6     = "2001:db8:2::/64"
+	ServiceCIDRv6 = "2001:db8:3::/112"
+
 	// OutsideIP is a host beyond the cluster: "the internet" of the egress tests.
 	OutsideIP = "198.18.0.10"
 	// OutsideGateway is the node's end of the link to OutsideIP.
@@ -119,6 +125,26 @@ func (l Layout) Env() string { return filepath.Join(l.Base(), "env") }
 
 // Ports records the host ports, so that they stay the same over restarts.
 func (l Layout) Ports() string { return filepath.Join(l.Base(), "ports.json") }
+
+// dual marks a cluster that has two families of addresses. It is gone after down.
+func (l Layout) dual() string { return l.Run("dual-stack") }
+
+// Dual tells whether the cluster has IPv6 beside IPv4.
+func (l Layout) Dual() bool {
+	_, err := os.Stat(l.dual())
+	return err == nil
+}
+
+// SetDual says so, before anything of the cluster is configured.
+func (l Layout) SetDual() error { return os.WriteFile(l.dual(), nil, 0o644) }
+
+// Families joins what is of IPv4 with what is of IPv6, where the cluster has both.
+func (l Layout) Families(first, second string) string {
+	if l.Dual() {
+		return first + "," + second
+	}
+	return first
+}
 
 // CgroupRoot is the cgroup, relative to each hierarchy, beneath which everything of the cluster runs.
 func (l Layout) CgroupRoot() string { return "/" + l.Name() }

@@ -17,7 +17,7 @@ import (
 // order gives the same rules.
 func Compile(in Input) Ruleset {
 	c := compiler{Input: sorted(in)}
-	out := Ruleset{Ingress: map[netip.Addr]string{}, Egress: map[netip.Addr]string{}}
+	out := Ruleset{V6: in.V6, Ingress: map[netip.Addr]string{}, Egress: map[netip.Addr]string{}}
 	out.Chains = append(out.Chains, c.chains(In, out.Ingress)...)
 	if in.Mode == On {
 		out.Chains = append(out.Chains, c.chains(Out, out.Egress)...)

@@ -2,6 +2,7 @@ package netpol
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"reflect"
@@ -30,7 +31,7 @@ const retryAfter = time.Second
 // Engine keeps the kernel's rules equal to what the cluster's policies say.
 type Engine struct {
 	mode       Mode
-	kernel     knftables.Interface
+	kernels    map[bool]knftables.Interface // by whether they are of IPv6
 	pods       corelisters.PodLister
 	namespaces corelisters.NamespaceLister
 	policies   networkinglisters.NetworkPolicyLister
@@ -38,17 +39,24 @@ type Engine struct {
 	changed    chan struct{}
 
 	mu      sync.Mutex // one writer at a time
-	applied *Ruleset
+	applied map[bool]*Ruleset
 }
 
 // Run enforces until the context ends. The rules stay in the kernel: a pod is not set free because the
 // engine restarts.
-func Run(ctx context.Context, client kubernetes.Interface, mode Mode, socket string) error {
-	kernel, err := knftables.New(knftables.IPv4Family, Table)
-	if err != nil {
-		return err
+func Run(ctx context.Context, client kubernetes.Interface, mode Mode, socket string, dual bool) error {
+	e := &Engine{mode: mode, kernels: map[bool]knftables.Interface{}, applied: map[bool]*Ruleset{}, changed: make(chan struct{}, 1)}
+	families := []knftables.Family{knftables.IPv4Family}
+	if dual {
+		families = append(families, knftables.IPv6Family)
 	}
-	e := &Engine{mode: mode, kernel: kernel, changed: make(chan struct{}, 1)}
+	for _, family := range families {
+		kernel, err := knftables.New(family, Table)
+		if err != nil {
+			return err
+		}
+		e.kernels[family == knftables.IPv6Family] = kernel
+	}
 	e.claims.bySandbox = map[string]claim.Claim{}
 	if err := e.watch(ctx, client); err != nil {
 		return err
@@ -115,25 +123,33 @@ func (e *Engine) follow(ctx context.Context) {
 func (e *Engine) sync(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	in, err := e.observe()
+	var failures []error
+	for v6, kernel := range e.kernels {
+		failures = append(failures, e.enforce(ctx, kernel, v6))
+	}
+	return errors.Join(failures...)
+}
+
+func (e *Engine) enforce(ctx context.Context, kernel knftables.Interface, v6 bool) error {
+	in, err := e.observe(v6)
 	if err != nil {
 		return err
 	}
 	rules := Compile(in)
-	if e.applied != nil && reflect.DeepEqual(*e.applied, rules) {
+	if e.applied[v6] != nil && reflect.DeepEqual(*e.applied[v6], rules) {
 		return nil
 	}
-	tx := e.kernel.NewTransaction()
+	tx := kernel.NewTransaction()
 	render(tx, rules)
-	if err := e.kernel.Run(ctx, tx); err != nil {
-		e.applied = nil
+	if err := kernel.Run(ctx, tx); err != nil {
+		e.applied[v6] = nil
 		return err
 	}
-	e.applied = &rules
+	e.applied[v6] = &rules
 	return nil
 }
 
-func (e *Engine) observe() (Input, error) {
+func (e *Engine) observe(v6 bool) (Input, error) {
 	pods, err := e.pods.List(labels.Everything())
 	if err != nil {
 		return Input{}, err
@@ -146,12 +162,13 @@ func (e *Engine) observe() (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	byAddress, byPod := e.claims.owners()
+	byAddress, byPod := e.claims.owners(v6)
 	return Input{
-		Pods:       podsOf(pods, byAddress, byPod),
+		Pods:       podsOf(pods, byAddress, byPod, v6),
 		Namespaces: labelsOf(namespaces),
 		Policies:   policies,
 		Mode:       e.mode,
+		V6:         v6,
 	}, nil
 }
 

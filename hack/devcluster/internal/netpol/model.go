@@ -45,16 +45,19 @@ type Pod struct {
 
 // Input is the state of the cluster that decides the rules.
 type Input struct {
-	// Pods that have an address of their own, in any order.
+	// Pods that have an address of their own in the family, in any order.
 	Pods []Pod
 	// Namespaces maps a namespace's name to its labels.
 	Namespaces map[string]map[string]string
 	Policies   []*networkingv1.NetworkPolicy
 	Mode       Mode
+	// V6 is true for the rules of IPv6; those of IPv4 are compiled apart.
+	V6 bool
 }
 
 // Ruleset is what the kernel is to enforce. Addresses in neither map are free.
 type Ruleset struct {
+	V6     bool
 	Chains []Chain
 	// Ingress and Egress map an isolated pod's address to the name of its chain.
 	Ingress map[netip.Addr]string

@@ -23,7 +23,7 @@ func (c compiler) parties(namespace string, peers []networkingv1.NetworkPolicyPe
 	var pods []Pod
 	for _, peer := range peers {
 		if peer.IPBlock != nil {
-			if block, valid := blockPeer(peer.IPBlock); valid {
+			if block, valid := blockPeer(peer.IPBlock, c.V6); valid {
 				parties = append(parties, party{peer: block})
 			}
 			continue
@@ -57,16 +57,16 @@ func (c compiler) selected(namespace string, peer networkingv1.NetworkPolicyPeer
 	return pods
 }
 
-// blockPeer reads an address range. Those of IPv6 match nothing here: the cluster has IPv4 only.
-func blockPeer(block *networkingv1.IPBlock) (Peer, bool) {
+// blockPeer reads an address range. Those of the other family match nothing.
+func blockPeer(block *networkingv1.IPBlock, v6 bool) (Peer, bool) {
 	prefix, err := netip.ParsePrefix(block.CIDR)
-	if err != nil || !prefix.Addr().Is4() {
+	if err != nil || prefix.Addr().Is4() == v6 {
 		return Peer{}, false
 	}
 	peer := Peer{Block: prefix.Masked()}
 	for _, cidr := range block.Except {
 		except, err := netip.ParsePrefix(cidr)
-		if err != nil || !except.Addr().Is4() {
+		if err != nil || except.Addr().Is4() == v6 {
 			return Peer{}, false // allowing more than was meant is not an option
 		}
 		peer.Except = append(peer.Except, except.Masked())

@@ -23,24 +23,39 @@ func render(tx *knftables.Transaction, rules Ruleset) {
 	for _, chain := range rules.Chains {
 		tx.Add(&knftables.Chain{Name: chain.Name})
 		for _, rule := range chain.Rules {
-			for _, match := range rule.matches(chain.Direction) {
+			for _, match := range rule.matches(chain.Direction, word(rules.V6)) {
 				tx.Add(&knftables.Rule{Chain: chain.Name, Rule: strings.TrimSpace(match + " return")})
 			}
 		}
 		tx.Add(&knftables.Rule{Chain: chain.Name, Rule: "drop"})
 	}
-	renderMembers(tx, "egress", rules.Egress)
-	renderMembers(tx, "ingress", rules.Ingress)
+	ip := word(rules.V6)
+	renderMembers(tx, "egress", ip, rules.Egress)
+	renderMembers(tx, "ingress", ip, rules.Ingress)
 
 	// kube-proxy translates service addresses before routing; these hooks come after it, so that a policy
 	// is held against the pod that is really reached. Traffic from the node to its pods, such as probes,
 	// passes neither hook; a pod's traffic to its node passes the second.
-	renderHook(tx, "forward", knftables.ForwardHook, "ip saddr vmap @egress", "ip daddr vmap @ingress")
-	renderHook(tx, "to-node", knftables.InputHook, "ip saddr vmap @egress")
+	renderHook(tx, "forward", knftables.ForwardHook, ip+" saddr vmap @egress", ip+" daddr vmap @ingress")
+	toNode := []string{ip + " saddr vmap @egress"}
+	if rules.V6 {
+		// By these a pod finds the way to its node, as by ARP over IPv4, which no policy concerns either.
+		toNode = append([]string{"icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit } accept"}, toNode...)
+	}
+	renderHook(tx, "to-node", knftables.InputHook, toNode...)
 }
 
-func renderMembers(tx *knftables.Transaction, name string, members map[netip.Addr]string) {
-	tx.Add(&knftables.Map{Name: name, Type: "ipv4_addr : verdict"})
+// word is the family's in expressions.
+func word(v6 bool) string {
+	if v6 {
+		return "ip6"
+	}
+	return "ip"
+}
+
+func renderMembers(tx *knftables.Transaction, name, ip string, members map[netip.Addr]string) {
+	kind := map[string]string{"ip": "ipv4_addr", "ip6": "ipv6_addr"}[ip]
+	tx.Add(&knftables.Map{Name: name, Type: kind + " : verdict"})
 	addresses := make([]netip.Addr, 0, len(members))
 	for address := range members {
 		addresses = append(addresses, address)
@@ -65,8 +80,8 @@ func renderHook(tx *knftables.Transaction, name string, hook knftables.BaseChain
 }
 
 // matches are the expressions that together cover a rule: one, or one per protocol.
-func (r Rule) matches(direction Direction) []string {
-	peer := r.Peer.match(direction)
+func (r Rule) matches(direction Direction, ip string) []string {
+	peer := r.Peer.match(direction, ip)
 	if r.Ports == nil && r.Endpoints == nil {
 		return []string{peer}
 	}
@@ -77,16 +92,16 @@ func (r Rule) matches(direction Direction) []string {
 			matches = append(matches, join(peer, fmt.Sprintf("%s dport { %s }", name, strings.Join(ports, ", "))))
 		}
 		if endpoints := endpointElements(r.Endpoints, protocol); len(endpoints) > 0 {
-			matches = append(matches, join(peer, fmt.Sprintf("ip daddr . %s dport { %s }", name, strings.Join(endpoints, ", "))))
+			matches = append(matches, join(peer, fmt.Sprintf("%s daddr . %s dport { %s }", ip, name, strings.Join(endpoints, ", "))))
 		}
 	}
 	return matches
 }
 
-func (p Peer) match(direction Direction) string {
-	side := "ip saddr"
+func (p Peer) match(direction Direction, ip string) string {
+	side := ip + " saddr"
 	if direction == Out {
-		side = "ip daddr"
+		side = ip + " daddr"
 	}
 	var parts []string
 	if len(p.Addresses) > 0 {

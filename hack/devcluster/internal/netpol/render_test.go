@@ -1,6 +1,7 @@
 package netpol
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -13,7 +14,11 @@ import (
 // transcript is what would be fed to nft, after the fake kernel has taken it.
 func transcript(t *testing.T, rules Ruleset) string {
 	t.Helper()
-	kernel := knftables.NewFake(knftables.IPv4Family, Table)
+	family := knftables.IPv4Family
+	if rules.V6 {
+		family = knftables.IPv6Family
+	}
+	kernel := knftables.NewFake(family, Table)
 	tx := kernel.NewTransaction()
 	render(tx, rules)
 	if err := kernel.Run(t.Context(), tx); err != nil {
@@ -49,6 +54,37 @@ func TestRender(t *testing.T) {
 	}
 	if !strings.Contains(got, rules.Chains[1].Name+" return") {
 		t.Errorf("an empty egress rule must allow everything:\n%s", got)
+	}
+}
+
+func TestRenderOfTheOtherFamily(t *testing.T) {
+	in := world(policy("p", ingress(networkingv1.NetworkPolicyIngressRule{
+		From:  []networkingv1.NetworkPolicyPeer{{PodSelector: match("app", "db")}, block("10.0.0.0/8"), block("2001:db8:9::/64", "2001:db8:9::/80")},
+		Ports: []networkingv1.NetworkPolicyPort{port(corev1.ProtocolTCP, intstr.FromString("http"), 0)},
+	})), policy("q", egress()))
+	in.V6 = true
+	for i := range in.Pods {
+		in.Pods[i].Address = netip.MustParseAddr(strings.ReplaceAll(in.Pods[i].Address.String(), "198.51.100.", "2001:db8:2::"))
+	}
+	rules := Compile(in)
+	got := transcript(t, rules)
+	for _, want := range []string{
+		"ip6 saddr { 2001:db8:2::3 } ip6 daddr . tcp dport { 2001:db8:2::2 . 8080, 2001:db8:2::4 . 9090 } return",
+		"ip6 saddr 2001:db8:9::/64 ip6 saddr != 2001:db8:9::/80 ip6 daddr . tcp dport",
+		"type ipv6_addr : verdict",
+		"{ 2001:db8:2::2 : jump " + rules.Chains[0].Name + " }",
+		"forward ip6 saddr vmap @egress",
+		"to-node ip6 saddr vmap @egress",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "10.0.0.0") {
+		t.Errorf("a range of IPv4 among the rules of IPv6:\n%s", got)
+	}
+	if discovers, isolated := strings.Index(got, "nd-neighbor-solicit"), strings.Index(got, "to-node ip6 saddr"); discovers < 0 || discovers > isolated {
+		t.Errorf("an isolated pod does not find its node:\n%s", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package netpol
 
 import (
+	"fmt"
 	"net/netip"
 	"sync"
 
@@ -20,7 +21,11 @@ func (c *claims) record(latest claim.Claim) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if latest.Release {
-		delete(c.bySandbox, latest.Sandbox)
+		for key, held := range c.bySandbox {
+			if held.Sandbox == latest.Sandbox {
+				delete(c.bySandbox, key)
+			}
+		}
 		return
 	}
 	for sandbox, old := range c.bySandbox {
@@ -28,23 +33,26 @@ func (c *claims) record(latest claim.Claim) {
 			delete(c.bySandbox, sandbox)
 		}
 	}
-	c.bySandbox[latest.Sandbox] = latest
+	c.bySandbox[fmt.Sprint(latest.Sandbox, latest.Address.Is6())] = latest
 }
 
-// owners maps addresses to pods, and pods to addresses.
-func (c *claims) owners() (byAddress map[netip.Addr]types.UID, byPod map[types.UID]netip.Addr) {
+// owners maps addresses of one family to pods, and pods to addresses.
+func (c *claims) owners(v6 bool) (byAddress map[netip.Addr]types.UID, byPod map[types.UID]netip.Addr) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	byAddress, byPod = map[netip.Addr]types.UID{}, map[types.UID]netip.Addr{}
 	for _, held := range c.bySandbox {
+		if held.Address.Is6() != v6 {
+			continue
+		}
 		byAddress[held.Address] = types.UID(held.PodUID)
 		byPod[types.UID(held.PodUID)] = held.Address
 	}
 	return byAddress, byPod
 }
 
-// podsOf picks the pods that have an address of their own now. A claim is newer than the API's word.
-func podsOf(all []*corev1.Pod, byAddress map[netip.Addr]types.UID, byPod map[types.UID]netip.Addr) []Pod {
+// podsOf picks the pods that have an address of their own in one family now. A claim is newer than the API's word.
+func podsOf(all []*corev1.Pod, byAddress map[netip.Addr]types.UID, byPod map[types.UID]netip.Addr, v6 bool) []Pod {
 	var pods []Pod
 	for _, pod := range all {
 		if pod.Spec.HostNetwork || ended(pod) {
@@ -52,8 +60,8 @@ func podsOf(all []*corev1.Pod, byAddress map[netip.Addr]types.UID, byPod map[typ
 		}
 		address, claimed := byPod[pod.UID]
 		if !claimed {
-			parsed, err := netip.ParseAddr(pod.Status.PodIP)
-			if err != nil {
+			parsed := toldAddress(pod, v6)
+			if !parsed.IsValid() {
 				continue // none yet
 			}
 			if _, taken := byAddress[parsed]; taken {
@@ -61,11 +69,19 @@ func podsOf(all []*corev1.Pod, byAddress map[netip.Addr]types.UID, byPod map[typ
 			}
 			address = parsed
 		}
-		if address.Is4() {
-			pods = append(pods, describe(pod, address))
-		}
+		pods = append(pods, describe(pod, address))
 	}
 	return pods
+}
+
+// toldAddress is the API's word on a pod's address in one family.
+func toldAddress(pod *corev1.Pod, v6 bool) netip.Addr {
+	for _, ip := range append([]corev1.PodIP{{IP: pod.Status.PodIP}}, pod.Status.PodIPs...) {
+		if address, err := netip.ParseAddr(ip.IP); err == nil && address.Is6() == v6 {
+			return address
+		}
+	}
+	return netip.Addr{}
 }
 
 func ended(pod *corev1.Pod) bool {

@@ -43,17 +43,26 @@ func Up(l layout.Layout) error {
 		{"-n", outside, "route", "add", "default", "via", layout.OutsideGateway},
 		{"-n", node, "route", "add", layout.MetadataIP + "/32", "via", layout.OutsideIP},
 	}
+	if l.Dual() {
+		steps = append(steps,
+			[]string{"-n", node, "-6", "address", "add", layout.NodePrefixv6, "dev", "node0", "nodad"},
+			[]string{"-n", node, "-6", "route", "add", "default", "dev", "node0"})
+	}
 	for _, step := range steps {
 		if err := ip(step...); err != nil {
 			return err
 		}
 	}
-	return forwardPackets(node)
+	return forwardPackets(node, l.Dual())
 }
 
 // forwardPackets lets the node route between its pods and beyond.
-func forwardPackets(namespace string) error {
-	out, err := exec.Command("nsenter", "--net="+Path(namespace), "sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward").CombinedOutput()
+func forwardPackets(namespace string, dual bool) error {
+	command := "echo 1 >/proc/sys/net/ipv4/ip_forward"
+	if dual {
+		command += " && echo 1 >/proc/sys/net/ipv6/conf/all/forwarding"
+	}
+	out, err := exec.Command("nsenter", "--net="+Path(namespace), "sh", "-c", command).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("enable forwarding: %w: %s", err, bytes.TrimSpace(out))
 	}

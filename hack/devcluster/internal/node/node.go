@@ -26,7 +26,8 @@ type settings struct {
 	Bin, CNIConfig, Certs, CA    string
 	ServerCert, ServerKey        string
 	PauseImage, ContainerdSocket string
-	PodCIDR, DNS, CgroupRoot     string
+	PodCIDR, PodCIDRv6           string
+	DNS, CgroupRoot              string
 	RegistryAddress              string
 	UnifiedCgroup                bool
 }
@@ -47,6 +48,9 @@ func WriteConfiguration(l layout.Layout) error {
 		CgroupRoot:       l.CgroupRoot(),
 		RegistryAddress:  layout.RegistryIP,
 		UnifiedCgroup:    cgroup.Unified(),
+	}
+	if l.Dual() {
+		s.PodCIDRv6 = layout.PodCIDRv6
 	}
 	for name, path := range map[string]string{
 		"containerd.toml.tmpl": l.Run("containerd.toml"),
@@ -92,7 +96,7 @@ func Kubelet(l layout.Layout) supervise.Spec {
 			"--config=" + l.Run("kubelet.yaml"),
 			"--kubeconfig=" + controlplane.KubeconfigOf(l, controlplane.Kubelet),
 			"--hostname-override=" + layout.NodeName,
-			"--node-ip=" + layout.NodeIP,
+			"--node-ip=" + l.Families(layout.NodeIP, layout.NodeIPv6),
 		},
 	}
 }
@@ -106,7 +110,7 @@ func Proxy(l layout.Layout) supervise.Spec {
 			"--kubeconfig=" + controlplane.KubeconfigOf(l, controlplane.Proxy),
 			"--proxy-mode=nftables",
 			"--hostname-override=" + layout.NodeName,
-			"--cluster-cidr=" + layout.PodCIDR,
+			"--cluster-cidr=" + l.Families(layout.PodCIDR, layout.PodCIDRv6),
 			"--conntrack-max-per-core=0",
 			"--nodeport-addresses=primary",
 		},
