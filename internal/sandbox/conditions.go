@@ -17,6 +17,10 @@ import (
 // conditions on a copy of the present ones, so that a time of transition moves only with a status.
 func (s Snapshot) conditions(answer verdict, p Plan, o Outcome, now time.Time) []metav1.Condition {
 	conditions := slices.Clone(s.Prototype.Status.Conditions)
+	// What runs may go on for a time from this one on: one that has not come yet, by a clock that was put right since, is now.
+	if c := apimeta.FindStatusCondition(conditions, v1alpha1.ConditionNetworkIsolated); c != nil && s.running() && early(c.LastTransitionTime, now) {
+		c.LastTransitionTime = seconds(now)
+	}
 	set := func(kind string, status metav1.ConditionStatus, reason, message string) {
 		apimeta.SetStatusCondition(&conditions, metav1.Condition{
 			Type: kind, Status: status, Reason: reason, Message: message,
@@ -82,7 +86,7 @@ func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
 	case isolation == nil:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonPreparingSandbox, "Isolation was not measured yet.")
 	case isolation.Verdict == verdictEnforced && s.Inputs != "" && !s.recent(isolation, now):
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation, s.outdated(isolation))
+		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation, s.outdated(isolation, now))
 	case isolation.Verdict == verdictEnforced:
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced, isolation.Message)
 	case isolation.Verdict == verdictNotEnforced:
@@ -93,7 +97,10 @@ func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
 }
 
 // outdated says why a good measurement does not speak of the sandbox as it is.
-func (s Snapshot) outdated(isolation *v1alpha1.IsolationStatus) string {
+func (s Snapshot) outdated(isolation *v1alpha1.IsolationStatus, now time.Time) string {
+	if ahead(isolation, now) {
+		return "Isolation was measured at a time that has not come yet, for a clock was wrong: it is being measured anew."
+	}
 	if node := s.unshown(isolation); node != "" {
 		before := func(m v1alpha1.MeasuredNode) bool { return m.Name == node }
 		if slices.ContainsFunc(isolation.Nodes, before) {

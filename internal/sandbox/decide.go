@@ -316,7 +316,7 @@ func (s Snapshot) conclude(plan *Plan, now time.Time) {
 	if s.told() {
 		// Keeping the reports may have failed when the verdict was told. Where it is time for the next measurement, or
 		// nothing was found out, keeping them delays nothing: full records must not keep isolation from being looked at.
-		if s.measured().Verdict == verdictInconclusive || !now.Before(s.scheduled()) {
+		if s.measured().Verdict == verdictInconclusive || !now.Before(s.scheduled(now)) {
 			plan.do(RemoveRuns, KeepReports, Prune)
 			return
 		}

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,7 @@ func (s Snapshot) measurement(now time.Time) (step, time.Time) {
 	case s.stale(s.Inside) || s.stale(s.Control):
 		return discard, time.Time{}
 	case control == run.Absent && inside == run.Absent:
-		if due := s.measurementDue(); now.Before(due) {
+		if due := s.measurementDue(now); now.Before(due) {
 			return rest, due
 		}
 		return begin, time.Time{}
@@ -112,17 +113,17 @@ func (s Snapshot) answers() bool {
 func (s Snapshot) asksToMeasure() bool { return s.asked() && !s.Image.Pending }
 
 // measurementDue is when isolation is to be measured; in the past when at once.
-func (s Snapshot) measurementDue() time.Time {
+func (s Snapshot) measurementDue(now time.Time) time.Time {
 	if s.asksToMeasure() {
 		return time.Time{}
 	}
-	return s.scheduled()
+	return s.scheduled(now)
 }
 
 // scheduled is when isolation is to be measured, whether or not anybody asks for it.
-func (s Snapshot) scheduled() time.Time {
+func (s Snapshot) scheduled(now time.Time) time.Time {
 	last := s.measured()
-	if last == nil || last.InputsDigest != s.Inputs {
+	if last == nil || last.InputsDigest != s.Inputs || ahead(last, now) {
 		return time.Time{}
 	}
 	switch last.Verdict {
@@ -140,9 +141,19 @@ func (s Snapshot) scheduled() time.Time {
 // pause doubles what has passed already, so that the pause grows with every failure and needs no memory.
 func pause(passed time.Duration) time.Duration { return min(max(passed, retryLeast), retryMost) }
 
+// early tells whether a time has not come yet, by more than clocks may differ: a clock that was put right since wrote it.
+func early(at metav1.Time, now time.Time) bool { return at.After(now.Add(clockTolerance)) }
+
+// ahead tells whether a verdict is of a time that has not come yet. Such a one says nothing: it would hold, or put off the
+// next measurement, until that time comes.
+func ahead(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
+	return early(verdict.MeasuredAt, now) ||
+		slices.ContainsFunc(verdict.Nodes, func(m v1alpha1.MeasuredNode) bool { return early(m.MeasuredAt, now) })
+}
+
 // isolated tells whether a workload may be started: measured under what holds now, and not too long ago.
 func (s Snapshot) isolated(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
-	return verdict != nil && verdict.Verdict == verdictEnforced && s.holds(verdict) &&
+	return verdict != nil && verdict.Verdict == verdictEnforced && s.holds(verdict) && !ahead(verdict, now) &&
 		!now.After(s.shownAt(verdict).Add(s.Settings.MeasureEvery))
 }
 
@@ -155,7 +166,7 @@ func (s Snapshot) holds(verdict *v1alpha1.IsolationStatus) bool {
 // recent tells whether a good verdict still speaks of the sandbox: as it is, and recently. An operator that was away
 // for longer does not know, and measures.
 func (s Snapshot) recent(verdict *v1alpha1.IsolationStatus, now time.Time) bool {
-	return s.holds(verdict) && !now.After(s.shownAt(verdict).Add(s.Settings.MeasureEvery+maxEvidenceAge))
+	return s.holds(verdict) && !ahead(verdict, now) && !now.After(s.shownAt(verdict).Add(s.Settings.MeasureEvery+maxEvidenceAge))
 }
 
 // unknownUntil is how long what runs may go on without being shown to be isolated: one schedule after that became
@@ -166,7 +177,12 @@ func (s Snapshot) unknownUntil(verdict *v1alpha1.IsolationStatus, now time.Time)
 	if c == nil || c.Status != metav1.ConditionUnknown || s.isolated(verdict, now) {
 		return time.Time{}
 	}
-	return c.LastTransitionTime.Add(s.Settings.MeasureEvery)
+	since := c.LastTransitionTime.Time
+	if early(c.LastTransitionTime, now) {
+		// The status of this pass writes it down so.
+		since = now
+	}
+	return since.Add(s.Settings.MeasureEvery)
 }
 
 // halt plans the stop of what must not run: its sandbox was shown to be open, or was not shown to be closed for too

@@ -99,7 +99,8 @@ func (s Snapshot) measuredNodes(verdict *v1alpha1.IsolationStatus) []v1alpha1.Me
 	}
 	for _, node := range s.homes() {
 		m := s.shown(last, node)
-		if m != nil && node != s.Inside.Node && len(out) < maxNodes && verdict.MeasuredAt.Sub(m.MeasuredAt.Time) <= s.Settings.MeasureEvery {
+		if m != nil && node != s.Inside.Node && len(out) < maxNodes && !early(m.MeasuredAt, verdict.MeasuredAt.Time) &&
+			verdict.MeasuredAt.Sub(m.MeasuredAt.Time) <= s.Settings.MeasureEvery {
 			out = append(out, *m)
 		}
 	}
