@@ -55,7 +55,6 @@ func (w wall) String() string {
 var (
 	rbac         = wall{by: "RBAC ("}
 	podSecurity  = wall{by: "Pod Security restricted"}
-	sandboxed    = wall{by: "the sandbox ("}
 	content      = guard("managed-content")
 	access       = guard("managed-access")
 	workloads    = guard("managed-workloads")

@@ -15,8 +15,8 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 )
 
-// Every row of the threat model about sandboxes is attacked.
-func TestEveryRowIsThere(t *testing.T) {
+// someField is enough of one to tell the attacks.
+func someField() *field {
 	somebody := &person{name: "somebody"}
 	f := &field{admin: somebody, lead: somebody, membership: somebody, responder: somebody, second: somebody, pipeline: somebody, thief: somebody}
 	f.images = map[string]pushed{}
@@ -26,6 +26,12 @@ func TestEveryRowIsThere(t *testing.T) {
 	f.record = &appsv1.ControllerRevision{}
 	f.intruder, f.blind, f.stubborn, f.serving = &v1alpha1.AIPrototype{}, &v1alpha1.AIPrototype{}, &v1alpha1.AIPrototype{}, &v1alpha1.AIPrototype{}
 	f.lurer = &v1alpha1.AIPrototype{Spec: v1alpha1.AIPrototypeSpec{Demand: &v1alpha1.Demand{}}}
+	return f
+}
+
+// Every row of the threat model about sandboxes is attacked.
+func TestEveryRowIsThere(t *testing.T) {
+	f := someField()
 	var rows []int
 	for _, a := range f.attacks() {
 		rows = append(rows, a.row)
@@ -84,5 +90,36 @@ func TestOnlyWhatWasStoppedCounts(t *testing.T) {
 	}
 	if lines := strings.Count(out.String(), "\n"); lines != 6 || !strings.HasPrefix(out.String(), "attack 12: stopped by a wall | a: b\n") || strings.Count(out.String(), "NOT STOPPED") != 5 {
 		t.Errorf("told %q", out.String())
+	}
+}
+
+// Refused, or failed, for a reason that is nobody's doing is not stopped.
+func TestWhatShowsNothing(t *testing.T) {
+	f := someField()
+	for _, a := range slices.Concat(f.packets(), f.lured(), f.ranges(), f.unenforced()) {
+		for _, nothing := range []string{
+			"the sandbox (the program was told: dial tcp 192.0.2.1:80: connect: connection refused)",
+			"gate integration, which failed (lms does not work from production: the connection was refused)",
+			"gate scalability, which failed (9 of 9 requests failed, 1 of 100 may: 9 without a connection)",
+			"policy attacks-dark, Ready=False Invalid (spec.sandbox.lifetime: must not be below zero)",
+			"the measurement of isolation (NetworkIsolated=False Measuring: it is measured)",
+		} {
+			if at := slices.IndexFunc(a.meant, func(w wall) bool { return w.stops(nothing) }); at >= 0 {
+				t.Errorf("%s, told to be stopped by %s, counts", a.what, nothing)
+			}
+		}
+	}
+}
+
+// A gate that failed for another reason says nothing about the lure.
+func TestFailedFor(t *testing.T) {
+	failed := v1alpha1.GateStatus{Name: "integration", Message: "rebound and others do not work", Findings: []v1alpha1.Gap{
+		{Message: "lure does not work from production: it answered with status 302"}}}
+	by, err := failedFor(failed, "lure ")
+	if want := "gate integration, which failed (lure does not work from production: it answered with status 302)"; err != nil || by != want {
+		t.Errorf("%q, %v", by, err)
+	}
+	if by, err := failedFor(failed, "rebound "); err == nil {
+		t.Errorf("it shows something: %q", by)
 	}
 }

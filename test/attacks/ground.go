@@ -127,6 +127,7 @@ func (f *field) govern(ctx context.Context) error {
 	}
 	return quick.Govern(ctx, f.admin, f.root, dark, func(spec map[string]any) {
 		f.belongsTo(spec, dark, darkGroup)
+		spec["catalogue"].(map[string]any)["integrations"] = widened(beyondTheCluster)
 		sandbox := spec["sandbox"].(map[string]any)
 		sandbox["dns"] = "None"
 		sandbox["limits"].(map[string]any)["prototypesPerTeam"] = int64(1)
@@ -219,9 +220,12 @@ func (f *field) find(ctx context.Context) error {
 }
 
 // outside runs the intruder's program as an ordinary pod, which shows what works where nobody forbids it.
-func (f *field) outside(ctx context.Context) error {
-	return f.admin.Create(ctx, &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: unguarded, Name: "outside"},
+func (f *field) outside(ctx context.Context) error { return f.admin.Create(ctx, f.ordinary("outside")) }
+
+// ordinary is a pod that tries what the intruder tries, where nobody forbids it.
+func (f *field) ordinary(name string) *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: unguarded, Name: name},
 		Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: ptr.To[int64](1),
 			Containers: []corev1.Container{{
@@ -231,7 +235,7 @@ func (f *field) outside(ctx context.Context) error {
 			}},
 			Volumes: []corev1.Volume{{Name: "tmp", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
 		},
-	})
+	}
 }
 
 // prototypes are applied by the business user.
@@ -239,6 +243,7 @@ func (f *field) prototypes(ctx context.Context) error {
 	everything := corev1.EnvVar{Name: "TRIES", Value: strings.Join(f.tries.all(), " ")}
 	f.intruder = f.newPrototype(home, "intruder", "holey-intrude", everything)
 	f.blind = f.newPrototype(dark, "blind", "holey-intrude", everything)
+	f.blind.Spec.Integrations = []v1alpha1.IntegrationUse{{Name: "wide"}}
 	f.stubborn = f.newPrototype(home, "stubborn", "holey-intrude",
 		corev1.EnvVar{Name: "TRIES", Value: f.tries.internet}, corev1.EnvVar{Name: "LINGER", Value: "yes"})
 	f.lurer = f.newPrototype(home, "lurer", "holey-lure")

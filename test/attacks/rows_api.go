@@ -24,7 +24,7 @@ func (f *field) attacks() []attack {
 	var all []attack
 	for _, row := range []func() []attack{
 		f.swaps, f.references, f.additions, f.labels, f.squatting, f.finalizers, f.tooMuch, f.stolenToken, f.entrances, f.templates,
-		f.packets, f.floods, f.runtimes, f.crowds, f.heldBack, f.foreignLabels, f.teardown, f.lured, f.tagMoved, f.bodySwapped, f.conflicts, f.clings, f.stops, f.unenforced,
+		f.packets, f.floods, f.runtimes, f.crowds, f.ranges, f.heldBack, f.foreignLabels, f.teardown, f.lured, f.tagMoved, f.bodySwapped, f.conflicts, f.clings, f.stops, f.unenforced,
 	} {
 		all = append(all, row()...)
 	}
@@ -106,12 +106,23 @@ func (f *field) ungranted(ctx context.Context) (string, error) {
 	return f.heldFor(ctx, p, v1alpha1.ReasonSecretNotGranted)
 }
 
-// heldFor applies a prototype that must not start for a reason, and wants neither a workload nor a pod of it.
+// heldFor applies a prototype that must not start for a reason, and wants neither a workload nor a pod of it: as soon as it
+// says so, and when the operator has looked at it once more.
 func (f *field) heldFor(ctx context.Context, p *v1alpha1.AIPrototype, reason string) (string, error) {
 	if err := f.lead.Create(ctx, p); err != nil {
 		return "", err
 	}
 	err := f.comes(ctx, p, func(p *v1alpha1.AIPrototype) bool { return conditionOf(p, reason) != nil })
+	if err != nil {
+		return "", err
+	}
+	if err := f.nothingOf(ctx, p); err != nil {
+		return "", err
+	}
+	if err := f.lead.Patch(ctx, p, merge(`{"spec":{"need":{"problem":"Somebody wants out, and asks again."}}}`)); err != nil {
+		return "", err
+	}
+	err = f.comes(ctx, p, func(p *v1alpha1.AIPrototype) bool { return conditionOf(p, reason) != nil })
 	if err != nil {
 		return "", err
 	}

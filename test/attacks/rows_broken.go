@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +23,13 @@ import (
 
 // unenforced is row 34: a cluster whose network plugin ignores NetworkPolicy, before a workload starts and later.
 func (f *field) unenforced() []attack {
-	return []attack{{row: 34, who: "a broken cluster", what: "ignoring NetworkPolicy under a running sandbox, and before another starts", meant: []wall{{by: "the measurement of isolation ("}}, try: func(ctx context.Context) (by string, err error) {
+	return []attack{{row: 34, who: "a broken cluster", what: "ignoring NetworkPolicy under a running sandbox, and before another starts", meant: []wall{{by: "the measurement of isolation (", says: v1alpha1.ReasonNotEnforced}}, control: func(ctx context.Context) error {
+		return f.comes(ctx, f.intruder, running)
+	}, try: func(ctx context.Context) (by string, err error) {
+		before, err := f.logs(ctx, f.intruder)
+		if err != nil {
+			return "", err
+		}
 		if err := f.netpol(ctx, "off"); err != nil {
 			return "", err
 		}
@@ -52,9 +60,45 @@ func (f *field) unenforced() []attack {
 		if err := f.nothingOf(ctx, late); err != nil {
 			return "", err
 		}
+		kept, err := f.keptLog(ctx, f.intruder, before)
+		if err != nil {
+			return "", err
+		}
 		c := apimeta.FindStatusCondition(f.intruder.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
-		return fmt.Sprintf("the measurement of isolation (%s=%s %s: %s; the running one was stopped, the other never started)", c.Type, c.Status, c.Reason, short(c.Message)), nil
+		return fmt.Sprintf("the measurement of isolation (%s=%s %s: %s; the running one was stopped, with %d lines of its log kept, the other never started)",
+			c.Type, c.Status, c.Reason, short(c.Message), kept), nil
 	}}}
+}
+
+// logs are those in the records of workloads of a prototype that the operator stopped.
+func (f *field) logs(ctx context.Context, p *v1alpha1.AIPrototype) ([]corev1.ConfigMap, error) {
+	var list corev1.ConfigMapList
+	err := f.admin.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace),
+		client.MatchingLabels{v1alpha1.LabelPrototypeUID: string(p.UID), v1alpha1.LabelComponent: "log"})
+	return list.Items, err
+}
+
+// keptLog wants one log more than before, and counts the intruder's lines in it.
+func (f *field) keptLog(ctx context.Context, p *v1alpha1.AIPrototype, before []corev1.ConfigMap) (int, error) {
+	now, err := f.logs(ctx, p)
+	if err != nil {
+		return 0, err
+	}
+	added := slices.DeleteFunc(now, func(l corev1.ConfigMap) bool {
+		return slices.ContainsFunc(before, func(b corev1.ConfigMap) bool { return b.UID == l.UID })
+	})
+	if len(added) != 1 {
+		return 0, fmt.Errorf("%d logs were kept of the workload that was stopped", len(added))
+	}
+	unpacked, err := gzip.NewReader(bytes.NewReader(added[0].BinaryData["log.gz"]))
+	if err != nil {
+		return 0, err
+	}
+	lines := linesOf(unpacked)
+	if len(lines) == 0 {
+		return 0, fmt.Errorf("ConfigMap %s holds nothing that the intruder wrote", added[0].Name)
+	}
+	return len(lines), nil
 }
 
 // noPods wants none of the prototype's workload.

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
@@ -82,12 +85,9 @@ func (f *field) foreignLabels() []attack {
 		if err := f.lead.Create(ctx, posing); err != nil {
 			return "", err
 		}
+		made := posing.DeepCopy()
 		sandbox := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: identity.Sandbox()}}
 		if err := await.Object(ctx, f.admin, sandbox, func(*corev1.Namespace) (bool, error) { return true, nil }); err != nil {
-			return "", err
-		}
-		before, err := f.contents(ctx, []client.Object{posing})
-		if err != nil {
 			return "", err
 		}
 		if err := f.lead.Delete(ctx, p); err != nil {
@@ -96,15 +96,20 @@ func (f *field) foreignLabels() []attack {
 		if err := f.leftNothing(ctx, p); err != nil {
 			return "", err
 		}
-		after, err := f.contents(ctx, []client.Object{posing})
-		if err != nil {
+		if err := f.admin.Get(ctx, client.ObjectKeyFromObject(posing), posing); err != nil {
 			return "", err
 		}
-		if before[0] == nil || after[0] == nil || fmt.Sprint(before[0]["spec"], before[0]["metadata"]) != fmt.Sprint(after[0]["spec"], after[0]["metadata"]) {
+		if !untouched(made, posing) {
 			return "", errors.New("the foreign Deployment was changed or deleted")
 		}
 		return "the operator (it looks in the namespaces that it made, and left the Deployment as it was when the prototype went)", f.lead.Delete(ctx, posing)
 	}}}
+}
+
+// untouched tells whether a Deployment is as it was made, but for what the cluster itself notes on it.
+func untouched(made, now *appsv1.Deployment) bool {
+	return made.UID == now.UID && now.DeletionTimestamp.IsZero() && equality.Semantic.DeepEqual(made.Spec, now.Spec) && maps.Equal(made.Labels, now.Labels) &&
+		equality.Semantic.DeepEqual(made.OwnerReferences, now.OwnerReferences) && slices.Equal(made.Finalizers, now.Finalizers)
 }
 
 // teardown is row 24: a program that does not stop when told to, and goes on trying while its sandbox is taken down.

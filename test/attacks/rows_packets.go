@@ -76,25 +76,25 @@ func linesOf(from io.Reader) []line {
 func (f *field) packets() []attack {
 	var out []attack
 	for _, p := range []struct {
-		row       int
-		what, try string
+		row             int
+		what, try, told string
 	}{
-		{16, "connecting to the cloud's metadata service", f.tries.metadata},
-		{16, "connecting to the kubelet of its node", f.tries.kubelet},
-		{16, "connecting to the API server's Service", f.tries.apiServer},
-		{16, "connecting to the API server's own address", f.tries.apiServerOnNode},
-		{16, "reading a token of the API server", inside[0]},
-		{17, "sending to a resolver of its own choice", f.tries.resolver},
-		{17, "connecting to a host on the internet", f.tries.internet},
-		{17, "connecting to another namespace's Service", f.tries.neighbour},
-		{18, "becoming root", inside[1]},
-		{18, "opening a raw socket", inside[2]},
-		{18, "making a device file of the node's disk", inside[3]},
-		{18, "writing into its image", inside[4]},
+		{16, "connecting to the cloud's metadata service", f.tries.metadata, swallowed},
+		{16, "connecting to the kubelet of its node", f.tries.kubelet, swallowed},
+		{16, "connecting to the API server's Service", f.tries.apiServer, swallowed},
+		{16, "connecting to the API server's own address", f.tries.apiServerOnNode, swallowed},
+		{16, "reading a token of the API server", inside[0], "no such file or directory"},
+		{17, "sending to a resolver of its own choice", f.tries.resolver, swallowed},
+		{17, "connecting to a host on the internet", f.tries.internet, swallowed},
+		{17, "connecting to another namespace's Service", f.tries.neighbour, swallowed},
+		{18, "becoming root", inside[1], "operation not permitted"},
+		{18, "opening a raw socket", inside[2], "operation not permitted"},
+		{18, "making a device file of the node's disk", inside[3], "operation not permitted"},
+		{18, "writing into its image", inside[4], "read-only file system"},
 	} {
-		out = append(out, f.escapes(p.row, p.what, p.try, f.intruder))
+		out = append(out, f.escapes(p.row, p.what, p.try, p.told, f.intruder))
 	}
-	out = append(out, f.escapes(17, "asking the cluster's resolver where the policy gives no DNS", f.tries.lookup, f.blind))
+	out = append(out, f.escapes(17, "asking the cluster's resolver where the policy gives no DNS", f.tries.lookup, swallowed, f.blind))
 	wide := func(cidr string) attack {
 		policy := &v1alpha1.HardeningPolicy{}
 		return attack{row: 17, who: f.pipeline.name, what: "a policy that opens " + cidr, meant: []wall{schemaSays("production.to.cidr.range: Invalid value: \"" + cidr)},
@@ -128,10 +128,14 @@ func (f *field) policyFor(cidr string) *v1alpha1.HardeningPolicy {
 	return p
 }
 
-// escapes is something that a container tries from its sandbox.
-func (f *field) escapes(row int, what, try string, p *v1alpha1.AIPrototype) attack {
+// swallowed is what a program is told whose packets go nowhere. Where they were rejected, somebody was there to do so.
+const swallowed = "i/o timeout"
+
+// escapes is something that a container tries from its sandbox, and what it has to be told. Its control is asked before
+// the attack, and again after it: a target that died meanwhile is reached by nobody.
+func (f *field) escapes(row int, what, try, told string, p *v1alpha1.AIPrototype) attack {
 	return attack{
-		row: row, who: "a malicious container", what: what, meant: []wall{sandboxed},
+		row: row, who: "a malicious container", what: what, meant: []wall{{by: "the sandbox (", says: told}},
 		control: func(ctx context.Context) error {
 			if p == f.blind {
 				// Where the policy gives DNS, the same program in a sandbox is answered.
@@ -167,7 +171,25 @@ func (f *field) escapes(row int, what, try string, p *v1alpha1.AIPrototype) atta
 			if got.Done {
 				return "", errors.New("it did it")
 			}
-			return "the sandbox (the program was told: " + short(got.Error) + ")", nil
+			return "the sandbox (the program was told: " + short(got.Error) + ")", f.stillWorks(ctx, p, got)
 		},
 	}
+}
+
+// stillWorks wants an ordinary pod to do what a sandbox's container could not, later than that one tried.
+func (f *field) stillWorks(ctx context.Context, p *v1alpha1.AIPrototype, refused line) error {
+	later := "after-" + p.Name
+	if err := client.IgnoreAlreadyExists(f.admin.Create(ctx, f.ordinary(later))); err != nil {
+		return err
+	}
+	got, err := f.tried(ctx, f.admin, unguarded, later, refused.Try)
+	switch {
+	case err != nil:
+		return err
+	case !got.At.After(refused.At):
+		return fmt.Errorf("an ordinary pod did it at %s, before the attack at %s", got.At, refused.At)
+	case !got.Done:
+		return fmt.Errorf("the control, which worked before the attack, does not after it: %s", got.Error)
+	}
+	return nil
 }

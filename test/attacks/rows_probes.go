@@ -32,13 +32,7 @@ func (f *field) lured() []attack {
 		if err != nil {
 			return "", fmt.Errorf("gate %s: %w; the gates say %+v", gate, err, review.Status.Gates)
 		}
-		text := failed.Message
-		for _, finding := range failed.Findings {
-			if strings.Contains(finding.Message+finding.Field, about) {
-				text = finding.Message
-			}
-		}
-		return fmt.Sprintf("gate %s, which failed (%s)", gate, short(text)), nil
+		return failedFor(failed, about)
 	}
 	// asked wants the lure to have been asked at a path, and nobody to have followed to the bait.
 	asked := func(ctx context.Context, namespace string, selector client.MatchingLabels, path string) error {
@@ -60,24 +54,25 @@ func (f *field) lured() []attack {
 	path.Spec.Demand.Request.Path = "http://169.254.169.254/latest"
 	return []attack{
 		f.applies(31, "a load measurement aimed at another address", path).by(schemaSays("spec.demand.request.path")),
-		{row: 31, who: "a malicious container", what: "redirecting the load measurement", meant: []wall{{by: "gate scalability, which failed ("}}, try: func(ctx context.Context) (string, error) {
-			by, err := finding(ctx, "scalability", "")
+		{row: 31, who: "a malicious container", what: "redirecting the load measurement", meant: failing("scalability", "with another status than 2xx"), try: func(ctx context.Context) (string, error) {
+			by, err := finding(ctx, "scalability", "requests failed")
 			if err != nil {
 				return "", err
 			}
 			return by, asked(ctx, names.Of(f.lurer).Sandbox(), client.MatchingLabels{v1alpha1.LabelComponent: workload.ComponentPrototype}, "/load")
 		}},
-		{row: 31, who: "the owner of an integration", what: "redirecting the integration check, which shows a credential", meant: []wall{{by: "gate integration, which failed ("}}, try: func(ctx context.Context) (string, error) {
-			by, err := finding(ctx, "integration", "lure")
+		{row: 31, who: "the owner of an integration", what: "redirecting the integration check, which shows a credential", meant: failing("integration", "answered with status 302"), try: func(ctx context.Context) (string, error) {
+			by, err := finding(ctx, "integration", "lure ")
 			if err != nil {
 				return "", err
 			}
 			return by, asked(ctx, unguarded, client.MatchingLabels{"app": "lure", "part": "lure"}, "/integration")
 		}},
-		{row: 31, who: "the owner of an integration", what: "pointing its name at a cloud's metadata service, which answers", meant: []wall{{by: "gate integration, which failed ("}},
+		{row: 31, who: "the owner of an integration", what: "pointing its name at a cloud's metadata service, which answers",
+			meant:   failing("integration", "the name resolves to a loopback, link-local, multicast or metadata address"),
 			control: f.rebounds, try: func(ctx context.Context) (string, error) {
 				// The gate came to its end, and by then it had tried every integration.
-				by, err := finding(ctx, "integration", "rebound")
+				by, err := finding(ctx, "integration", "rebound ")
 				if err != nil {
 					return "", err
 				}
@@ -88,6 +83,20 @@ func (f *field) lured() []attack {
 				return by, err
 			}},
 	}
+}
+
+// failing is a gate that fails, and what its finding has to say.
+func failing(gate, says string) []wall {
+	return []wall{{by: "gate " + gate + ", which failed (", says: says}}
+}
+
+// failedFor tells what a failed gate found about something. That it failed because of something else shows nothing.
+func failedFor(gate v1alpha1.GateStatus, about string) (string, error) {
+	at := slices.IndexFunc(gate.Findings, func(f v1alpha1.Gap) bool { return strings.Contains(f.Message, about) })
+	if at < 0 {
+		return "", fmt.Errorf("gate %s failed, and found nothing about %q: %+v", gate.Name, about, gate.Findings)
+	}
+	return fmt.Sprintf("gate %s, which failed (%s)", gate.Name, short(gate.Findings[at].Message)), nil
 }
 
 // strollersPath is where an ordinary pod asks what the name leads to.
