@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,7 +26,15 @@ import (
 // unenforced is row 34: a cluster whose network plugin ignores NetworkPolicy, before a workload starts and later.
 func (f *field) unenforced() []attack {
 	return []attack{{row: 34, who: "a broken cluster", what: "ignoring NetworkPolicy under a running sandbox, and before another starts", meant: []wall{{by: "the measurement of isolation (", says: v1alpha1.ReasonNotEnforced}}, control: func(ctx context.Context) error {
-		return f.comes(ctx, f.intruder, running)
+		if err := f.comes(ctx, f.intruder, running); err != nil {
+			return err
+		}
+		pod, err := f.pod(ctx, f.admin, f.sandbox)
+		if err != nil {
+			return err
+		}
+		_, err = f.tried(ctx, f.lead, f.sandbox, pod.Name, inside[0])
+		return err
 	}, try: func(ctx context.Context) (by string, err error) {
 		before, err := f.logs(ctx, f.intruder)
 		if err != nil {
@@ -90,15 +100,29 @@ func (f *field) keptLog(ctx context.Context, p *v1alpha1.AIPrototype, before []c
 	if len(added) != 1 {
 		return 0, fmt.Errorf("%d logs were kept of the workload that was stopped", len(added))
 	}
-	unpacked, err := gzip.NewReader(bytes.NewReader(added[0].BinaryData["log.gz"]))
+	lines, err := keptLines(added[0].BinaryData["log.gz"])
+	if err == nil && !slices.ContainsFunc(lines, func(l line) bool { return l.Try == inside[0] }) {
+		err = fmt.Errorf("ConfigMap %s does not hold what the intruder wrote, only %d lines", added[0].Name, len(lines))
+	}
+	return len(lines), err
+}
+
+// keptLines are the program's lines in a log of the records, where every line begins with when it was written.
+func keptLines(packed []byte) ([]line, error) {
+	unpacked, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	lines := linesOf(unpacked)
-	if len(lines) == 0 {
-		return 0, fmt.Errorf("ConfigMap %s holds nothing that the intruder wrote", added[0].Name)
+	body, err := io.ReadAll(unpacked)
+	if err != nil {
+		return nil, err
 	}
-	return len(lines), nil
+	var written strings.Builder
+	for stamped := range strings.Lines(string(body)) {
+		_, text, _ := strings.Cut(stamped, " ")
+		written.WriteString(text)
+	}
+	return linesOf(strings.NewReader(written.String())), nil
 }
 
 // noPods wants none of the prototype's workload.
