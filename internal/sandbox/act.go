@@ -14,7 +14,6 @@ import (
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -45,7 +44,7 @@ func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) 
 			continue
 		}
 		err := a.carryOut(ctx, action, s, p, seen, &out)
-		open = open || err != nil && action.closes()
+		open = open || err != nil && s.leavesOpen(action)
 		switch {
 		case err == nil:
 			continue
@@ -67,9 +66,6 @@ func (a Action) safer() bool {
 	}
 	return false
 }
-
-// closes tells whether an action takes rules away that an emergency stop cuts off.
-func (a Action) closes() bool { return a == CloseNetwork || a == SeverNetwork }
 
 func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan, seen *remembered, out *Outcome) error {
 	switch action {
@@ -96,7 +92,7 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 	case DropSecrets:
 		return a.dropSecrets(ctx, s)
 	case SeverNetwork:
-		return a.severNetwork(ctx, s)
+		return a.severNetwork(ctx, s, p)
 	case ReplacePods:
 		return a.replacePods(ctx, s)
 	case CloseNetwork:
@@ -260,52 +256,6 @@ func (a *actor) runWorkload(ctx context.Context, s *Snapshot, out *Outcome) erro
 		return err
 	}
 	out.Rolled = outcomes[1] != apply.Unchanged
-	return nil
-}
-
-// stopWorkload needs to know nothing of the subject, so that it works whatever else is wrong.
-func (a *actor) stopWorkload(ctx context.Context, s *Snapshot) error {
-	stopped := s.Deployment.DeepCopy()
-	stopped.Spec.Replicas = ptr.To[int32](0)
-	return client.IgnoreNotFound(a.writer.Put(ctx, stopped))
-}
-
-// severNetwork leaves everything else open that is. The next rendering makes the policies whole.
-func (a *actor) severNetwork(ctx context.Context, s *Snapshot) error {
-	for _, policy := range s.severed() {
-		if err := a.writer.Put(ctx, policy); client.IgnoreNotFound(err) != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// replacePods marks the template, as it is: the Deployment makes its pods anew. It needs to know nothing of the
-// subject either.
-func (a *actor) replacePods(ctx context.Context, s *Snapshot) error {
-	marked := s.Deployment.DeepCopy()
-	if marked.Spec.Template.Annotations == nil {
-		marked.Spec.Template.Annotations = map[string]string{}
-	}
-	marked.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] = s.effects().Mark()
-	return client.IgnoreNotFound(a.writer.Put(ctx, marked))
-}
-
-// closeNetwork makes sure that everything is denied before it takes away what allows something: without any policy a
-// pod reaches everything.
-func (a *actor) closeNetwork(ctx context.Context, s *Snapshot) error {
-	keep, remove := s.closure()
-	if _, err := a.writer.Ensure(ctx, workload.OperatorBinding(s.surroundings())); err != nil {
-		return err
-	}
-	if _, err := a.writer.EnsureAll(ctx, keep...); err != nil {
-		return err
-	}
-	for _, object := range remove {
-		if err := a.writer.Remove(ctx, object); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

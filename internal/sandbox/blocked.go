@@ -63,6 +63,9 @@ func (s Snapshot) shut(plan *Plan) {
 	if s.running() {
 		plan.do(StopWorkload)
 	}
+	if len(s.severed(true)) > 0 {
+		plan.do(SeverNetwork)
+	}
 	plan.do(CloseNetwork)
 	if s.measuring() {
 		plan.do(RemoveRuns)

@@ -87,7 +87,8 @@ const (
 	StopWorkload Action = "StopWorkload"
 	// DropSecrets removes the copies of Secrets that the prototype may not have any more.
 	DropSecrets Action = "DropSecrets"
-	// SeverNetwork takes out of the network policies, as they are, what an emergency stop cuts off.
+	// SeverNetwork takes out of the network policies, as they are, what an emergency stop cuts off; everything, and the
+	// ports that the team may open, where the network is closed.
 	SeverNetwork Action = "SeverNetwork"
 	// ReplacePods has the workload's pods made anew, so that connections from before a cut end with them. It waits for the
 	// rules to go: new pods would come by the same ways.

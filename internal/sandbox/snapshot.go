@@ -227,7 +227,7 @@ func (s Snapshot) surroundings() workload.Surroundings {
 	return workload.Surroundings{
 		Identity: s.Identity, Namespace: s.Identity.Sandbox(), Purpose: v1alpha1.PurposeSandbox,
 		Requirements: s.Requirements, SubjectDigest: s.SubjectDigest, SecretsDigest: s.References.Made.Digest,
-		Severed: s.effects().Severance(),
+		Severed: s.severance(),
 	}
 }
 

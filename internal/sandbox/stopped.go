@@ -6,6 +6,10 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/stop"
@@ -73,6 +77,9 @@ func (s Snapshot) cutOff(e stop.Effects) Plan {
 	if ends && s.running() {
 		plan.do(StopWorkload)
 	}
+	if len(s.severed(true)) > 0 {
+		plan.do(SeverNetwork)
+	}
 	plan.do(CloseNetwork)
 	if !ends && s.beforeCut(e) {
 		plan.do(ReplacePods)
@@ -116,29 +123,84 @@ func (s Snapshot) sever(plan *Plan) {
 	if s.beforeCut(e) && !slices.Contains(plan.Actions, StopWorkload) {
 		plan.first(ReplacePods)
 	}
-	if len(s.severed()) > 0 {
+	if len(s.severed(false)) > 0 {
 		plan.first(SeverNetwork)
 	}
 }
 
-// severed are the network policies that lead to what an emergency stop cuts off, without that: as they are, because they
-// can't always be rendered.
-func (s Snapshot) severed() []*networkingv1.NetworkPolicy {
+// severance is what rendering has to leave out: what is cut off by its place is cut off under every name that pods here
+// know it by.
+func (s Snapshot) severance() workload.Severance {
+	out := s.effects().Severance()
+	out.To = s.severedPlaces()
+	return out
+}
+
+// severedPlaces are the destinations that emergency stops cut off, of what may be reached from here.
+func (s Snapshot) severedPlaces() []v1alpha1.Destination {
+	e := s.effects()
+	if !e.Severs() || !s.exists() {
+		return nil
+	}
 	reach, _ := stop.Read(s.Namespace)
 	running, _ := s.carried()
-	var places []v1alpha1.Destination
-	for _, place := range reach.And(running).Severed(s.effects()) {
-		places = append(places, place.To)
+	var out []v1alpha1.Destination
+	for _, place := range reach.And(running).Severed(e) {
+		out = append(out, place.To)
 	}
-	var out []*networkingv1.NetworkPolicy
+	return out
+}
+
+// severed are the objects that let through what is cut off, without that: as they are, because they can't always be
+// rendered. Where all is cut off, the team's people open no port either: the network sees nothing of those.
+func (s Snapshot) severed(all bool) []client.Object {
+	var out []client.Object
+	if all && s.exists() && s.Namespace.Labels[v1alpha1.LabelPortForward] == "true" {
+		namespace := s.Namespace.DeepCopy()
+		namespace.Labels[v1alpha1.LabelPortForward] = "false"
+		out = append(out, namespace)
+	}
+	places := s.severedPlaces()
 	for _, object := range s.Present {
 		if p, is := object.(*networkingv1.NetworkPolicy); is && p.DeletionTimestamp.IsZero() {
-			if next := workload.Without(p, places...); next != nil {
+			if next := workload.Closed(p, all, places); next != nil {
 				out = append(out, next)
 			}
 		}
 	}
 	return out
+}
+
+// forwarding are the bindings under which the team's people open a port to the prototype.
+func (s Snapshot) forwarding() []client.Object {
+	var out []client.Object
+	for _, object := range s.Present {
+		if b, is := object.(*rbacv1.RoleBinding); is && b.RoleRef.Name == workload.RoleTeamPortForward {
+			out = append(out, b)
+		}
+	}
+	return out
+}
+
+// leavesOpen tells whether an action that failed may have left a way open that an emergency stop closes. Without what
+// denies everything, the emptied policies deny, where there are any.
+func (s Snapshot) leavesOpen(action Action) bool {
+	return action == SeverNetwork || action == CloseNetwork && !s.denied()
+}
+
+// denied tells whether the sandbox's network policies close the workload's pods both ways, but for what they open.
+func (s Snapshot) denied() bool {
+	by := func(direction networkingv1.PolicyType) bool {
+		return slices.ContainsFunc(s.Present, func(object client.Object) bool {
+			p, is := object.(*networkingv1.NetworkPolicy)
+			if !is || !p.DeletionTimestamp.IsZero() || !slices.Contains(p.Spec.PolicyTypes, direction) {
+				return false
+			}
+			selector, err := metav1.LabelSelectorAsSelector(&p.Spec.PodSelector)
+			return err == nil && selector.Matches(labels.Set(workload.Selector(s.Identity)))
+		})
+	}
+	return by(networkingv1.PolicyTypeIngress) && by(networkingv1.PolicyTypeEgress)
 }
 
 // beforeCut tells whether the workload's pods are from before the cut.

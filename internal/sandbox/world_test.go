@@ -75,6 +75,8 @@ type world struct {
 	unspoken     error
 	// refuses is the kind of object that can't be written.
 	refuses string
+	// refusesNamed is the name of objects that can't be updated.
+	refusesNamed string
 	// timeless is why the second clock does not answer.
 	timeless error
 	*Reconciler
@@ -221,7 +223,7 @@ func (w *world) counting() interceptor.Funcs {
 			if err := w.refused(ctx, c, object); err != nil {
 				return err
 			}
-			if kind, _ := w.client.GroupVersionKindFor(object); kind.Kind == w.refuses {
+			if kind, _ := w.client.GroupVersionKindFor(object); kind.Kind == w.refuses || object.GetName() == w.refusesNamed {
 				return apierrors.NewInternalError(errors.New("it is not written"))
 			}
 			if _, deployment := object.(*appsv1.Deployment); deployment {

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -38,8 +39,9 @@ func Namespace(s Surroundings, portForward bool) *corev1.Namespace {
 		labels["pod-security.kubernetes.io/"+mode] = "restricted"
 		labels["pod-security.kubernetes.io/"+mode+"-version"] = podSecurityVersion
 	}
-	if portForward {
-		labels[v1alpha1.LabelPortForward] = "true"
+	if s.Purpose == v1alpha1.PurposeSandbox {
+		// Written either way: a label that is left out stays as it is.
+		labels[v1alpha1.LabelPortForward] = strconv.FormatBool(portForward)
 	}
 	return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace, Labels: labels}}
 }
