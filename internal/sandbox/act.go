@@ -61,7 +61,7 @@ func (a *actor) act(ctx context.Context, s *Snapshot, p Plan, seen *remembered) 
 // safer tells whether an action is carried out whatever came of those before it.
 func (a Action) safer() bool {
 	switch a {
-	case StopWorkload, CloseNetwork, SeverNetwork, ReplacePods, CloseToPilots, DropSecrets:
+	case StopWorkload, CloseNetwork, SeverNetwork, ReplacePods, EndPods, CloseToPilots, DropSecrets, TearDownSandbox:
 		return true
 	}
 	return false
@@ -95,6 +95,8 @@ func (a *actor) carryOut(ctx context.Context, action Action, s *Snapshot, p Plan
 		return a.severNetwork(ctx, s, p)
 	case ReplacePods:
 		return a.replacePods(ctx, s)
+	case EndPods:
+		return a.endPods(ctx, s, "")
 	case CloseNetwork:
 		return a.closeNetwork(ctx, s)
 	case OpenToPilots:

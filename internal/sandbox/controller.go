@@ -57,12 +57,25 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if snapshot != nil && snapshot.Failed != nil {
-		return ctrl.Result{}, r.stopUnsafe(ctx, snapshot, now)
+	var present ctrl.Result
+	if snapshot != nil {
+		present, err = r.present(ctx, request, snapshot, now)
 	}
-	again, err := r.orphans(ctx, request.NamespacedName, snapshot)
-	if err != nil || snapshot == nil {
-		return ctrl.Result{RequeueAfter: again}, err
+	// Last: what another prototype left keeps nothing from being stopped here.
+	again, left := r.orphans(ctx, request.NamespacedName, snapshot)
+	if err := errors.Join(err, left); err != nil {
+		return ctrl.Result{}, err
+	}
+	if again > 0 && (present.RequeueAfter == 0 || again < present.RequeueAfter) {
+		present.RequeueAfter = again
+	}
+	return present, nil
+}
+
+// present is the prototype that is there.
+func (r *Reconciler) present(ctx context.Context, request ctrl.Request, snapshot *Snapshot, now time.Time) (ctrl.Result, error) {
+	if snapshot.Failed != nil {
+		return ctrl.Result{}, r.stopUnsafe(ctx, snapshot, now)
 	}
 	seen := r.memory.of(request.NamespacedName, snapshot.Prototype.UID)
 	if seen.lags(snapshot.Prototype, now) {
@@ -70,9 +83,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	version := snapshot.Prototype.ResourceVersion
 	plan := Decide(*snapshot, now)
-	if again > 0 {
-		plan.wakeBy(now.Add(again))
-	}
 	log.FromContext(ctx).V(1).Info("decided", "plan", plan.String())
 	outcome := r.actor().act(ctx, snapshot, plan, seen)
 	seen.learn(plan, outcome)

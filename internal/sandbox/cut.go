@@ -21,18 +21,37 @@ func (a *actor) stopWorkload(ctx context.Context, s *Snapshot) error {
 // becomes of the others.
 func (a *actor) severNetwork(ctx context.Context, s *Snapshot, p Plan) error {
 	var failed []error
-	for _, object := range s.severed(p.Shut) {
+	for _, object := range s.severed(p.Shut || s.effects().Cut) {
 		failed = append(failed, client.IgnoreNotFound(a.writer.Put(ctx, object)))
 	}
 	return errors.Join(failed...)
 }
 
 // replacePods marks the template, as it is: the Deployment makes its pods anew. It needs to know nothing of the
-// subject either.
+// subject either. What makes pods comes first: it would make others like those that go.
 func (a *actor) replacePods(ctx context.Context, s *Snapshot) error {
-	marked := s.Deployment.DeepCopy()
-	workload.CutOff(marked, s.effects().Mark())
-	return client.IgnoreNotFound(a.writer.Put(ctx, marked))
+	e := s.effects()
+	if s.beforeCut(e) {
+		marked := s.Deployment.DeepCopy()
+		workload.CutOff(marked, e.Mark())
+		if err := a.writer.Put(ctx, marked); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return a.endPods(ctx, s, e.Mark())
+}
+
+// endPods deletes the pods that don't carry the mark, also those that no Deployment owns.
+func (a *actor) endPods(ctx context.Context, s *Snapshot, mark string) error {
+	var failed []error
+	for i := range s.Pods {
+		pod := &s.Pods[i]
+		if workload.Outlives(pod, mark) {
+			err := a.client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(workload.Hurry))
+			failed = append(failed, client.IgnoreNotFound(err))
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // closeNetwork makes sure that everything is denied before it takes away what allowed something: without any policy a

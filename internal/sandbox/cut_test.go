@@ -1,16 +1,22 @@
 package sandbox
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"testing"
+	"time"
 
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -140,4 +146,148 @@ func (w *world) endsLate(name string) *corev1.Pod {
 	pod.Finalizers = []string{"example.org/node"}
 	w.must(w.client.Update(w.t.Context(), pod))
 	return pod
+}
+
+// gone has such a pod be gone.
+func (w *world) gone(pod *corev1.Pod) {
+	w.t.Helper()
+	w.must(client.IgnoreNotFound(w.client.Delete(w.t.Context(), pod)))
+	w.must(w.client.Get(w.t.Context(), client.ObjectKeyFromObject(pod), pod))
+	pod.Finalizers = nil
+	w.must(w.client.Update(w.t.Context(), pod))
+}
+
+// unlisted can't list autoscalers, which is what every teardown begins with.
+type unlisted struct{ client.Reader }
+
+func (r unlisted) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	if _, is := list.(*autoscalingv2.HorizontalPodAutoscalerList); is {
+		return errors.New("they are not listed")
+	}
+	return r.Reader.List(ctx, list, options...)
+}
+
+// What leaves is cut off and ends also where its teardown gets nowhere.
+func TestWhatLeavesIsCutOff(t *testing.T) {
+	team := v1alpha1.StopScope{Team: "membership"}
+	lms := v1alpha1.StopScope{Integration: "lms"}
+	leaving := map[string]func(*world){
+		"deleted":     func(w *world) { w.must(w.client.Delete(w.t.Context(), w.prototype())) },
+		"retired":     func(w *world) { w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Target = v1alpha1.TargetRetired }) },
+		"need stated": func(w *world) { w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Workload = nil }) },
+		"expired":     func(w *world) { w.advance(10000 * time.Hour) },
+		"gone":        (*world).outrun,
+	}
+	for _, test := range []struct {
+		name   string
+		action v1alpha1.StopAction
+		scope  v1alpha1.StopScope
+	}{
+		{"stopped", v1alpha1.StopStop, team}, {"severed", v1alpha1.StopSever, team}, {"severed from one", v1alpha1.StopSever, lms},
+	} {
+		for name, leave := range leaving {
+			t.Run(name+", "+test.name, func(t *testing.T) {
+				w := connected(t)
+				w.endsLate("hangs")
+				w.Writer.Live = unlisted{w.client}
+				leave(w)
+				w.stops("leak", test.action, test.scope)
+				for range 3 {
+					if _, err := w.reconcile(); err == nil {
+						t.Error("it is not told that the teardown fails")
+					}
+					w.advance(lag)
+				}
+				if opening, _ := w.opened(); test.scope == team && len(opening) > 0 || w.reachesIntegration() {
+					t.Errorf("open are %v", opening)
+				}
+				if *w.deployment().Spec.Replicas != 0 {
+					t.Error("it runs")
+				}
+				var pod corev1.Pod
+				w.must(w.client.Get(t.Context(), client.ObjectKey{Namespace: w.identity.Sandbox(), Name: "hangs"}, &pod))
+				if pod.DeletionTimestamp.IsZero() {
+					t.Error("its pod was not told to end")
+				}
+			})
+		}
+	}
+}
+
+// A pod that hangs keeps the namespace, and no rule of it open meanwhile.
+func TestHungPodIsCutOff(t *testing.T) {
+	w := connected(t)
+	w.endsLate("hangs")
+	w.must(w.client.Delete(t.Context(), w.prototype()))
+	w.stops("leak", v1alpha1.StopSever, v1alpha1.StopScope{Team: "membership"})
+	for range 3 {
+		_, err := w.reconcile()
+		w.must(err)
+		w.advance(lag)
+	}
+	if opening, _ := w.opened(); len(opening) > 0 {
+		t.Errorf("open are %v", opening)
+	}
+}
+
+// A namespace that somebody deletes is cut off while it ends: nothing can be made in it, but its rules can be emptied.
+func TestLeavingNamespaceIsCutOff(t *testing.T) {
+	for name, scope := range map[string]v1alpha1.StopScope{"all of it": {Team: "membership"}, "one place": {Integration: "lms"}} {
+		t.Run(name, func(t *testing.T) {
+			w := connected(t)
+			w.endsLate("hangs")
+			var namespace corev1.Namespace
+			w.must(w.client.Get(t.Context(), clientKey(w.identity.Sandbox()), &namespace))
+			namespace.Finalizers = []string{"example.org/held"}
+			w.must(w.client.Update(t.Context(), &namespace))
+			w.must(w.client.Delete(t.Context(), &namespace))
+			w.stops("leak", v1alpha1.StopSever, scope)
+			w.settle()
+			if opening, _ := w.opened(); scope.Team != "" && len(opening) > 0 || w.reachesIntegration() {
+				t.Errorf("open are %v", opening)
+			}
+		})
+	}
+}
+
+// What another prototype of the name left keeps this one from nothing.
+func TestOrphanIsInNobodysWay(t *testing.T) {
+	w := connected(t)
+	earlier := names.Identity{Namespace: w.identity.Namespace, Name: w.identity.Name, UID: "99999999-0000-4000-8000-000000000000"}
+	labels := earlier.Labels(v1alpha1.PurposeSandbox)
+	labels[v1alpha1.LabelPurpose] = v1alpha1.PurposeSandbox
+	w.must(w.client.Create(t.Context(), namespace(earlier.Sandbox(), labels)))
+	w.Writer.Live = unlisted{w.client}
+	w.stops("leak", v1alpha1.StopStop, v1alpha1.StopScope{Team: "membership"})
+	if _, err := w.reconcile(); err == nil {
+		t.Error("it is not told that the teardown fails")
+	}
+	if opening, _ := w.opened(); len(opening) > 0 || *w.deployment().Spec.Replicas != 0 {
+		t.Errorf("open are %v, %d replicas", opening, *w.deployment().Spec.Replicas)
+	}
+}
+
+// Pods that no Deployment owns end like those that one does.
+func TestPodsOfNobodyEnd(t *testing.T) {
+	for _, action := range []v1alpha1.StopAction{v1alpha1.StopStop, v1alpha1.StopSever} {
+		for name, scope := range map[string]v1alpha1.StopScope{"a team": {Team: "membership"}, "an integration": {Integration: "lms"}} {
+			t.Run(string(action)+" "+name, func(t *testing.T) {
+				w := connected(t)
+				pod := w.podOfTemplate("by-hand")
+				w.stops("leak", action, scope)
+				w.settle()
+				if w.exists(&corev1.Pod{}, pod.Namespace, pod.Name) {
+					t.Error("it is there")
+				}
+				if action == v1alpha1.StopStop {
+					return
+				}
+				after := w.podOfTemplate("after")
+				w.settle()
+				if !w.exists(&corev1.Pod{}, after.Namespace, after.Name) {
+					t.Error("one that started after the cut is gone")
+				}
+			})
+		}
+	}
 }

@@ -93,6 +93,8 @@ const (
 	// ReplacePods has the workload's pods made anew, so that connections from before a cut end with them. It waits for the
 	// rules to go: new pods would come by the same ways.
 	ReplacePods Action = "ReplacePods"
+	// EndPods deletes the workload's pods, whoever made them, and gives them no time.
+	EndPods Action = "EndPods"
 	// CloseNetwork leaves no network policy that opens anything.
 	CloseNetwork Action = "CloseNetwork"
 	// OpenToPilots makes or updates the route through which pilots come; CloseToPilots takes it away.
@@ -189,15 +191,15 @@ func (p *Plan) wakeBy(at time.Time) {
 func Decide(s Snapshot, now time.Time) Plan {
 	switch {
 	case s.deleting():
-		return s.leave(now)
+		return s.cutFirst(s.leave(now))
 	case s.Prototype.Spec.Target == v1alpha1.TargetRetired:
-		return s.retire(now)
+		return s.cutFirst(s.retire(now))
 	case s.container() == nil && s.Unread && !s.exists():
 		return Plan{State: Holding}
 	case s.container() == nil:
-		return s.away(NeedStated, now)
+		return s.cutFirst(s.away(NeedStated, now))
 	case s.lifeOver(now):
-		plan := s.away(Expired, now)
+		plan := s.cutFirst(s.away(Expired, now))
 		s.await(&plan, now)
 		return plan
 	}

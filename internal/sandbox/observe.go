@@ -66,13 +66,13 @@ func (o *observer) observe(ctx context.Context, key types.NamespacedName, now ti
 	}
 	s := &Snapshot{Settings: o.settings, Prototype: prototype.DeepCopy(), Identity: names.Of(&prototype)}
 	seen := o.memory.of(key, prototype.UID)
-	if err := o.namespaces(ctx, s); err != nil || s.deleting() {
-		return s, err
-	}
-	for _, read := range []func(context.Context, *Snapshot) error{o.stops, o.sandbox} {
+	for _, read := range []func(context.Context, *Snapshot) error{o.namespaces, o.stops, o.sandbox} {
 		if err := read(ctx, s); err != nil {
 			return nil, err
 		}
+	}
+	if s.deleting() {
+		return s, nil
 	}
 	s.Failed = o.rest(ctx, s, seen, now)
 	return s, nil
@@ -151,7 +151,11 @@ func (o *observer) reviews(ctx context.Context, s *Snapshot) error {
 
 // sandbox reads the objects that decide: the workload and its pods, and what grants or opens something.
 func (o *observer) sandbox(ctx context.Context, s *Snapshot) error {
-	namespace := s.Identity.Sandbox()
+	return o.inside(ctx, s, s.Identity.Sandbox())
+}
+
+// inside reads the same of one of the prototype's namespaces.
+func (o *observer) inside(ctx context.Context, s *Snapshot, namespace string) error {
 	mine := client.MatchingLabels{v1alpha1.LabelPrototypeUID: s.Identity.UID}
 	var deployment appsv1.Deployment
 	err := o.cache.Get(ctx, client.ObjectKey{Namespace: namespace, Name: workload.Name}, &deployment)

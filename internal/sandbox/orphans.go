@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -31,34 +32,34 @@ func (r *Reconciler) orphans(ctx context.Context, key types.NamespacedName, pres
 		return 0, err
 	}
 	var again time.Duration
+	var failed []error
 	for uid, namespaces := range left {
 		waiting, err := r.orphan(ctx, key, uid, namespaces)
-		if err != nil {
-			return 0, err
-		}
+		failed = append(failed, err)
 		if waiting {
 			again = teardownPoll
 		}
 	}
-	return again, nil
+	return again, errors.Join(failed...)
 }
 
 // left are the namespaces of prototypes of this name other than the present one, by the prototype's UID. Where only
 // runs are left, there is none.
-func (r *Reconciler) left(ctx context.Context, key types.NamespacedName, present *Snapshot) (map[string][]string, error) {
+func (r *Reconciler) left(ctx context.Context, key types.NamespacedName, present *Snapshot) (map[string][]*corev1.Namespace, error) {
 	of := client.MatchingLabels{
 		v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeNamespace: key.Namespace, v1alpha1.LabelPrototype: names.Label(key.Name),
 	}
-	out := map[string][]string{}
+	out := map[string][]*corev1.Namespace{}
 	foreign := func(uid string) bool { return uid != "" && (present == nil || uid != present.Identity.UID) }
 	var namespaces corev1.NamespaceList
 	if err := r.Client.List(ctx, &namespaces, of); err != nil {
 		return nil, err
 	}
-	for _, namespace := range namespaces.Items {
+	for i := range namespaces.Items {
+		namespace := &namespaces.Items[i]
 		purpose, uid := namespace.Labels[v1alpha1.LabelPurpose], namespace.Labels[v1alpha1.LabelPrototypeUID]
 		if (purpose == v1alpha1.PurposeSandbox || purpose == v1alpha1.PurposeRehearsal) && foreign(uid) {
-			out[uid] = append(out[uid], namespace.Name)
+			out[uid] = append(out[uid], namespace)
 		}
 	}
 	for _, list := range []client.ObjectList{&batchv1.JobList{}, &networkingv1.NetworkPolicyList{}} {
@@ -81,7 +82,7 @@ func (r *Reconciler) left(ctx context.Context, key types.NamespacedName, present
 }
 
 // orphan takes away what one prototype left, unless it is there after all and only the cache did not show it.
-func (r *Reconciler) orphan(ctx context.Context, key types.NamespacedName, uid string, namespaces []string) (waiting bool, err error) {
+func (r *Reconciler) orphan(ctx context.Context, key types.NamespacedName, uid string, namespaces []*corev1.Namespace) (waiting bool, err error) {
 	var prototype v1alpha1.AIPrototype
 	switch err := r.Live.Get(ctx, key, &prototype); {
 	case err != nil && !apierrors.IsNotFound(err):
@@ -89,18 +90,34 @@ func (r *Reconciler) orphan(ctx context.Context, key types.NamespacedName, uid s
 	case err == nil && string(prototype.UID) == uid:
 		return true, nil
 	}
-	if err := (&actor{client: r.Client, writer: r.Writer}).sweepRuns(ctx, uid); err != nil {
-		return false, err
-	}
+	var failed []error
 	for _, namespace := range namespaces {
-		what, err := r.Writer.Teardown(ctx, namespace, uid)
-		if err != nil {
-			return false, err
-		}
+		failed = append(failed, r.cutLeft(ctx, namespace))
+	}
+	failed = append(failed, r.actor().sweepRuns(ctx, uid))
+	for _, namespace := range namespaces {
+		what, err := r.Writer.Teardown(ctx, namespace.Name, uid)
+		failed = append(failed, err)
 		if what != "" {
 			waiting = true
-			log.FromContext(ctx).V(1).Info("taking down what a prototype left that is gone", "left", namespace, "waiting", what)
+			log.FromContext(ctx).V(1).Info("taking down what a prototype left that is gone", "left", namespace.Name, "waiting", what)
 		}
 	}
-	return waiting, nil
+	return waiting, errors.Join(failed...)
+}
+
+// cutLeft does what emergency stops want in a namespace that a prototype left, by what the namespace says of its reach.
+func (r *Reconciler) cutLeft(ctx context.Context, namespace *corev1.Namespace) error {
+	identity, _ := names.FromLabels(namespace.Labels)
+	s, o := &Snapshot{Identity: identity}, r.observer()
+	for _, read := range []func(context.Context, *Snapshot) error{o.namespaces, o.stops} {
+		if err := read(ctx, s); err != nil {
+			return err
+		}
+	}
+	s.Namespace = namespace
+	if err := o.inside(ctx, s, namespace.Name); err != nil {
+		return err
+	}
+	return r.actor().act(ctx, s, s.cutFirst(Plan{State: Deleting}), nil).Err
 }

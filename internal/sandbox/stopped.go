@@ -33,8 +33,13 @@ func (s Snapshot) effects() stop.Effects {
 	if len(s.Stops) == 0 {
 		return stop.Effects{}
 	}
-	_, running := s.carried()
-	return stop.Of(s.Stops, factsOf(s.Prototype, s.TeamLabel, s.Image.Resolved).And(running))
+	_, facts := s.carried()
+	if s.Prototype != nil {
+		return stop.Of(s.Stops, facts.And(factsOf(s.Prototype, s.TeamLabel, s.Image.Resolved)))
+	}
+	// Of what a prototype left that is gone, the namespace tells.
+	_, said := stop.Read(s.Namespace)
+	return stop.Of(s.Stops, facts.And(said).And(stop.Facts{Teams: []string{s.TeamLabel}}))
 }
 
 // carried is what runs was rendered with, whatever the spec says now, and the facts of it: no edit takes a pod out of a
@@ -71,7 +76,7 @@ func (s Snapshot) cutOff(e stop.Effects) Plan {
 	// What must not run for another reason does not run cut off either.
 	ends := e.Stopped || s.Prototype.Spec.Suspend || s.Policy == nil || s.Deployment != nil && s.mishandled() ||
 		slices.ContainsFunc(s.Problems, unbounded) || slices.ContainsFunc(s.Problems, withdrawn)
-	if !s.exists() || !s.Namespace.DeletionTimestamp.IsZero() {
+	if !s.exists() {
 		return plan
 	}
 	if ends && s.running() {
@@ -80,9 +85,14 @@ func (s Snapshot) cutOff(e stop.Effects) Plan {
 	if len(s.severed(true)) > 0 {
 		plan.do(SeverNetwork)
 	}
-	plan.do(CloseNetwork)
-	if !ends && s.beforeCut(e) {
+	if s.Namespace.DeletionTimestamp.IsZero() {
+		plan.do(CloseNetwork)
+	}
+	switch {
+	case !ends && s.running() && (s.beforeCut(e) || s.outlived(e.Mark())):
 		plan.do(ReplacePods)
+	case (ends || !s.running()) && s.outlived(""):
+		plan.do(EndPods)
 	}
 	if s.measuring() {
 		plan.do(RemoveRuns)
@@ -113,19 +123,44 @@ func (s Snapshot) safest(now time.Time) Plan {
 }
 
 // sever puts a cut of part of the network before everything that can fail, whatever state the sandbox is in and whether
-// or not it is known what else it may reach: rules first, then the pods with whatever they had open. Pods that are being
-// stopped end with that.
+// or not it is known what else it may reach: rules first, then the pods with whatever they had open. Where the workload is
+// stopped, its pods get no time.
 func (s Snapshot) sever(plan *Plan) {
 	e := s.effects()
-	if e.Cut || !e.Severs() || !s.exists() || !s.Namespace.DeletionTimestamp.IsZero() {
+	if e.Cut || !e.Severs() || !s.exists() {
 		return
 	}
-	if s.beforeCut(e) && !slices.Contains(plan.Actions, StopWorkload) {
+	ends := !s.running() || slices.Contains(plan.Actions, StopWorkload)
+	switch {
+	case !ends && (s.beforeCut(e) || s.outlived(e.Mark())):
 		plan.first(ReplacePods)
+	case ends && s.outlived(""):
+		plan.do(EndPods)
 	}
 	if len(s.severed(false)) > 0 {
 		plan.first(SeverNetwork)
 	}
+}
+
+// cutFirst puts what emergency stops want before a teardown: one of its steps may fail, and a pod may hang. What leaves
+// does not run cut off either.
+func (s Snapshot) cutFirst(plan Plan) Plan {
+	e := s.effects()
+	if !e.Severs() || !s.exists() {
+		return plan
+	}
+	var before []Action
+	if len(s.severed(e.Cut)) > 0 {
+		before = append(before, SeverNetwork)
+	}
+	if s.running() {
+		before = append(before, StopWorkload)
+	}
+	if s.outlived("") {
+		before = append(before, EndPods)
+	}
+	plan.Actions = slices.Concat(before, plan.Actions)
+	return plan
 }
 
 // severance is what rendering has to leave out: what is cut off by its place is cut off under every name that pods here
@@ -206,6 +241,11 @@ func (s Snapshot) denied() bool {
 // beforeCut tells whether the workload's pods are from before the cut.
 func (s Snapshot) beforeCut(e stop.Effects) bool {
 	return s.running() && s.Deployment.Spec.Template.Annotations[v1alpha1.AnnotationCutOff] != e.Mark()
+}
+
+// outlived tells whether a pod without the mark is there that was not told to end at once; any at all, where it is empty.
+func (s Snapshot) outlived(mark string) bool {
+	return slices.ContainsFunc(s.Pods, func(pod corev1.Pod) bool { return workload.Outlives(&pod, mark) })
 }
 
 // stoppedVerdict is the answer about readiness under an emergency stop; nil where none keeps the prototype from

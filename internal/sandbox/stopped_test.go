@@ -200,7 +200,7 @@ func TestStopMeansWhatRunsFromBeforeAnEdit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := connected(t)
-			pod := w.podOfTemplate("before")
+			pod := w.endsLate("before")
 			w.edit(test.edit)
 			w.settle()
 			if test.old {
@@ -216,7 +216,7 @@ func TestStopMeansWhatRunsFromBeforeAnEdit(t *testing.T) {
 			if w.deployment().Spec.Template.Annotations[v1alpha1.AnnotationCutOff] == "" {
 				t.Error("its pods are not made anew")
 			}
-			w.must(w.client.Delete(t.Context(), pod))
+			w.gone(pod)
 			w.edit(func(p *v1alpha1.AIPrototype) { p.Spec.Workload.Container.Resources.CPU = "250m" })
 			w.settle()
 			w.measured()

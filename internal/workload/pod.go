@@ -180,3 +180,18 @@ func spread(at Surroundings) []corev1.TopologySpreadConstraint {
 		LabelSelector: &metav1.LabelSelector{MatchLabels: Selector(at.Identity)},
 	}}
 }
+
+// Hurry is how many seconds a pod gets to end that may still hold connections which an emergency stop is to end.
+const Hurry = 1
+
+// Outlives tells whether a pod does not carry the mark of a cut, runs and was not told to end at once. No pod carries an
+// empty mark.
+func Outlives(pod *corev1.Pod, mark string) bool {
+	switch {
+	case mark != "" && pod.Annotations[v1alpha1.AnnotationCutOff] == mark:
+		return false
+	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+		return false
+	}
+	return pod.DeletionTimestamp.IsZero() || ptr.Deref(pod.DeletionGracePeriodSeconds, 0) > Hurry
+}
