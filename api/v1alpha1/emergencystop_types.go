@@ -9,7 +9,7 @@ import (
 type StopAction string
 
 const (
-	// StopFreeze lets nothing new into production; what runs goes on.
+	// StopFreeze lets nothing new into production, and what soaks there soak on; what runs goes on.
 	StopFreeze StopAction = "Freeze"
 	// StopSever cuts the network: to the named gateway or integration, or, for any other scope, all of it. Live
 	// connections are ended.

@@ -14,6 +14,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // rightsSettle is how long the cluster may take until a new RoleBinding is known to it everywhere.
@@ -33,6 +34,8 @@ type Outcome struct {
 	Blocked *Blocker
 	// Cut means that something was cut off now that was open, or ran.
 	Cut bool
+	// Closed means that no rule opens any more what is cut off.
+	Closed bool
 	// Again is after which time to go on; 0 for when something changes.
 	Again time.Duration
 }
@@ -47,7 +50,7 @@ func (c *Controller) act(ctx context.Context, s Snapshot, p Plan) (Outcome, erro
 	var failed []error
 	ended := false
 	for _, action := range p.Actions {
-		if ended && !action.safer() {
+		if ended && !action.safer(o) {
 			continue
 		}
 		if o.Cut && !action.cuts() {
@@ -58,6 +61,9 @@ func (c *Controller) act(ctx context.Context, s Snapshot, p Plan) (Outcome, erro
 			ended = true
 			failed = append(failed, c.hindered(&o, action, err))
 		}
+	}
+	if err := c.byHand(ctx, s); err != nil {
+		failed = append(failed, c.hindered(&o, Action{Kind: Prepare}, err))
 	}
 	return o, errors.Join(failed...)
 }
@@ -113,20 +119,30 @@ func (c *Controller) one(ctx context.Context, s Snapshot, a Action, o *Outcome) 
 	return fmt.Errorf("unknown action %q", a.Kind)
 }
 
-// sever needs the operator's rights in the namespace. Where they are not there it tries all the same.
+// sever needs the operator's rights in the namespace. Where they are not there it tries all the same; in a namespace that is
+// being deleted nothing can be made.
 func (c *Controller) sever(ctx context.Context, s Snapshot, o *Outcome) error {
 	var rights error
 	granted := apply.Unchanged
-	if s.Identity != nil {
+	if s.furnished() {
 		granted, rights = c.destination.EnsureRights(ctx, *s.Identity)
 	}
 	changed, err := c.destination.Sever(ctx, s.Name, s.Place.UID, s.effects().Cut, s.severed())
-	o.Cut = o.Cut || changed
+	o.Cut, o.Closed = o.Cut || changed, err == nil
 	if granted == apply.Created && apierrors.IsForbidden(err) {
 		o.Again = rightsSettle
 		return errLater
 	}
 	return errors.Join(rights, err)
+}
+
+// byHand lets responders go on by hand where an emergency stop cuts, whatever else could be prepared.
+func (c *Controller) byHand(ctx context.Context, s Snapshot) error {
+	if !s.furnished() || !s.effects().Severs() {
+		return nil
+	}
+	_, err := c.destination.Ensure(ctx, workload.ByHandBinding(inProduction(*s.Identity)))
+	return err
 }
 
 // prepare writes the namespace first, the operator's rights in it next and everything else side by side.

@@ -33,6 +33,7 @@ const (
 //
 //	rolling out, soaking ── a role rejects it, an approval no longer counts, the prototype is deleted ──▶ as with a fault
 //	any of them ── an emergency stop cuts its network or stops it ──▶ kept so until it is lifted
+//	soaking, or just serving ── an emergency stop freezes it ──▶ stays there, with what it can go back to, until it is lifted
 //	any of them ── target Retired, or an orphan that is to go ──▶ retiring (Remember) ──▶ Teardown, pods first ──▶ nothing
 //
 // Three rules hold in every plan. The Deployment becomes another record's only when the namespace remembers that
@@ -159,6 +160,9 @@ func watch(s Snapshot, now time.Time) Plan {
 	if s.Guards != nil && !s.Guards.OK {
 		keep.Current = &Blocker{v1alpha1.ReasonGuardsNotInPlace, s.Guards.Why}
 	}
+	if s.effects().Frozen {
+		keep.Current = s.stopped()
+	}
 	remember := func(m Memory) Plan {
 		return Plan{Actions: []Action{{Kind: Remember, Memory: m}}, Candidate: s.behind()}
 	}
@@ -188,6 +192,8 @@ func watch(s Snapshot, now time.Time) Plan {
 		keep.Wake = earlier(keep.Wake, s.soakEnds())
 	case s.Approvals == nil || s.Guards == nil || !s.Guards.OK:
 		// Nobody vouches for what was counted, so it goes on soaking.
+	case s.effects().Frozen:
+		// It is in traffic, and becomes no more than that.
 	case r.complete():
 		return remember(m.serve(now))
 	}
@@ -240,7 +246,7 @@ func serve(s Snapshot, now time.Time) Plan {
 		p.Wake = now.Add(credentialsFresh)
 	}
 	switch {
-	case m.Leftover != "" && s.released() && s.Place.Rollout.complete():
+	case m.Leftover != "" && s.released() && s.Place.Rollout.complete() && !s.keepsPrevious():
 		p.Actions = append(p.Actions, Action{Kind: Prune, Record: m.Leftover}, Action{Kind: Remember, Memory: m.cleaned()})
 	case m.Leftover != "":
 		p.Candidate = s.behind()

@@ -39,12 +39,15 @@ func surroundings(r record.Record, secrets string) workload.Surroundings {
 	}
 }
 
+// inProduction are the surroundings of what does not depend on any record.
+func inProduction(identity names.Identity) workload.Surroundings {
+	return workload.Surroundings{Identity: identity, Namespace: identity.Production(), Purpose: v1alpha1.PurposeProduction}
+}
+
 // namespaceOf is the production namespace with its memory. The mark of an orphan is taken back by its opposite,
 // because labels that we no longer want stay.
 func namespaceOf(identity names.Identity, m Memory, reach string, orphaned bool, mark string) (*corev1.Namespace, error) {
-	namespace := workload.Namespace(workload.Surroundings{
-		Identity: identity, Namespace: identity.Production(), Purpose: v1alpha1.PurposeProduction,
-	}, false)
+	namespace := workload.Namespace(inProduction(identity), false)
 	var err error
 	namespace.Annotations, err = m.annotations()
 	if reach != "" && err == nil {

@@ -107,9 +107,7 @@ func (c *InCluster) Remember(ctx context.Context, identity names.Identity, m Mem
 
 // EnsureRights implements Destination.
 func (c *InCluster) EnsureRights(ctx context.Context, identity names.Identity) (apply.Outcome, error) {
-	return c.Writer.Ensure(ctx, workload.OperatorBinding(workload.Surroundings{
-		Identity: identity, Namespace: identity.Production(), Purpose: v1alpha1.PurposeProduction,
-	}))
+	return c.Writer.Ensure(ctx, workload.OperatorBinding(inProduction(identity)))
 }
 
 // Ensure implements Destination.

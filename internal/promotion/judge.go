@@ -30,8 +30,8 @@ func gates(r record.Record, reports []record.Report, now time.Time) Check {
 	return Check{Why: "Judged anew, these gates have not passed: " + strings.Join(missing, ", ") + "."}
 }
 
-// approvals counts the decisions anew; those that expire before the time that is needed don't count. Without a review there is nothing that anybody could have
-// approved.
+// approvals counts the decisions anew; those that expire before the time that is needed don't count. Without a review there
+// is nothing that anybody could have approved.
 func approvals(
 	r record.Record, review *v1alpha1.HardeningReview, decisions []v1alpha1.HardeningDecision, guards assess.Guards, now time.Time,
 	needed time.Duration,

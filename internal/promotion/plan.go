@@ -62,8 +62,9 @@ func (a Action) String() string {
 // namespace, and come before all others.
 func (a Action) cuts() bool { return a.Kind == Sever || a.Kind == Replace || a.Kind == Halt }
 
-// safer tells whether an action is carried out whatever came of those before it.
-func (a Action) safer() bool { return a.Kind == Halt }
+// safer tells whether an action is carried out whatever came of those before it. Pods are made anew as soon as rules are closed,
+// for which alone they wait.
+func (a Action) safer(o Outcome) bool { return a.Kind == Halt || a.Kind == Replace && o.Closed }
 
 // Plan is what a pass does and what it waits for.
 type Plan struct {

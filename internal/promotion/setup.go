@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -15,6 +16,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,6 +30,12 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/stop"
+)
+
+const (
+	// errorLeast and errorMost bound the pause after a pass that failed.
+	errorLeast = 200 * time.Millisecond
+	errorMost  = 15 * time.Second
 )
 
 // owned are the kinds whose every change in a production namespace is looked at: rollouts, and drift.
@@ -53,10 +61,17 @@ func (c *Controller) SetupWithManager(ctx context.Context, manager ctrl.Manager)
 	}
 	build.Watches(&v1alpha1.EmergencyStop{}, handler.EnqueueRequestsFromMapFunc(c.concerned), builder.WithPredicates(predicate.GenerationChangedPredicate{}))
 	build.Watches(&corev1.Namespace{}, mapped(func(object client.Object) []string { return []string{object.GetName()} }))
+	// Whose a prototype is says the label of the team's namespace, and stops are matched against it.
+	build.Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(c.ofTeam), builder.WithPredicates(relabelled()))
 	// Guards that are in place again, or a container runtime that was installed, free whatever waited for them.
 	build.Watches(&v1alpha1.HardeningPolicy{}, handler.EnqueueRequestsFromMapFunc(c.waiting), builder.WithPredicates(guardsTurned()))
 	build.Watches(&nodev1.RuntimeClass{}, handler.EnqueueRequestsFromMapFunc(c.waiting))
-	return build.WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).Complete(c)
+	return build.WithOptions(controller.Options{MaxConcurrentReconciles: parallel, RateLimiter: retries()}).Complete(c)
+}
+
+// retries of passes that failed. Among what failed may be a cut, so the pause stays short.
+func retries() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](errorLeast, errorMost)
 }
 
 // Index is by what reviews and prototypes are found: the production namespace that is theirs.
@@ -134,6 +149,32 @@ func (c *Controller) concerned(ctx context.Context, object client.Object) []reco
 	}
 	slices.Sort(out)
 	return requests(slices.Compact(out)...)
+}
+
+// ofTeam are the production namespaces of the prototypes in a team's namespace.
+func (c *Controller) ofTeam(ctx context.Context, namespace client.Object) []reconcile.Request {
+	var list corev1.NamespaceList
+	if err := c.client.List(ctx, &list, client.MatchingLabels{
+		v1alpha1.LabelPurpose: v1alpha1.PurposeProduction, v1alpha1.LabelPrototypeNamespace: namespace.GetName(),
+	}); err != nil {
+		log.FromContext(ctx).Error(err, "list what a team has in production", "namespace", namespace.GetName())
+		return nil
+	}
+	var out []string
+	for i := range list.Items {
+		out = append(out, list.Items[i].Name)
+	}
+	return requests(out...)
+}
+
+// relabelled passes namespaces whose team changes.
+func relabelled() predicate.Predicate {
+	never := func(client.Object) bool { return false }
+	out := predicate.NewPredicateFuncs(never)
+	out.UpdateFunc = func(e event.UpdateEvent) bool {
+		return e.ObjectOld.GetLabels()[v1alpha1.LabelTeam] != e.ObjectNew.GetLabels()[v1alpha1.LabelTeam]
+	}
+	return out
 }
 
 // decided is the production namespace of the review that a decision is about.

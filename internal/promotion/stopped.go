@@ -69,11 +69,12 @@ func (s Snapshot) severance() workload.Severance {
 }
 
 // cut is what emergency stops want done before anything else, for they wait for nothing: rules first, then the pods with
-// whatever they had open. It needs to know of nothing but the stops and what the namespace says of itself.
+// whatever they had open. It needs to know of nothing but the stops and what the namespace says of itself. A namespace that is
+// being deleted is cut too: pods may take long to go, and what they may reach stands until then.
 func (s Snapshot) cut() []Action {
 	e := s.effects()
 	switch {
-	case !s.Place.Exists || s.Place.Foreign || s.Place.Terminating || !e.Severs():
+	case !s.Place.Exists || s.Place.Foreign || !e.Severs():
 		return nil
 	case e.Stopped && (s.outdated() || s.Place.Rollout.Replicas > 0):
 		return []Action{{Kind: Sever}, {Kind: Halt}}
@@ -81,6 +82,17 @@ func (s Snapshot) cut() []Action {
 		return []Action{{Kind: Sever}, {Kind: Replace}}
 	}
 	return []Action{{Kind: Sever}}
+}
+
+// furnished tells whether the namespace is one in which anything can be made.
+func (s Snapshot) furnished() bool {
+	return s.Place.Exists && !s.Place.Foreign && !s.Place.Terminating && s.Identity != nil
+}
+
+// keepsPrevious tells whether a freeze keeps what served before: it is what one would go back to.
+func (s Snapshot) keepsPrevious() bool {
+	m := s.memory()
+	return s.effects().Frozen && m.Leftover == m.Previous.Record
 }
 
 // reachOf is what a record's pods may reach in production.
@@ -168,14 +180,17 @@ func unread(s Snapshot, now time.Time) Plan {
 			"where that goes on, the platform team finds out why: %s.", s.FailedSince.UTC().Format(time.RFC3339), s.Failed), maxMessage)}, time.Time{})
 }
 
-// outdated tells whether pods run that were not started under the present stops, or under their end.
+// outdated tells whether pods run that were not started under the present stops, or under their end. Under a cut also those
+// count that are going and still have time; after it nobody waits for them.
 func (s Snapshot) outdated() bool {
-	mark := s.effects().Mark()
+	e := s.effects()
+	mark := e.Mark()
 	if s.Place.Blind {
 		return true
 	}
 	for _, pod := range s.Place.Rollout.Pods {
-		if !pod.Hurried && pod.CutOff != mark {
+		going := pod.Hurried || pod.Terminating && !e.Severs()
+		if !going && pod.CutOff != mark {
 			return true
 		}
 	}

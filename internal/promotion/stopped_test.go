@@ -69,6 +69,30 @@ func TestDecideUnderAnEmergencyStop(t *testing.T) {
 			s.stopped(halt, all).runs(available(one))
 			s.snapshot.Prototype = prototypeOf(v1alpha1.TargetRetired)
 		}, "Sever → Halt → Remember(" + one + " serving, retiring)"},
+		"frozen when the soak ends": {"1 soaking", func(s *situation) { s.stopped(freeze, all).runs(available(one)) },
+			"Prepare(" + one + ") → Release(" + one + ") · current: EmergencyStop"},
+		"frozen, and it fails while it soaks": {"2 soaking after 1", func(s *situation) {
+			r := available(two)
+			r.Pods[0].Ready = false
+			s.stopped(freeze, all).runs(r)
+		}, "Remember(" + one + " serving, fault " + two + " SoakFailed, leftover " + two + ")"},
+		"frozen with what served before": {"2 serving, 1 left", func(s *situation) { s.stopped(freeze, all).runs(available(two)) },
+			"Prepare(" + two + " beside " + one + ") → Release(" + two + ")"},
+		"frozen with what failed": {"1 again, 2 failed", func(s *situation) { s.stopped(freeze, all).runs(available(one)) },
+			"Prepare(" + one + " beside " + two + ") → Release(" + one + ") → Prune(" + two + ") → Remember(" + one + " serving, fault " + two + " SoakFailed)"},
+		"lifted, and a pod from under it does not end": {"1 soaking", func(s *situation) {
+			r := available(one)
+			r.Pods = append(r.Pods, Pod{Name: "old", Review: "1", Terminating: true, CutOff: "earlier", Created: start})
+			s.runs(r)
+		}, "Remember(" + one + " serving)"},
+		"stopped while its namespace goes": {"1 serving", func(s *situation) {
+			s.stopped(halt, all).runs(available(one))
+			s.snapshot.Place.Terminating = true
+		}, "Sever → Halt · current: Retiring"},
+		"severed while its namespace goes": {"1 serving", func(s *situation) {
+			s.stopped(sever, membership).runs(available(one))
+			s.snapshot.Place.Terminating = true
+		}, "Sever → Replace · current: Retiring"},
 		"nothing runs": {"", func(s *situation) { s.stopped(halt, all) }, "nothing · current: EmergencyStop"},
 	} {
 		t.Run(name, func(t *testing.T) {
