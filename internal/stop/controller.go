@@ -46,11 +46,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	status := StatusOf(stop, scenes, known, r.Clock.Now())
-	if equality.Semantic.DeepEqual(status, stop.Status) {
-		return ctrl.Result{}, nil
+	now := r.Clock.Now()
+	status := StatusOf(stop, scenes, known, now)
+	var result ctrl.Result
+	if at := again(stop.Spec.Action, scenes, now); !at.IsZero() {
+		result.RequeueAfter = at.Sub(now)
 	}
-	return r.report(ctx, stop, status)
+	if equality.Semantic.DeepEqual(status, stop.Status) {
+		return result, nil
+	}
+	return r.report(ctx, stop, status, result)
 }
 
 // observe the namespaces in scope; without any, the names that are known of what the scope names.
@@ -86,7 +91,7 @@ func (r *Reconciler) observe(ctx context.Context, stop v1alpha1.EmergencyStop) (
 	return nil, known, err
 }
 
-func (r *Reconciler) report(ctx context.Context, stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus) (ctrl.Result, error) {
+func (r *Reconciler) report(ctx context.Context, stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus, told ctrl.Result) (ctrl.Result, error) {
 	before, next := stop.Status, stop.DeepCopy()
 	next.Status = status
 	err := apply.Status(ctx, r.Client, next, FieldOwner)
@@ -100,5 +105,5 @@ func (r *Reconciler) report(ctx context.Context, stop v1alpha1.EmergencyStop, st
 		log.FromContext(ctx).Info("transition", "condition", t.Type, "reason", t.Reason, "message", t.Message)
 		r.Recorder.Eventf(next, nil, kindOf(*t), t.Reason, t.Type, "%s", t.Message)
 	}
-	return ctrl.Result{}, nil
+	return told, nil
 }

@@ -17,6 +17,8 @@ const (
 	nodesEndThem    = "; their nodes end them, and the platform team sees to a node that does not"
 	platformSees    = "; the platform team sees to the network engine, and a responder can stop what runs there (action Stop)"
 	platformLooks   = "it could not be measured, and is tried again; the platform team can see in namespace "
+	notMeasured     = "it is measured when a pod of the workload starts; the platform team can see what keeps them from starting"
+	measuredLong    = ", which is too long ago; the operator measures it again by itself, and the platform team sees in its log what keeps it"
 	engineUnseen    = "the network is not seen to be enforced, which is the platform team's to mend: "
 	policyOwnerActs = "; the owner of the policy sees to its entry in the catalogue, and a responder can stop what uses it (action Stop)"
 )
@@ -26,8 +28,8 @@ const (
 //
 //	Freeze ─▶ nothing: whoever promotes sees the stop
 //	Stop   ─▶ rules closed ─▶ no pod left
-//	Sever  ─▶ rules closed ─▶ no pod from before ─▶ measured: not reached    (nothing to see where nothing is to run)
-func (s Scene) missing(action v1alpha1.StopAction) string {
+//	Sever  ─▶ rules closed ─▶ no pod from before ─▶ measured of late: not reached    (nothing to see where nothing is to run)
+func (s Scene) missing(action v1alpha1.StopAction, now time.Time) string {
 	switch {
 	case action == v1alpha1.StopFreeze:
 		return ""
@@ -54,10 +56,16 @@ func (s Scene) missing(action v1alpha1.StopAction) string {
 		return "the workload is being stopped" + operatorActs
 	case s.before() > 0:
 		return fmt.Sprintf("%d pods from before the cut are ending", s.before()) + nodesEndThem
+	case s.leaving():
+		return fmt.Sprintf("%d pods are ending with their namespace", left) + nodesEndThem
+	case left == 0:
+		return notMeasured
 	case s.Measured == nil || s.Measured.Inputs != s.inputs():
 		return "it is being measured" + operatorLooks
 	case !s.Measured.Severed:
 		return s.Measured.Message
+	case !now.Before(s.Measured.expires()):
+		return "it was last measured at " + s.Measured.At.UTC().Format(time.RFC3339) + measuredLong
 	}
 	return ""
 }
@@ -136,6 +144,9 @@ func (s Scene) measurable() bool {
 
 // measureEvery is how old a measurement that showed the cut may become.
 const measureEvery = time.Hour
+
+// expires is when a measurement says nothing any more: nobody has looked since.
+func (m Measured) expires() time.Time { return m.At.Add(2 * measureEvery) }
 
 // due is when the cut is to be measured; the zero time for at once.
 func (s Scene) due(inputs string) time.Time {

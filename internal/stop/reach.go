@@ -2,6 +2,7 @@ package stop
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -138,5 +139,17 @@ func (r Reach) Severed(e Effects) []Place {
 			out = append(out, p)
 		}
 	}
-	return out
+	return apart(out)
+}
+
+// apart numbers places of one name: an entry of the catalogue that was changed leads to two, and each is tried.
+func apart(places []Place) []Place {
+	seen := map[string]int{}
+	for i, p := range places {
+		seen[p.Name]++
+		if n := seen[p.Name]; n > 1 {
+			places[i].Name = fmt.Sprintf("%s (%d)", p.Name, n)
+		}
+	}
+	return places
 }

@@ -78,7 +78,9 @@ func TestMissing(t *testing.T) {
 		"pods of an earlier cut":       {gatewayCut.with(func(s *Scene) { s.Pods[0].Annotations[v1alpha1.AnnotationCutOff] = "earlier" }), sever, "1 pods from before"},
 		"nothing runs":                 {sceneOf(stopOf("s", sever, gateway)).with(func(s *Scene) { s.Pods, s.Deployment = nil, nil }), sever, ""},
 		"suspended, the rule is there": {gatewayCut.with(func(s *Scene) { s.Policies, s.Pods, s.Deployment = untouched, nil, nil }), sever, ""},
-		"nothing runs yet":             {sceneOf(stopOf("s", sever, gateway)).with(func(s *Scene) { s.Pods = nil }), sever, "it is being measured"},
+		"nothing runs yet":             {sceneOf(stopOf("s", sever, gateway)).with(func(s *Scene) { s.Pods = nil }), sever, "when a pod of the workload starts"},
+		"measured long ago":            {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Measured.At = start.Add(-2 * measureEvery) }), sever, "it was last measured at"},
+		"measured a while ago":         {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Measured.At = start.Add(time.Second - 2*measureEvery) }), sever, ""},
 		"only a run is there":          {stopped.with(func(s *Scene) { s.Pods, s.Deployment = []corev1.Pod{runPod()}, nil }), halt, ""},
 		"stopping":                     {stopped, halt, "1 pods are stopping"},
 		"a pod that ended":             {stopped.with(func(s *Scene) { s.Pods[0].Status.Phase = corev1.PodSucceeded; s.Deployment = nil }), halt, ""},
@@ -86,11 +88,11 @@ func TestMissing(t *testing.T) {
 		"stopped":                      {stopped.with(func(s *Scene) { s.Pods, s.Deployment.Spec.Replicas = nil, ptr.To[int32](0) }), halt, ""},
 		"severed by a stronger one":    {sceneOf(stopOf("a", sever, gateway), stopOf("b", halt, everything)), sever, "1 pods are stopping"},
 		"a rehearsal":                  {gatewayCut.with(rehearsal), sever, "rehearsal"},
-		"leaving with a pod":           {allCut.with(leaving), sever, "it is being measured"},
+		"leaving with a pod":           {allCut.with(leaving), sever, "ending with their namespace"},
 		"leaving without":              {allCut.with(leaving).with(func(s *Scene) { s.Pods = nil }), sever, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := c.scene.missing(c.action)
+			got := c.scene.missing(c.action, start)
 			if (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 				t.Errorf("missing %q, want %q", got, c.want)
 			}
@@ -105,6 +107,13 @@ func TestMissing(t *testing.T) {
 func movedBy(line string) bool {
 	named := func(party string) bool { return strings.Contains(line, party) }
 	return len(line) <= 256 && slices.ContainsFunc([]string{"operator", "platform team", "responder", "owner of the policy"}, named)
+}
+
+// twoPlaces has the gateway's entry lead somewhere else for a second revision.
+func twoPlaces(s *Scene) {
+	other := s.Reach.Gateways[0]
+	other.To = v1alpha1.Destination{CIDR: &v1alpha1.CIDRDestination{Range: "198.51.100.0/24", Port: 443}}
+	s.Reach = s.Reach.And(Reach{Gateways: []Place{other}})
 }
 
 func runPod() corev1.Pod {
@@ -216,6 +225,14 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
+	twice := cut.with(twoPlaces)
+	one, two := result("gateway default#1", silent), result("gateway default (2)#1", silent)
+	if got := twice.Judge(ran(result(canaryTarget, silent), one), outside, start); got.Severed || !strings.Contains(got.Message, "gateway default (2) has no address") {
+		t.Errorf("one place of two tried: %+v", got)
+	}
+	if got := twice.Judge(ran(result(canaryTarget, silent), one, two), outside, start); !got.Severed {
+		t.Errorf("both places tried: %+v", got)
+	}
 	first := cut.Judge(ran(), ran(), start)
 	cut.Measured = &first
 	if second := cut.Judge(ran(), ran(), start.Add(time.Minute)); !second.Since.Equal(start) {
@@ -287,10 +304,10 @@ func TestProbeIsWhereTheWorkloadIs(t *testing.T) {
 		t.Errorf("inside on %q under %q, the control on %q under %q", in.Node, in.RuntimeClass, out.Node, out.RuntimeClass)
 	}
 	s = s.with(measuredAs(true, ""))
-	if left := s.missing(sever); left != "" {
+	if left := s.missing(sever, start); left != "" {
 		t.Errorf("missing %q", left)
 	}
-	if left := s.with(func(s *Scene) { s.Pods[0].Spec.NodeName = "node-3" }).missing(sever); !strings.Contains(left, "being measured") {
+	if left := s.with(func(s *Scene) { s.Pods[0].Spec.NodeName = "node-3" }).missing(sever, start); !strings.Contains(left, "being measured") {
 		t.Errorf("what was measured elsewhere counts: %q", left)
 	}
 }

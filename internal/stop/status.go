@@ -1,6 +1,7 @@
 package stop
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -18,13 +19,16 @@ const maxRemaining = 16
 // done is what a stop of an action has brought about, in a word.
 var done = map[v1alpha1.StopAction]string{v1alpha1.StopFreeze: "frozen", v1alpha1.StopSever: "severed", v1alpha1.StopStop: "stopped"}
 
+// word for what an action has brought about: one that this version does not know is taken for the strongest.
+func word(action v1alpha1.StopAction) string { return cmp.Or(done[action], done[v1alpha1.StopStop]) }
+
 // StatusOf says how far a stop has come. Where it has nothing in scope, known are the names that it could have meant.
 func StatusOf(stop v1alpha1.EmergencyStop, scenes []Scene, known []string, now time.Time) v1alpha1.EmergencyStopStatus {
 	status := *stop.Status.DeepCopy()
 	status.ObservedGeneration = stop.Generation
 	status.InScope, status.Done, status.Remaining = int32(len(scenes)), 0, nil
 	for _, scene := range scenes {
-		missing := scene.missing(stop.Spec.Action)
+		missing := scene.missing(stop.Spec.Action, now)
 		if missing == "" {
 			status.Done++
 		} else if len(status.Remaining) < maxRemaining {
@@ -33,7 +37,7 @@ func StatusOf(stop v1alpha1.EmergencyStop, scenes []Scene, known []string, now t
 			})
 		}
 	}
-	status.Summary = fmt.Sprintf("%s %d/%d", done[stop.Spec.Action], status.Done, status.InScope)
+	status.Summary = fmt.Sprintf("%s %d/%d", word(stop.Spec.Action), status.Done, status.InScope)
 	effective := effect(stop, status, known)
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: effective.Reason, Message: effective.Message}
 	working, stalled := effective.Reason == v1alpha1.ReasonStopping, effective.Reason == v1alpha1.ReasonScopeUnknown
@@ -62,10 +66,24 @@ func StatusOf(stop v1alpha1.EmergencyStop, scenes []Scene, known []string, now t
 	return status
 }
 
+// again is when what the scenes show says less without anything happening; the zero time for never.
+func again(action v1alpha1.StopAction, scenes []Scene, now time.Time) time.Time {
+	var first time.Time
+	for _, scene := range scenes {
+		if action != v1alpha1.StopSever || scene.Measured == nil || !scene.Measured.Severed {
+			continue
+		}
+		if at := scene.Measured.expires(); now.Before(at) && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
 // effect is the condition Effective.
 func effect(stop v1alpha1.EmergencyStop, status v1alpha1.EmergencyStopStatus, known []string) metav1.Condition {
 	c := metav1.Condition{Type: v1alpha1.ConditionEffective, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonStopped}
-	what, word := What(stop.Spec.Scope), done[stop.Spec.Action]
+	what, word := What(stop.Spec.Scope), word(stop.Spec.Action)
 	switch {
 	case !InForce(stop):
 		c.Status, c.Reason = metav1.ConditionFalse, v1alpha1.ReasonLifted

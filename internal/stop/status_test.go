@@ -30,6 +30,7 @@ func TestStatusOf(t *testing.T) {
 		"nobody knows it":    {stop, nil, []string{"backup", "crm", "defaults", "fault"}, "severed 0/0 Unknown ScopeUnknown", "False"},
 		"lifted":             {lifted(stop, "rolf@example.org"), nil, names, "lifted False Lifted", "True"},
 		"lifted by oneself":  {lifted(stop, "rita@example.org"), []Scene{done}, names, "severed 1/1 True Stopped", "True"},
+		"an unknown action":  {stopOf("s", "Evaporate", everything), nil, names, "stopped 0/0 True Stopped", "True"},
 		"frozen":             {stopOf("s", freeze, everything), []Scene{cut}, names, "frozen 1/1 True Stopped", "True"},
 		"stopped by another": {stopOf("s", halt, everything), []Scene{sceneOf(stopOf("s", halt, everything))}, names, "stopped 0/1 False Stopping", "False"},
 	} {
@@ -49,6 +50,18 @@ func TestStatusOf(t *testing.T) {
 				t.Error("the same answer is written anew")
 			}
 		})
+	}
+}
+
+// A stop looks again when the first of its measurements says nothing any more, though nothing happens.
+func TestAgain(t *testing.T) {
+	cut := sceneOf(stopOf("leak", sever, gateway))
+	older := cut.with(measuredAs(true, "")).with(func(s *Scene) { s.Measured.At = start.Add(-time.Hour) })
+	if got := again(sever, []Scene{cut, cut.with(measuredAs(true, "")), older}, start); !got.Equal(start.Add(time.Hour)) {
+		t.Errorf("at %s", got)
+	}
+	if got := again(sever, []Scene{older}, start.Add(time.Hour)); !got.IsZero() {
+		t.Errorf("looks again at %s at what it told already", got)
 	}
 }
 
