@@ -105,7 +105,9 @@ func addPromotion(ctx context.Context, manager ctrl.Manager, _ options, p parts)
 }
 
 func addStop(_ context.Context, manager ctrl.Manager, o options, p parts) error {
-	reconciler := &stop.Reconciler{Client: manager.GetClient(), Recorder: manager.GetEventRecorder("affineur-stop"), Clock: clock.RealClock{}}
+	reconciler := &stop.Reconciler{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Recorder: manager.GetEventRecorder("affineur-stop"), Clock: clock.RealClock{},
+	}
 	meter := &stop.Meter{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Collector: p.collector, Clock: clock.RealClock{},
 		RunnerImage: o.runnerImage,

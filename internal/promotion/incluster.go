@@ -158,7 +158,7 @@ func (c *InCluster) Replace(ctx context.Context, name, prototypeUID, mark string
 	var failed []error
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if pod.Labels[v1alpha1.LabelGate] != "" || pod.Annotations[v1alpha1.AnnotationCutOff] == mark || hurried(pod) {
+		if stop.Measuring(pod) || pod.Annotations[v1alpha1.AnnotationCutOff] == mark || hurried(pod) {
 			continue
 		}
 		err := c.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(hurry))

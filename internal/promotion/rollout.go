@@ -12,6 +12,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -73,7 +74,7 @@ const (
 func rolloutOf(d *appsv1.Deployment, autoscaled bool, pods []corev1.Pod) Rollout {
 	r := Rollout{Autoscaled: autoscaled}
 	for i := range pods {
-		if pods[i].Labels[v1alpha1.LabelGate] != "" {
+		if stop.Measuring(&pods[i]) {
 			// A run that measures what the prototype's pods may reach looks like one to the network, and is none.
 			continue
 		}

@@ -12,6 +12,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -28,10 +30,14 @@ const FieldOwner = "affineur-stop"
 // conflictRetry is after which time a write is tried again that met another one.
 const conflictRetry = 200 * time.Millisecond
 
+// lookAgain is after which time it is looked again for what no watch tells of.
+const lookAgain = 30 * time.Second
+
 // Reconciler of EmergencyStops: it says how far each of them has come.
 type Reconciler struct {
-	// Client reads from the cache.
+	// Client reads from the cache, Live past it.
 	Client   client.Client
+	Live     client.Reader
 	Recorder events.EventRecorder
 	Clock    clock.PassiveClock
 }
@@ -49,7 +55,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	now := r.Clock.Now()
 	status := StatusOf(stop, scenes, known, now)
 	var result ctrl.Result
-	if at := again(stop.Spec.Action, scenes, now); !at.IsZero() {
+	if turn := turned(stop.Status, status); turn != nil && turn.Status == metav1.ConditionTrue {
+		// Before it is told that all is done, it is looked whether anything is there that no watch tells of.
+		if err := (observer{live: r.Live}).strangers(ctx, scenes); err != nil {
+			return ctrl.Result{}, err
+		}
+		status = StatusOf(stop, scenes, known, now)
+		if apimeta.IsStatusConditionFalse(status.Conditions, v1alpha1.ConditionEffective) {
+			result.RequeueAfter = lookAgain
+		}
+	}
+	if at := again(stop.Spec.Action, scenes, now); !at.IsZero() && result.RequeueAfter == 0 {
 		result.RequeueAfter = at.Sub(now)
 	}
 	if equality.Semantic.DeepEqual(status, stop.Status) {

@@ -17,6 +17,7 @@ const (
 	nodesEndThem    = "; their nodes end them, and the platform team sees to a node that does not"
 	platformSees    = "; the platform team sees to the network engine, and a responder can stop what runs there (action Stop)"
 	platformLooks   = "it could not be measured, and is tried again; the platform team can see in namespace "
+	responderEnds   = ", and the operator does not know it; a responder deletes it by hand, and the platform team finds out who made it"
 	notMeasured     = "it is measured when a pod of the workload starts; the platform team can see what keeps them from starting"
 	measuredLong    = ", which is too long ago; the operator measures it again by itself, and the platform team sees in its log what keeps it"
 	engineUnseen    = "the network is not seen to be enforced, which is the platform team's to mend: "
@@ -35,6 +36,8 @@ func (s Scene) missing(action v1alpha1.StopAction, now time.Time) string {
 		return ""
 	case s.purpose() == v1alpha1.PurposeRehearsal:
 		return "the rehearsal is being taken down" + operatorActs
+	case s.Stranger != "":
+		return s.Stranger
 	case s.leaving() && len(s.alive()) == 0:
 		return ""
 	}

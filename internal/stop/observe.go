@@ -109,6 +109,24 @@ func (o observer) scene(ctx context.Context, namespace *corev1.Namespace, stops 
 	return s, client.IgnoreNotFound(err)
 }
 
+// strangers looks past the cache, which knows only what carries the operator's label, for what else is in the scenes.
+func (o observer) strangers(ctx context.Context, scenes []Scene) error {
+	for i := range scenes {
+		if !scenes[i].Effects.Severs() {
+			continue
+		}
+		var pods corev1.PodList
+		var policies networkingv1.NetworkPolicyList
+		for _, list := range []client.ObjectList{&pods, &policies} {
+			if err := o.live.List(ctx, list, client.InNamespace(scenes[i].Namespace.Name)); err != nil {
+				return err
+			}
+		}
+		scenes[i].Stranger = scenes[i].stranger(pods.Items, policies.Items)
+	}
+	return nil
+}
+
 // probes are the two runs that measure the scene's cut.
 func (o observer) probes(ctx context.Context, s Scene) (inside, control Probe, err error) {
 	for _, look := range []struct {

@@ -8,6 +8,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -82,6 +83,10 @@ func TestMissing(t *testing.T) {
 		"measured long ago":            {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Measured.At = start.Add(-2 * measureEvery) }), sever, "it was last measured at"},
 		"measured a while ago":         {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Measured.At = start.Add(time.Second - 2*measureEvery) }), sever, ""},
 		"only a run is there":          {stopped.with(func(s *Scene) { s.Pods, s.Deployment = []corev1.Pod{runPod()}, nil }), halt, ""},
+		"a pod that says it is a run":  {stopped.with(func(s *Scene) { s.Pods[0].Labels = runPod().Labels }), halt, "1 pods are stopping"},
+		"a stranger's pod":             {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Stranger = s.stranger([]corev1.Pod{podOf("odd", "")}, nil) }), sever, "pod odd runs there"},
+		"a stranger's rule":            {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Stranger = s.stranger(s.Pods, renamed(untouched)) }), sever, "network policy odd-"},
+		"nobody strange":               {gatewayCut.with(measuredAs(true, "")).with(func(s *Scene) { s.Stranger = s.stranger(append(s.Pods, runPod()), s.Policies) }), sever, ""},
 		"stopping":                     {stopped, halt, "1 pods are stopping"},
 		"a pod that ended":             {stopped.with(func(s *Scene) { s.Pods[0].Status.Phase = corev1.PodSucceeded; s.Deployment = nil }), halt, ""},
 		"to be scaled down":            {stopped.with(func(s *Scene) { s.Pods = nil }), halt, "is being stopped"},
@@ -116,8 +121,21 @@ func twoPlaces(s *Scene) {
 	s.Reach = s.Reach.And(Reach{Gateways: []Place{other}})
 }
 
+// renamed are policies that are known under no such name.
+func renamed(policies []networkingv1.NetworkPolicy) []networkingv1.NetworkPolicy {
+	var out []networkingv1.NetworkPolicy
+	for _, p := range policies {
+		p.Name = "odd-" + p.Name
+		out = append(out, p)
+	}
+	return out
+}
+
 func runPod() corev1.Pod {
-	return corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{v1alpha1.LabelGate: gateInside}}}
+	return corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+		Labels:          map[string]string{v1alpha1.LabelGate: gateInside},
+		OwnerReferences: []metav1.OwnerReference{{Kind: "Job", Name: "stop", Controller: ptr.To(true)}},
+	}}
 }
 
 func rehearsal(s *Scene) {

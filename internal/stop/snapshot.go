@@ -3,14 +3,17 @@ package stop
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/subject"
@@ -28,6 +31,8 @@ type Scene struct {
 	Policies   []networkingv1.NetworkPolicy
 	Deployment *appsv1.Deployment
 	Pods       []corev1.Pod
+	// Stranger is what runs there, or opens something, and is none of the operator's, as far as it was looked for; "" without any.
+	Stranger string
 	// Measured is what was last seen of the cut; nil before.
 	Measured *Measured
 }
@@ -85,12 +90,43 @@ func (s Scene) wanted() int32 {
 func (s Scene) alive() []corev1.Pod {
 	var out []corev1.Pod
 	for _, pod := range s.Pods {
-		ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
-		if pod.Labels[v1alpha1.LabelGate] == "" && !ended {
+		if runs(&pod) {
 			out = append(out, pod)
 		}
 	}
 	return out
+}
+
+// runs tells whether a pod runs or may run, and measures nothing.
+func runs(pod *corev1.Pod) bool {
+	return !Measuring(pod) && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
+
+// Measuring tells whether a pod is that of a measuring run of the operator's. Its label alone makes none: anybody's pod may
+// carry one.
+func Measuring(pod *corev1.Pod) bool {
+	maker := metav1.GetControllerOf(pod)
+	ours := slices.Contains([]string{gateInside, assess.ReportIsolation, assess.ReportIntegration}, pod.Labels[v1alpha1.LabelGate])
+	return ours && maker != nil && maker.Kind == "Job"
+}
+
+// stranger is what runs in the namespace, or opens what is cut, and is not among what the scene knows.
+func (s Scene) stranger(pods []corev1.Pod, policies []networkingv1.NetworkPolicy) string {
+	for i := range pods {
+		known := slices.ContainsFunc(s.Pods, func(p corev1.Pod) bool { return p.Name == pods[i].Name })
+		if !known && runs(&pods[i]) {
+			return "pod " + pods[i].Name + " runs there" + responderEnds
+		}
+	}
+	for i := range policies {
+		known := slices.ContainsFunc(s.Policies, func(p networkingv1.NetworkPolicy) bool { return p.Name == policies[i].Name })
+		beside := s
+		beside.Policies = policies[i : i+1]
+		if open := beside.open(); !known && open != "" {
+			return open + responderEnds
+		}
+	}
+	return ""
 }
 
 // where the workload runs: the node and the runtime of its newest pod, for another one may have another network. Empty

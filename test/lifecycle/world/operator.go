@@ -82,7 +82,7 @@ func (o *operator) setUp(ctx context.Context) error {
 			Client: c, Live: live, Writer: writer, Credentials: maker, Collector: collector, Events: told("review"),
 			Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer}, Now: clock.Now,
 		}).SetupWithManager(o.manager),
-		(&stop.Reconciler{Client: c, Recorder: told("stop"), Clock: clock}).SetupWithManager(o.manager),
+		(&stop.Reconciler{Client: c, Live: live, Recorder: told("stop"), Clock: clock}).SetupWithManager(o.manager),
 		(&stop.Meter{Client: c, Live: live, Writer: writer, Collector: collector, Clock: clock, RunnerImage: runnerImage}).SetupWithManager(o.manager),
 		promotion.New(promotion.Config{
 			Client: c, Live: live, Credentials: maker, Guards: meter{o.world}, Recorder: told("promotion"), Now: clock.Now,
