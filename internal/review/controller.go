@@ -7,6 +7,7 @@ package review
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -60,6 +61,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, err
 	}
 	snapshot, err := r.observer().observe(ctx, &review)
+	if err != nil || snapshot.Record == nil && !snapshot.ended() {
+		err = errors.Join(err, r.cut(ctx, &review))
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -93,6 +97,16 @@ func (r *Reconciler) now() time.Time {
 		return r.Now()
 	}
 	return time.Now()
+}
+
+// cut takes the rehearsal of a review away that an emergency stop cuts off, where there is no record to tell what is to be done.
+func (r *Reconciler) cut(ctx context.Context, review *v1alpha1.HardeningReview) error {
+	severed, err := r.observer().severed(ctx, review)
+	if err != nil || !severed {
+		return err
+	}
+	_, err = r.Writer.Teardown(ctx, identityOf(review).Rehearsal(), review.Spec.Prototype.UID)
+	return err
 }
 
 // gone clears away what a review left behind that was deleted before it ended.

@@ -146,9 +146,14 @@ func Decide(s Snapshot, now time.Time) Plan {
 		Progress: map[evidence.Kind]Progress{},
 		Requeue:  resync,
 	}
+	if s.Rehearsal == PlaceOurs && s.Stops.Severs() {
+		// What a stop wants waits for nothing that may fail.
+		plan.Actions = []Action{{Do: TearDown}}
+		plan.wake(poll)
+	}
 	plan.Outcome = s.outcome(plan.Decided)
 	if plan.Outcome != "" {
-		plan.Actions = []Action{{Do: Seal, Outcome: plan.Outcome}}
+		plan.Actions = append(plan.Actions, Action{Do: Seal, Outcome: plan.Outcome})
 		return plan
 	}
 	for _, m := range measurements {
@@ -343,8 +348,8 @@ func (s Snapshot) possible(m measurement) Progress {
 func (s Snapshot) rehearse(plan *Plan) {
 	progress := plan.Progress[evidence.KindIntegration]
 	switch {
-	case s.Rehearsal == PlaceOthers && progress.Stage == Waiting, s.Rehearsal == PlaceOurs && s.Stops.Severs(),
-		s.Rehearsal == PlaceOurs && !progress.atWork():
+	case s.Rehearsal == PlaceOthers && progress.Stage == Waiting,
+		s.Rehearsal == PlaceOurs && !progress.atWork() && !s.Stops.Severs():
 		plan.Actions = append(plan.Actions, Action{Do: TearDown})
 		plan.wake(poll)
 	case progress.Stage == Waiting && progress.Reason != v1alpha1.ReasonEmergencyStop:

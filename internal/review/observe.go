@@ -114,6 +114,27 @@ func (o observer) stops(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
+// severed tells whether an emergency stop cuts off what the review's rehearsal namespace says it reaches, without its record.
+func (o observer) severed(ctx context.Context, review *v1alpha1.HardeningReview) (bool, error) {
+	var list v1alpha1.EmergencyStopList
+	if err := o.Reader.List(ctx, &list); err != nil || len(list.Items) == 0 {
+		return false, err
+	}
+	identity := identityOf(review)
+	var namespace, team corev1.Namespace
+	err := o.Reader.Get(ctx, client.ObjectKey{Name: identity.Rehearsal()}, &namespace)
+	if err != nil || placeOf(&namespace, identity, ordinal(review)) != PlaceOurs {
+		return false, client.IgnoreNotFound(err)
+	}
+	_, facts := stop.Read(&namespace)
+	err = client.IgnoreNotFound(o.Reader.Get(ctx, client.ObjectKey{Name: identity.Namespace}, &team))
+	facts.Unknown = facts.Unknown || err != nil
+	if label := team.Labels[v1alpha1.LabelTeam]; label != "" {
+		facts.Teams = append(facts.Teams, label)
+	}
+	return stop.Of(list.Items, facts).Severs(), nil
+}
+
 func (o observer) outcome(ctx context.Context, s *Snapshot) error {
 	var object appsv1.ControllerRevision
 	err := o.Live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: record.OutcomeName(s.Record.Name())}, &object)
