@@ -95,8 +95,6 @@ const (
 	AnnotationSevered = "affineur.dev/severed"
 	// AnnotationInputs is the digest of what a measuring run was made under.
 	AnnotationInputs = "affineur.dev/inputs"
-	// AnnotationBoot is the start of the node on which a run has to be, at the time when the run was made.
-	AnnotationBoot = "affineur.dev/boot"
 )
 
 // Finalizers.

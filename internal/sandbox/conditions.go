@@ -71,7 +71,7 @@ const maxAnswer = 4096
 type setter func(kind string, status metav1.ConditionStatus, reason, message string)
 
 func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
-	isolation, later := p.verdict(s), s.putOff(now)
+	isolation := p.verdict(s)
 	switch {
 	case p.absent():
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, p.absence(), "There is no sandbox.")
@@ -88,11 +88,11 @@ func (s Snapshot) isolationCondition(p Plan, set setter, now time.Time) {
 	case isolation.Verdict == verdictEnforced && s.Inputs != "" && !s.recent(isolation, now):
 		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation, s.outdated(isolation, now))
 	case isolation.Verdict == verdictEnforced:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced, isolation.Message+later)
+		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced, isolation.Message)
 	case isolation.Verdict == verdictNotEnforced:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced, isolation.Message+later)
+		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced, isolation.Message)
 	default:
-		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonIsolationInconclusive, isolation.Message+later)
+		set(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonIsolationInconclusive, isolation.Message)
 	}
 }
 

@@ -320,10 +320,10 @@ func (s Snapshot) conclude(plan *Plan, now time.Time) {
 		// Keeping the reports may have failed when the verdict was told. Where it is time for the next measurement, or
 		// nothing was found out, keeping them delays nothing: full records must not keep isolation from being looked at.
 		if s.measured().Verdict == verdictInconclusive || !now.Before(s.scheduled(now)) {
-			plan.do(RemoveRuns, Prune, KeepReports)
+			plan.do(RemoveRuns, KeepReports, Prune)
 			return
 		}
-		plan.do(Prune, KeepReports, RemoveRuns)
+		plan.do(KeepReports, RemoveRuns, Prune)
 		return
 	}
 	plan.Isolation = s.judged(now)
@@ -343,7 +343,7 @@ func (s Snapshot) unmeasurable(now time.Time) *v1alpha1.IsolationStatus {
 	if last := s.measured(); last != nil && last.Message == message {
 		return nil
 	}
-	return &v1alpha1.IsolationStatus{Verdict: verdictInconclusive, Message: message, MeasuredAt: seconds(now), Nodes: s.stillShown()}
+	return &v1alpha1.IsolationStatus{Verdict: verdictInconclusive, Message: message, MeasuredAt: seconds(now)}
 }
 
 // work plans the workload itself, by the newest verdict.

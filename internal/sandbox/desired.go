@@ -168,9 +168,6 @@ func (s Snapshot) job(suffix, nonce string) (*batchv1.Job, error) {
 		return nil, err
 	}
 	job.Annotations[v1alpha1.AnnotationRequestedAt] = s.request()
-	if boot := s.Boots[r.Node]; boot != "" {
-		job.Annotations[v1alpha1.AnnotationBoot] = boot
-	}
 	return job, nil
 }
 

@@ -33,10 +33,6 @@ const (
 	// retryNotEnforced is the pace at which a cluster without enforcement is looked at again, to find an engine that
 	// was installed meanwhile.
 	retryNotEnforced = 3 * time.Minute
-	// unshownMost is how long a workload may run on a node on which its isolation was never shown.
-	unshownMost = 10 * time.Minute
-	// askedLeast is the least time between a measurement and one that somebody asks for.
-	askedLeast = 30 * time.Second
 	// retryLeast and retryMost bound the pause after an inconclusive measurement.
 	retryLeast = 10 * time.Second
 	retryMost  = 5 * time.Minute
@@ -118,26 +114,10 @@ func (s Snapshot) asksToMeasure() bool { return s.asked() && !s.Image.Pending }
 
 // measurementDue is when isolation is to be measured; in the past when at once.
 func (s Snapshot) measurementDue(now time.Time) time.Time {
-	due := s.scheduled(now)
-	if !s.asksToMeasure() || due.IsZero() {
-		return due
+	if s.asksToMeasure() {
+		return time.Time{}
 	}
-	if at := s.measured().MeasuredAt.Add(askedLeast); at.Before(due) {
-		return at
-	}
-	return due
-}
-
-// putOff says until when a request for a new look has to wait, or asking often enough would measure without end; empty
-// where none does.
-func (s Snapshot) putOff(now time.Time) string {
-	if !s.asksToMeasure() || s.measuring() || s.Inputs == "" {
-		return ""
-	}
-	if due := s.measurementDue(now); now.Before(due) {
-		return " It was measured a moment ago; it is measured again, as asked for, at " + due.UTC().Format(time.RFC3339) + "."
-	}
-	return ""
+	return s.scheduled(now)
 }
 
 // scheduled is when isolation is to be measured, whether or not anybody asks for it.
@@ -191,8 +171,7 @@ func (s Snapshot) recent(verdict *v1alpha1.IsolationStatus, now time.Time) bool 
 
 // unknownUntil is how long what runs may go on without being shown to be isolated: one schedule after that became
 // unknown, which is two after the last time that it was shown. Unknown is never passed, and a measurement that can't be
-// made must not take down at once what was shown to be closed. What was never shown where it runs has less time. Zero while
-// it is known.
+// made must not take down at once what was shown to be closed. Zero while it is known.
 func (s Snapshot) unknownUntil(verdict *v1alpha1.IsolationStatus, now time.Time) time.Time {
 	c := apimeta.FindStatusCondition(s.Prototype.Status.Conditions, v1alpha1.ConditionNetworkIsolated)
 	if c == nil || c.Status != metav1.ConditionUnknown || s.isolated(verdict, now) {
@@ -202,9 +181,6 @@ func (s Snapshot) unknownUntil(verdict *v1alpha1.IsolationStatus, now time.Time)
 	if early(c.LastTransitionTime, now) {
 		// The status of this pass writes it down so.
 		since = now
-	}
-	if verdict != nil && s.unshown(verdict) != "" {
-		return since.Add(min(unshownMost, s.Settings.MeasureEvery))
 	}
 	return since.Add(s.Settings.MeasureEvery)
 }

@@ -24,7 +24,6 @@ import (
 // onNode plays the scheduler: the workload's pod runs there.
 func (w *world) onNode(node string) {
 	w.t.Helper()
-	w.has(node)
 	w.must(client.IgnoreNotFound(w.client.Delete(w.t.Context(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: "p"}})))
 	w.must(w.client.Create(w.t.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: "p", Labels: w.deployment().Spec.Template.Labels},

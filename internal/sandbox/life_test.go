@@ -260,7 +260,6 @@ func TestReviews(t *testing.T) {
 	t.Run("a promoted subject is not reviewed again", func(t *testing.T) {
 		w := opened(t)
 		w.concludes(first, v1alpha1.OutcomePromoted)
-		w.advance(askedLeast)
 		w.edit(func(p *v1alpha1.AIPrototype) { p.Annotations[v1alpha1.AnnotationRequestedAt] = "2026-03-05T10:00:00Z" })
 		w.settle()
 		w.measures(true)

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/run"
 )
 
 // maxNodes bounds for how many nodes a verdict speaks.
@@ -34,11 +33,10 @@ func (s Snapshot) homes() []string {
 	return out
 }
 
-// shown is the measurement on a node for which a verdict speaks, since the node was started; nil where there is none, and
-// where it is not known which start of the node it was.
+// shown is the measurement on a node for which a verdict speaks, since the node was started; nil where there is none.
 func (s Snapshot) shown(verdict *v1alpha1.IsolationStatus, node string) *v1alpha1.MeasuredNode {
 	for i := range verdict.Nodes {
-		if m := &verdict.Nodes[i]; m.Name == node && m.BootID != "" && m.BootID == s.Boots[node] {
+		if m := &verdict.Nodes[i]; m.Name == node && m.BootID == s.Boots[node] {
 			return m
 		}
 	}
@@ -91,13 +89,10 @@ func (s Snapshot) node() string {
 // measuredNodes are those for which a verdict speaks: the one on which it was measured now, and the workload's others, as
 // long as what was shown there under the same network still holds.
 func (s Snapshot) measuredNodes(verdict *v1alpha1.IsolationStatus) []v1alpha1.MeasuredNode {
-	switch {
-	case verdict.Verdict == verdictInconclusive:
-		return s.stillShown()
-	case verdict.Verdict != verdictEnforced || s.Inside.Node == "":
+	if verdict.Verdict != verdictEnforced || s.Inside.Node == "" {
 		return nil
 	}
-	out := []v1alpha1.MeasuredNode{{Name: s.Inside.Node, BootID: s.Inside.Boot, MeasuredAt: verdict.MeasuredAt}}
+	out := []v1alpha1.MeasuredNode{{Name: s.Inside.Node, BootID: s.Boots[s.Inside.Node], MeasuredAt: verdict.MeasuredAt}}
 	last := s.measured()
 	if last == nil || last.Verdict != verdictEnforced || last.InputsDigest != verdict.InputsDigest {
 		return out
@@ -112,24 +107,8 @@ func (s Snapshot) measuredNodes(verdict *v1alpha1.IsolationStatus) []v1alpha1.Me
 	return out
 }
 
-// stillShown are the workload's nodes for which the verdict before speaks. One that says nothing keeps them, to tell what
-// was shown once from what never was.
-func (s Snapshot) stillShown() []v1alpha1.MeasuredNode {
-	last := s.measured()
-	if last == nil {
-		return nil
-	}
-	var out []v1alpha1.MeasuredNode
-	for _, node := range s.homes() {
-		if m := s.shown(last, node); m != nil {
-			out = append(out, *m)
-		}
-	}
-	return out
-}
-
 // boots reads since when the nodes run on which something of this prototype runs.
-func (o *observer) boots(ctx context.Context, s *Snapshot, seen *remembered) error {
+func (o *observer) boots(ctx context.Context, s *Snapshot) error {
 	s.Boots = map[string]string{}
 	for _, name := range append(s.homes(), s.Inside.Node) {
 		if name == "" {
@@ -141,23 +120,7 @@ func (o *observer) boots(ctx context.Context, s *Snapshot, seen *remembered) err
 		}
 		s.Boots[name] = node.Status.NodeInfo.BootID
 	}
-	s.ranUnder(seen)
 	return nil
-}
-
-// ranUnder finds out under which start of its node the run inside is made: it may be judged after another one. A run that
-// had to be on a node says so itself. Of one that could be anywhere, it is noted when it is first seen there; what was not
-// seen in time is not known, and then measured again where the workload runs.
-func (s *Snapshot) ranUnder(seen *remembered) {
-	if s.Inside.Boot != "" || s.Inside.Node == "" {
-		return
-	}
-	if s.Inside.State == run.Running && seen.ran != s.Inside.Nonce {
-		seen.ran, seen.boot = s.Inside.Nonce, s.Boots[s.Inside.Node]
-	}
-	if seen.ran == s.Inside.Nonce {
-		s.Inside.Boot = seen.boot
-	}
 }
 
 // indexNode finds the pods on a node.

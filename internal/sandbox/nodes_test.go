@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +18,6 @@ import (
 // pod of the workload on a node, as the scheduler has it.
 func (w *world) pod(name, node string) {
 	w.t.Helper()
-	w.has(node)
 	w.must(w.client.Create(w.t.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: w.identity.Sandbox(), Name: name, Labels: w.deployment().Spec.Template.Labels, CreationTimestamp: metav1.NewTime(w.clock.Now()),
@@ -32,19 +30,9 @@ func (w *world) pod(name, node string) {
 func (w *world) boots(name, boot string) {
 	w.t.Helper()
 	w.must(client.IgnoreNotFound(w.client.Delete(w.t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})))
-	w.must(w.client.Create(w.t.Context(), aNode(name, boot)))
-}
-
-func aNode(name, boot string) *corev1.Node {
-	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{BootID: boot}}}
-}
-
-// has a node of that name.
-func (w *world) has(node string) {
-	w.t.Helper()
-	if !w.exists(&corev1.Node{}, "", node) {
-		w.boots(node, "boot-1")
-	}
+	w.must(w.client.Create(w.t.Context(), &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{BootID: boot}},
+	}))
 }
 
 // measuresOn plays the runners on the node on which the run inside has to be.
@@ -72,8 +60,9 @@ func (w *world) measuresOn(want string) {
 
 func TestMeasuredAgainAfterTheNodeWasStartedAnew(t *testing.T) {
 	w := runs(t, aPrototype())
+	w.boots("node-1", "boot-1")
 	w.pod("p", "node-1")
-	w.settle()
+	w.measuresOn("node-1")
 	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced)
 	w.boots("node-1", "boot-2")
 	w.settle()
@@ -144,8 +133,6 @@ func TestRequestsDuringAMeasurementWaitForIt(t *testing.T) {
 		if got := w.prototype().Status.LastHandledRequestedAt; got == fmt.Sprintf("request %d", 2*n+2) {
 			t.Fatalf("%s is handled by a run that was made before it", got)
 		}
-		w.advance(askedLeast)
-		w.settle()
 	}
 	w.measures(true)
 	if got := w.prototype().Status.LastHandledRequestedAt; got != "request 8" {
@@ -189,105 +176,5 @@ func TestMeasuredByScheduleWhileTheRecordsAreFull(t *testing.T) {
 	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation)
 	if replicas := w.deployment().Spec.Replicas; *replicas != 0 {
 		t.Errorf("%d replicas, and nothing is known", *replicas)
-	}
-}
-
-// The start of a node counts under which a run was made, not under which it is judged.
-func TestNodeStartedAnewBeforeTheRunIsJudged(t *testing.T) {
-	judgedLate := func(w *world) {
-		w.settle()
-		w.advance(20 * time.Second)
-		w.ends(true)
-		w.boots("node-1", "boot-2")
-		for range 3 {
-			_, err := w.reconcile()
-			w.must(err)
-		}
-		w.runs.set(map[string]run.Result{})
-		w.settle()
-	}
-	t.Run("a run that had to be there", func(t *testing.T) {
-		w := runs(t, aPrototype())
-		w.pod("p", "node-1")
-		w.advance(time.Hour)
-		judgedLate(w)
-		w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation)
-		w.measuresOn("node-1")
-		w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced)
-	})
-	for name, forget := range map[string]bool{"a run that could be anywhere": false, "a run that nobody saw there": true} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, aPrototype().obj(), aPolicy())
-			if !forget {
-				w.settle()
-			}
-			judgedLate(w)
-			if forget {
-				w.memory.drop(w.key)
-			}
-			w.pod("p", "node-1")
-			w.settle()
-			w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation)
-			w.measuresOn("node-1")
-			w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionTrue, v1alpha1.ReasonEnforced)
-		})
-	}
-}
-
-// A node that is not there has no start, and nothing is shown on it.
-func TestNodeThatIsNotThere(t *testing.T) {
-	w := runs(t, aPrototype())
-	w.pod("p", "node-1")
-	w.must(w.client.Delete(t.Context(), aNode("node-1", "")))
-	w.settle()
-	w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonMeasuringIsolation)
-}
-
-// Nothing more is found out: where isolation was never shown, that ends sooner than where it was.
-func TestUnknownWhereItWasNeverShown(t *testing.T) {
-	for node, goesOn := range map[string]int32{"node-1": 1, "node-2": 0} {
-		t.Run(node, func(t *testing.T) {
-			w := runs(t, aPrototype())
-			w.must(w.client.Delete(t.Context(), canaryService()))
-			w.advance(time.Hour)
-			w.pod("p", node)
-			w.settle()
-			w.expect(v1alpha1.ConditionNetworkIsolated, metav1.ConditionUnknown, v1alpha1.ReasonIsolationInconclusive)
-			w.advance(unshownMost - time.Minute)
-			w.settle()
-			if *w.deployment().Spec.Replicas != 1 {
-				t.Fatal("stopped before its time")
-			}
-			w.advance(time.Minute)
-			w.settle()
-			if got := *w.deployment().Spec.Replicas; got != goesOn {
-				t.Errorf("%d replicas, want %d", got, goesOn)
-			}
-		})
-	}
-}
-
-// Who asks again and again does not have it measured without end, and is told when it is.
-func TestRequestsHaveALeastDistance(t *testing.T) {
-	w := runs(t, aPrototype())
-	w.edit(func(p *v1alpha1.AIPrototype) { p.Annotations[v1alpha1.AnnotationRequestedAt] = "soon" })
-	w.settle()
-	due := w.isolation().MeasuredAt.Add(askedLeast)
-	if w.exists(&batchv1.Job{}, w.identity.Sandbox(), w.identity.Run(assess.ReportIsolation, suffixInside)) {
-		t.Fatal("it is measured again at once")
-	}
-	if message := w.condition(v1alpha1.ConditionNetworkIsolated).Message; !strings.Contains(message, "again, as asked for, at "+due.UTC().Format(time.RFC3339)) {
-		t.Errorf("%q does not say when", message)
-	}
-	if result, err := w.reconcile(); err != nil || result.RequeueAfter > askedLeast {
-		t.Errorf("looks again in %s, %v", result.RequeueAfter, err)
-	}
-	w.clock.SetTime(due)
-	w.measures(true)
-	if got := w.prototype().Status.LastHandledRequestedAt; got != "soon" {
-		t.Errorf("handled %q", got)
-	}
-	if message := w.condition(v1alpha1.ConditionNetworkIsolated).Message; strings.Contains(message, "as asked for") {
-		t.Errorf("still told: %q", message)
 	}
 }

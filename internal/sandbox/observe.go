@@ -94,7 +94,7 @@ func (o *observer) rest(ctx context.Context, s *Snapshot, seen *remembered, now 
 	if err := o.runs(ctx, s, seen); err != nil {
 		return err
 	}
-	if err := o.boots(ctx, s, seen); err != nil {
+	if err := o.boots(ctx, s); err != nil {
 		return err
 	}
 	if err := o.witness(ctx, s, now); err != nil {
@@ -269,7 +269,6 @@ func (o *observer) runs(ctx context.Context, s *Snapshot, seen *remembered) erro
 			into.State, into.Why, s.Late = run.Running, "", errors.Join(s.Late, err)
 		}
 		into.Inputs, into.Request = job.Annotations[v1alpha1.AnnotationInputs], job.Annotations[v1alpha1.AnnotationRequestedAt]
-		into.Boot = job.Annotations[v1alpha1.AnnotationBoot]
 	}
 	return nil
 }

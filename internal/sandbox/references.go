@@ -57,8 +57,6 @@ type remembered struct {
 	namespace types.UID
 	// removed are the nonces of runs that were deleted; the cache may still show them.
 	removed []string
-	// ran is the nonce of the last run inside that could be on any node, and boot the start of the node where it was seen.
-	ran, boot string
 	// stale are the versions of the prototype before our last writes, which the cache may still show until fresh.
 	stale []string
 	fresh time.Time

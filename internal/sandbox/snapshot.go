@@ -134,8 +134,6 @@ type Probe struct {
 	run.Result
 	// Inputs and Request are what the run was made for.
 	Inputs, Request string
-	// Boot is the start of its node that the run inside was made under; empty where that is not known.
-	Boot string
 }
 
 // Records are what the records namespace holds about reviews of this prototype.

@@ -51,7 +51,7 @@ func TestFromManifestToReview(t *testing.T) {
 		"Measuring: AddFinalizer PrepareSandbox StartControl StartInside",
 		"Measuring: PrepareSandbox",
 		"Starting: PrepareSandbox KeepReports RunWorkload isolation=Enforced",
-		"Starting: PrepareSandbox Prune KeepReports RemoveRuns RunWorkload",
+		"Starting: PrepareSandbox KeepReports RemoveRuns Prune RunWorkload",
 		"Starting: PrepareSandbox RunWorkload",
 		"Running: PrepareSandbox RunWorkload OpenReview record=1",
 		"Running: PrepareSandbox RunWorkload",
@@ -134,7 +134,6 @@ func TestClusterThatIgnoresNetworkPolicy(t *testing.T) {
 		w.expect(v1alpha1.ConditionSandboxReady, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)
 	})
 	t.Run("looks at once when asked", func(t *testing.T) {
-		w.advance(askedLeast)
 		w.edit(func(p *v1alpha1.AIPrototype) {
 			p.Annotations[v1alpha1.AnnotationRequestedAt] = w.clock.Now().Format(time.RFC3339)
 		})

@@ -121,7 +121,7 @@ func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ eviden
 	result, ok := r.result[name]
 	r.mutex.Unlock()
 	if !ok {
-		result = run.Result{State: run.Running, Why: "Pending", Node: "node-1"}
+		result = run.Result{State: run.Running, Why: "Pending"}
 	}
 	result.Nonce = job.Annotations[v1alpha1.AnnotationNonce]
 	if result.Opened != nil {
@@ -179,7 +179,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		t: t, clock: clocktesting.NewFakePassiveClock(birth), registry: &registryStub{digest: digest}, events: events.NewFakeRecorder(100),
 		key: client.ObjectKey{Namespace: "membership", Name: "churn-advisor"},
 	}
-	objects = append(objects, namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canaryService(), aNode("node-1", "boot-1"), guards(t, guard.State{InPlace: true, LastGood: birth}))
+	objects = append(objects, namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canaryService(), guards(t, guard.State{InPlace: true, LastGood: birth}))
 	w.client = fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.AIPrototype{}, &v1alpha1.HardeningReview{}, &v1alpha1.HardeningPolicy{}, &gatewayv1.HTTPRoute{}).
 		WithIndex(&v1alpha1.HardeningReview{}, indexPrototypeUID, indexReview).

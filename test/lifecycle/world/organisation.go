@@ -98,9 +98,6 @@ func organisation() []client.Object {
 			ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService},
 			Spec:       corev1.ServiceSpec{ClusterIP: canary},
 		},
-		&corev1.Node{
-			ObjectMeta: metav1.ObjectMeta{Name: nodeName}, Status: corev1.NodeStatus{NodeInfo: corev1.NodeSystemInfo{BootID: "boot1"}},
-		},
 		thePolicy(),
 	}
 }
