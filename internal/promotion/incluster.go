@@ -158,10 +158,10 @@ func (c *InCluster) Replace(ctx context.Context, name, prototypeUID, mark string
 	var failed []error
 	for i := range pods.Items {
 		pod := &pods.Items[i]
-		if stop.Measuring(pod) || pod.Annotations[v1alpha1.AnnotationCutOff] == mark || hurried(pod) {
+		if stop.Measuring(pod) || pod.Annotations[v1alpha1.AnnotationCutOff] == mark || workload.Hurried(pod) {
 			continue
 		}
-		err := c.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(hurry))
+		err := c.Client.Delete(ctx, pod, client.Preconditions{UID: &pod.UID}, client.GracePeriodSeconds(workload.Hurry))
 		failed = append(failed, client.IgnoreNotFound(err))
 	}
 	return changed, errors.Join(failed...)

@@ -108,7 +108,7 @@ func podOf(p *corev1.Pod) Pod {
 	out := Pod{
 		Name: p.Name, Review: p.Labels[v1alpha1.LabelReview], Created: p.CreationTimestamp.Time,
 		Terminating: !p.DeletionTimestamp.IsZero(), CutOff: p.Annotations[v1alpha1.AnnotationCutOff],
-		Hurried: hurried(p),
+		Hurried: workload.Hurried(p),
 	}
 	if p.Status.Phase == corev1.PodFailed {
 		out.Failed = evidence.Clean(cmp.Or(p.Status.Reason, "Failed"), maxWord)
@@ -130,13 +130,6 @@ func podOf(p *corev1.Pod) Pod {
 		}
 	}
 	return out
-}
-
-// hurry is how many seconds a pod gets to end that may still hold connections which an emergency stop is to end.
-const hurry = 1
-
-func hurried(p *corev1.Pod) bool {
-	return !p.DeletionTimestamp.IsZero() && ptr.Deref(p.DeletionGracePeriodSeconds, 0) <= hurry
 }
 
 // complete means that every wanted replica is of the current template and available, and no other is left.

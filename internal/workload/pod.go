@@ -193,5 +193,10 @@ func Outlives(pod *corev1.Pod, mark string) bool {
 	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
 		return false
 	}
-	return pod.DeletionTimestamp.IsZero() || ptr.Deref(pod.DeletionGracePeriodSeconds, 0) > Hurry
+	return !Hurried(pod)
+}
+
+// Hurried tells whether a pod is given no time any more to end by itself.
+func Hurried(pod *corev1.Pod) bool {
+	return !pod.DeletionTimestamp.IsZero() && ptr.Deref(pod.DeletionGracePeriodSeconds, 0) <= Hurry
 }
