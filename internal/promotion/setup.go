@@ -136,7 +136,7 @@ func (c *Controller) concerned(ctx context.Context, object client.Object) []reco
 	for i := range namespaces.Items {
 		namespace := &namespaces.Items[i]
 		_, facts := stop.Read(namespace)
-		facts.Teams = append(facts.Teams, teams[namespace.Labels[v1alpha1.LabelPrototypeNamespace]])
+		facts = facts.OfTeam(teams[namespace.Labels[v1alpha1.LabelPrototypeNamespace]])
 		if namespace.Labels[v1alpha1.LabelPurpose] == v1alpha1.PurposeProduction && stop.Concerns(scope, facts) {
 			out = append(out, namespace.Name)
 		}

@@ -17,10 +17,7 @@ func (s Snapshot) effects() stop.Effects { return stop.Of(s.Stops, s.facts(s.Cur
 
 // facts of what runs here, and of the given records.
 func (s Snapshot) facts(records ...*record.Record) stop.Facts {
-	facts := stop.Facts{Unknown: s.unknown()}
-	if s.TeamLabel != "" {
-		facts.Teams = append(facts.Teams, s.TeamLabel)
-	}
+	facts := stop.Facts{Unknown: s.unknown()}.OfTeam(s.TeamLabel)
 	for _, here := range s.reaches(records...) {
 		facts = facts.And(here.Facts())
 	}

@@ -103,10 +103,7 @@ func (o observer) stops(ctx context.Context, s *Snapshot) error {
 	if err := o.Reader.Get(ctx, client.ObjectKey{Name: s.Record.Prototype.Namespace}, &team); client.IgnoreNotFound(err) != nil {
 		return err
 	}
-	facts := stop.ReachOf(s.rehearsal(), s.Record.Subject.Container.Image).Facts()
-	if label := team.Labels[v1alpha1.LabelTeam]; label != "" {
-		facts.Teams = append(facts.Teams, label)
-	}
+	facts := stop.ReachOf(s.rehearsal(), s.Record.Subject.Container.Image).Facts().OfTeam(team.Labels[v1alpha1.LabelTeam])
 	for _, integration := range s.Record.Requirements.Integrations {
 		facts.Integrations = append(facts.Integrations, integration.Name)
 	}
@@ -129,10 +126,7 @@ func (o observer) severed(ctx context.Context, review *v1alpha1.HardeningReview)
 	_, facts := stop.Read(&namespace)
 	err = client.IgnoreNotFound(o.Reader.Get(ctx, client.ObjectKey{Name: identity.Namespace}, &team))
 	facts.Unknown = facts.Unknown || err != nil
-	if label := team.Labels[v1alpha1.LabelTeam]; label != "" {
-		facts.Teams = append(facts.Teams, label)
-	}
-	return stop.Of(list.Items, facts).Severs(), nil
+	return stop.Of(list.Items, facts.OfTeam(team.Labels[v1alpha1.LabelTeam])).Severs(), nil
 }
 
 func (o observer) outcome(ctx context.Context, s *Snapshot) error {

@@ -18,10 +18,7 @@ import (
 
 // factsOf a prototype that emergency stops are matched against: what it wants now, whose it is, and the given images.
 func factsOf(prototype *v1alpha1.AIPrototype, team string, images ...string) stop.Facts {
-	var f stop.Facts
-	if team != "" {
-		f.Teams = []string{team}
-	}
+	f := stop.Facts{}.OfTeam(team)
 	for _, image := range images {
 		f.Digests = append(f.Digests, stop.Digest(image)...)
 	}
@@ -39,7 +36,7 @@ func (s Snapshot) effects() stop.Effects {
 	}
 	// Of what a prototype left that is gone, the namespace tells.
 	_, said := stop.Read(s.Namespace)
-	return stop.Of(s.Stops, facts.And(said).And(stop.Facts{Teams: []string{s.TeamLabel}}))
+	return stop.Of(s.Stops, facts.And(said).OfTeam(s.TeamLabel))
 }
 
 // carried is what runs was rendered with, whatever the spec says now, and the facts of it: no edit takes a pod out of a

@@ -50,6 +50,14 @@ func Images(prototype *v1alpha1.AIPrototype) []string {
 	return out
 }
 
+// OfTeam are the facts of what belongs to a team as well; "" is no team.
+func (f Facts) OfTeam(label string) Facts {
+	if label == "" {
+		return f
+	}
+	return f.And(Facts{Teams: []string{label}})
+}
+
 // And are the facts of both.
 func (f Facts) And(other Facts) Facts {
 	return Facts{

@@ -61,10 +61,7 @@ func (o observer) facts(ctx context.Context, namespace *corev1.Namespace) (Reach
 	reach, facts := Read(namespace)
 	var team corev1.Namespace
 	err := o.cache.Get(ctx, client.ObjectKey{Name: namespace.Labels[v1alpha1.LabelPrototypeNamespace]}, &team)
-	if label := team.Labels[v1alpha1.LabelTeam]; label != "" {
-		facts.Teams = append(slices.Clone(facts.Teams), label)
-	}
-	return reach, facts, client.IgnoreNotFound(err)
+	return reach, facts.OfTeam(team.Labels[v1alpha1.LabelTeam]), client.IgnoreNotFound(err)
 }
 
 // known are the names that anybody knows of what a scope names.
