@@ -1,0 +1,130 @@
+package review
+
+import (
+	"strings"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
+)
+
+// Action is one thing to do. The set is closed: see the constants.
+type Action struct {
+	Do Verb
+	// Kind of the run, for those that are about one.
+	Kind evidence.Kind
+	// Name of the run or object, for people.
+	Name string
+	// Outcome to seal.
+	Outcome v1alpha1.ReviewOutcome
+}
+
+// Verb names an action.
+type Verb string
+
+const (
+	// StartRun makes a measuring Job and what it needs around it.
+	StartRun Verb = "StartRun"
+	// StartControl makes the control's Job of an integration run, and the namespace in which that run will be.
+	StartControl Verb = "StartControl"
+	// KeepReport puts what a run left into the records.
+	KeepReport Verb = "KeepReport"
+	// Discard deletes a Job or an opening that nothing needs any more.
+	Discard Verb = "Discard"
+	// TearDown takes the rehearsal namespace away, pods first.
+	TearDown Verb = "TearDown"
+	// Seal puts the outcome into the records, before anybody is told.
+	Seal Verb = "Seal"
+)
+
+func (a Action) String() string {
+	words := []string{string(a.Do)}
+	for _, word := range []string{string(a.Kind), a.Name, string(a.Outcome)} {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// Stage is how far a measurement is.
+type Stage string
+
+const (
+	// Resting means: its verdict stands until somebody asks anew.
+	Resting Stage = "Resting"
+	// Starting means: its run is being made.
+	Starting Stage = "Starting"
+	// Running means: its run is at work.
+	Running Stage = "Running"
+	// Keeping means: its run has ended and its report is being kept.
+	Keeping Stage = "Keeping"
+	// Waiting means: something has to be there first.
+	Waiting Stage = "Waiting"
+	// Pausing means: it came to nothing and is made again after a pause.
+	Pausing Stage = "Pausing"
+	// GivenUp means: it came to nothing too often.
+	GivenUp Stage = "GivenUp"
+)
+
+// Progress is the stage of a measurement and what it waits for.
+type Progress struct {
+	Stage Stage
+	Why   string
+	// Reason is set where somebody has to mend something first.
+	Reason string
+	// At is when a pause ends.
+	At time.Time
+}
+
+// atWork tells whether a verdict is still to come without anybody doing anything.
+func (p Progress) atWork() bool { return p.Stage != "" && p.Stage != Resting && p.Stage != GivenUp }
+
+// Plan is what to do now, and what was found out on the way.
+type Plan struct {
+	// Gates and Decided are what records and decisions amount to; nothing else is believed.
+	Gates   []v1alpha1.GateStatus
+	Decided assess.Decided
+	// Progress of the measurements.
+	Progress map[evidence.Kind]Progress
+	// Outcome that the review has come to, empty while it is open.
+	Outcome v1alpha1.ReviewOutcome
+	Actions []Action
+	// Requeue is when to look again without an event; 0 for never.
+	Requeue time.Duration
+}
+
+// measuring tells whether a verdict is still to come without anybody doing anything.
+func (p Plan) measuring() bool {
+	for _, progress := range p.Progress {
+		if progress.atWork() {
+			return true
+		}
+	}
+	return false
+}
+
+// obstacle is what somebody has to mend before a measurement goes on, while none is at work; nil without one.
+func (p Plan) obstacle() *Progress {
+	var found *Progress
+	for _, m := range measurements {
+		progress := p.Progress[m.kind]
+		switch {
+		case !progress.atWork():
+		case progress.Reason == "":
+			return nil
+		case found == nil:
+			found = &progress
+		}
+	}
+	return found
+}
+
+// wake brings the next look forward.
+func (p *Plan) wake(after time.Duration) {
+	after = max(after, time.Second)
+	if p.Requeue == 0 || after < p.Requeue {
+		p.Requeue = after
+	}
+}
