@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http/httptest"
 	"net/netip"
-	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -59,14 +57,7 @@ func flood(ctx context.Context, t *testing.T, address string) {
 // One pod must not keep the others from being measured: under its flood, two runs of a pair from elsewhere reach the
 // canary with every attempt, and find each other.
 func TestCommandCanaryServesOthersUnderAFlood(t *testing.T) {
-	free := httptest.NewServer(nil)
-	address := strings.TrimPrefix(free.URL, "http://")
-	free.Close()
-	_, port, _ := strings.Cut(address, ":")
-	cmd, _, _, stderr := command(t, nil, "canary", "--ports", port, "--health-port", "0")
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, address, port, stderr := canary(t)
 	ctx, calm := context.WithCancel(t.Context())
 	defer calm()
 	flood(ctx, t, address)

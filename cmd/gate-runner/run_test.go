@@ -208,15 +208,22 @@ func TestCommandWithoutARun(t *testing.T) {
 	}
 }
 
-func TestCommandCanary(t *testing.T) {
+// canary starts one on a port that was free a moment ago.
+func canary(t *testing.T) (running *exec.Cmd, address, port string, stderr *bytes.Buffer) {
+	t.Helper()
 	free := httptest.NewServer(nil)
-	address := strings.TrimPrefix(free.URL, "http://")
+	address = strings.TrimPrefix(free.URL, "http://")
 	free.Close()
-	_, port, _ := strings.Cut(address, ":")
-	cmd, _, _, stderr := command(t, nil, "canary", "--ports", port, "--health-port", "0")
-	if err := cmd.Start(); err != nil {
+	_, port, _ = strings.Cut(address, ":")
+	running, _, _, stderr = command(t, nil, "canary", "--ports", port, "--health-port", "0")
+	if err := running.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return running, address, port, stderr
+}
+
+func TestCommandCanary(t *testing.T) {
+	cmd, address, _, stderr := canary(t)
 	spec := evidence.IsolationSpec{Deadline: seconds(30), Targets: []evidence.Target{
 		{Name: "tcp", Network: "tcp", Address: address, Mode: "echo", Settle: evidence.SettleReached, Timeout: seconds(1)},
 		{Name: "udp", Network: "udp", Address: address, Mode: "echo", Settle: evidence.SettleReached, Timeout: seconds(1)},
