@@ -27,6 +27,10 @@ const (
 	ClassProtocol Class = "Protocol"
 	// ClassStatus means that the HTTP status was not the expected one.
 	ClassStatus Class = "Status"
+	// ClassTLSVersion means that the server speaks no version of TLS that is new enough.
+	ClassTLSVersion Class = "TLSVersion"
+	// ClassAnswer means that the answer was not what was written down about it.
+	ClassAnswer Class = "Answer"
 	// ClassLocal means that the runner itself was at fault: no sockets, ports, memory or files left, or stopped.
 	ClassLocal Class = "Local"
 	// ClassOther means an error that fits nowhere else.
@@ -36,7 +40,7 @@ const (
 var classes = map[Class]bool{
 	ClassNone: true, ClassTimeout: true, ClassRefused: true, ClassNoRoute: true, ClassDenied: true, ClassUnanswered: true,
 	ClassDNS: true, ClassForbiddenAddress: true, ClassCertificate: true, ClassProtocol: true, ClassStatus: true,
-	ClassLocal: true, ClassOther: true,
+	ClassTLSVersion: true, ClassAnswer: true, ClassLocal: true, ClassOther: true,
 }
 
 // SaysBlocked tells whether the class is what a packet filter looks like from inside: silence, a rejection by RST or

@@ -3,6 +3,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"path"
 	"strings"
@@ -38,10 +39,18 @@ type Check struct {
 	Kind CheckKind `json:"kind"`
 	// Address is a URL of scheme tcp, tls, http or https whose host and port are asked; its path is not used.
 	Address string `json:"address"`
-	// Path to GET, for http and https. May have a query.
+	// Method for http and https: GET, HEAD or POST; empty means GET.
+	Method string `json:"method,omitempty"`
+	// Path to ask, for http and https. May have a query.
 	Path string `json:"path,omitempty"`
+	// Body to send with POST, JSON; at most 4 KiB.
+	Body string `json:"body,omitempty"`
 	// ExpectStatus that shows that it works; 0 takes 200 to 299.
 	ExpectStatus int `json:"expectStatus,omitempty"`
+	// Answer says what the answer must be besides its status; for http and https.
+	Answer *ExpectedAnswer `json:"answer,omitempty"`
+	// MinTLS is "1.2" or "1.3"; empty means 1.2.
+	MinTLS string `json:"minTLS,omitempty"`
 	// ServerName on the certificate; empty means the host of the address.
 	ServerName string `json:"serverName,omitempty"`
 	// CAFile verifies the server in place of the system's roots; an absolute path.
@@ -50,6 +59,17 @@ type Check struct {
 	Credential *Credential `json:"credential,omitempty"`
 	// Timeout of one attempt, 10 ms to 30 s.
 	Timeout Duration `json:"timeout"`
+}
+
+// ExpectedAnswer is what IT wrote down about an answer. All that is set must hold.
+type ExpectedAnswer struct {
+	// ContentType without parameters, such as application/json.
+	ContentType string `json:"contentType,omitempty"`
+	// Schema is a JSON Schema of the body, as JSON or YAML.
+	Schema string `json:"schema,omitempty"`
+	// Document is a file with an OpenAPI document, an absolute path, and Operation the operationId in it.
+	Document  string `json:"document,omitempty"`
+	Operation string `json:"operation,omitempty"`
 }
 
 // IntegrationSpec asks whether systems work from here, and whether others are out of reach.
@@ -69,13 +89,19 @@ type CheckResult struct {
 	OK   bool   `json:"ok"`
 	// Class of the last attempt; empty exactly when OK.
 	Class Class `json:"class,omitempty"`
-	// Detail about a certificate or a forbidden address; never from an answer's body. At most 256 bytes.
+	// Detail about a certificate, a forbidden address or what an answer violates, in fixed words and those of the
+	// schema; never from an answer. At most 256 bytes.
 	Detail string `json:"detail,omitempty"`
 	// Status of the last HTTP answer; 0 without one.
 	Status   int `json:"status,omitempty"`
 	Attempts int `json:"attempts"`
-	// CertificateExpires is when the server's certificate ends; absent without TLS.
+	// CertificateExpires is when the server's certificate ends, or an authority's in its chain if that is sooner; absent
+	// without TLS.
 	CertificateExpires *time.Time `json:"certificateExpires,omitempty"`
+	// TLSVersion that was spoken, such as 1.3; empty without a handshake that worked.
+	TLSVersion string `json:"tlsVersion,omitempty"`
+	// Document is the SHA-256 of the OpenAPI document that the answer was judged by.
+	Document string `json:"document,omitempty"`
 	// ElapsedMicroseconds is how long the last attempt took.
 	ElapsedMicroseconds Micros `json:"elapsedMicroseconds"`
 }
@@ -140,13 +166,12 @@ func (c Check) validate() error {
 		return errors.New("address: no port")
 	}
 	overHTTP := c.Kind == CheckHTTP || c.Kind == CheckHTTPS
+	if err := c.validateQuestion(overHTTP); err != nil {
+		return err
+	}
 	switch {
-	case !overHTTP && c.Kind != CheckTCP && c.Kind != CheckTLS:
-		return errors.New("kind is not tcp, tls, http or https")
-	case !overHTTP && (c.Path != "" || c.ExpectStatus != 0 || c.Credential != nil):
-		return errors.New("path, expectStatus and credential are for http and https")
-	case overHTTP && (!strings.HasPrefix(c.Path, "/") || len(c.Path) > 1024 || hasControl(c.Path)):
-		return errors.New("path does not start with /")
+	case c.MinTLS != "" && c.MinTLS != "1.2" && c.MinTLS != "1.3":
+		return errors.New("minTLS is neither 1.2 nor 1.3")
 	case c.ExpectStatus != 0 && (c.ExpectStatus < 200 || c.ExpectStatus > 599):
 		return errors.New("expectStatus is not between 200 and 599")
 	case len(c.ServerName) > 253 || hasControl(c.ServerName):
@@ -159,6 +184,45 @@ func (c Check) validate() error {
 		return errors.New("credential.header is not a header")
 	}
 	return prefixed("timeout", within(c.Timeout.Std(), 10*time.Millisecond, 30*time.Second))
+}
+
+// validateQuestion looks at what is asked over HTTP, and that nothing of it is set elsewhere.
+func (c Check) validateQuestion(overHTTP bool) error {
+	switch {
+	case !overHTTP && c.Kind != CheckTCP && c.Kind != CheckTLS:
+		return errors.New("kind is not tcp, tls, http or https")
+	case !overHTTP && (c.Method != "" || c.Path != "" || c.Body != "" || c.ExpectStatus != 0 || c.Credential != nil || c.Answer != nil):
+		return errors.New("method, path, body, expectStatus, credential and answer are for http and https")
+	case c.Method != "" && c.Method != http.MethodGet && c.Method != http.MethodHead && c.Method != http.MethodPost:
+		return errors.New("method is not GET, HEAD or POST")
+	case c.Body != "" && (c.Method != http.MethodPost || len(c.Body) > 4<<10):
+		return errors.New("a body has at most 4 KiB and goes with POST")
+	case c.Method == http.MethodHead && c.Answer != nil && c.Answer.Schema != "":
+		return errors.New("HEAD has no body for a schema")
+	case overHTTP && (!strings.HasPrefix(c.Path, "/") || len(c.Path) > 1024 || hasControl(c.Path)):
+		return errors.New("path does not start with /")
+	}
+	return prefixed("answer", c.Answer.validate())
+}
+
+func (a *ExpectedAnswer) validate() error {
+	switch {
+	case a == nil:
+		return nil
+	case *a == ExpectedAnswer{}:
+		return errors.New("nothing is expected")
+	case len(a.ContentType) > maxText || hasControl(a.ContentType):
+		return errors.New("contentType is none")
+	case len(a.Schema) > 4<<10:
+		return errors.New("schema has more than 4 KiB")
+	case (a.Document == "") != (a.Operation == ""):
+		return errors.New("document and operation go together")
+	case a.Document != "" && !cleanPath(a.Document):
+		return errors.New("document is not an absolute path")
+	case len(a.Operation) > maxText || hasControl(a.Operation):
+		return errors.New("operation is none")
+	}
+	return nil
 }
 
 func cleanPath(p string) bool {
@@ -182,12 +246,20 @@ func (r *IntegrationReport) validate() error {
 	return prefixed("unreachable", validateResults(r.Unreachable))
 }
 
+var tlsVersions = map[string]bool{"": true, "1.0": true, "1.1": true, "1.2": true, "1.3": true}
+
 func (c *CheckResult) validate() error {
 	switch {
 	case !classes[c.Class]:
 		return errors.New("unknown class")
 	case c.OK != (c.Class == ClassNone):
 		return errors.New("ok and class contradict each other")
+	case len(c.Detail) > maxText:
+		return errors.New("detail is too long")
+	case !tlsVersions[c.TLSVersion]:
+		return errors.New("unknown tlsVersion")
+	case c.Document != "" && !digestForm.MatchString(c.Document):
+		return errors.New("document is no digest")
 	case c.Attempts < 1 || c.Status < 0 || c.Status > 999 || c.ElapsedMicroseconds < 0:
 		return errors.New("a number is out of range")
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/affineur/affineur/internal/evidence"
 )
@@ -85,7 +86,7 @@ func certificateProblem(err error) string {
 	)
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		return "the certificate has expired or is not yet valid"
+		return outOfTime(err, invalid.Cert, time.Now())
 	case errors.As(err, &name):
 		return "the certificate is made out to another name"
 	case errors.As(err, &authority):
@@ -94,4 +95,17 @@ func certificateProblem(err error) string {
 		return "the certificate could not be verified"
 	}
 	return ""
+}
+
+// outOfTime says which of the two a certificate is, and whose it is.
+func outOfTime(err error, bad *x509.Certificate, now time.Time) string {
+	var verify *tls.CertificateVerificationError
+	whose := "the certificate"
+	if bad != nil && errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0 && !verify.UnverifiedCertificates[0].Equal(bad) {
+		whose = "the certificate of its authority"
+	}
+	if bad != nil && now.Before(bad.NotBefore) {
+		return whose + " is not yet valid"
+	}
+	return whose + " has expired"
 }

@@ -1,19 +1,13 @@
 package probe
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
-	"unicode"
 
 	"golang.org/x/sync/errgroup"
 
@@ -61,13 +55,25 @@ func insist(ctx context.Context, c evidence.Check, guard Guard, deadline time.Ti
 			return r, ctx.Err()
 		}
 		r.Attempts = attempts
-		if r.OK || !time.Now().Before(deadline) {
+		if r.OK || !time.Now().Before(deadline) || !again(c, r.Class) {
 			return r, nil
 		}
 		if err := wait(ctx, pause, nil); err != nil {
 			return r, err
 		}
 	}
+}
+
+// again tells whether a check may be made once more: what may change something is not sent twice, unless it never got
+// there.
+func again(c evidence.Check, class evidence.Class) bool {
+	switch {
+	case c.Method != http.MethodPost:
+		return true
+	case class == evidence.ClassRefused, class == evidence.ClassNoRoute, class == evidence.ClassDenied, class == evidence.ClassDNS:
+		return true
+	}
+	return false
 }
 
 func checkOnce(ctx context.Context, c evidence.Check, guard Guard) evidence.CheckResult {
@@ -100,11 +106,9 @@ func check(ctx context.Context, c evidence.Check, guard Guard, r *evidence.Check
 		}
 		return explain(err)
 	case evidence.CheckTLS:
-		err := handshake(ctx, guard, address, config, r)
-		noteExpiry(r, err)
-		return explainAnswer(err)
+		return explainTLS(ctx, guard, address, config, handshake(ctx, guard, address, config, r), r)
 	}
-	return askHTTP(ctx, c, guard, u.Host, config, r)
+	return askHTTP(ctx, question{Check: c, host: u.Host, address: address}, guard, config, r)
 }
 
 // explain adds to the class of an error what a person needs to mend it, in words of our own.
@@ -119,15 +123,6 @@ func explain(err error) (evidence.Class, string) {
 	return class, ""
 }
 
-// explainAnswer is explain for errors of a conversation, where an error that fits nowhere else is the other side's.
-func explainAnswer(err error) (evidence.Class, string) {
-	class, detail := explain(err)
-	if class == evidence.ClassOther {
-		class = evidence.ClassProtocol
-	}
-	return class, detail
-}
-
 func portOf(u *url.URL) string {
 	switch {
 	case u.Port() != "":
@@ -138,25 +133,6 @@ func portOf(u *url.URL) string {
 	return "443"
 }
 
-func tlsConfig(c evidence.Check, host string) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
-	if c.ServerName != "" {
-		config.ServerName = c.ServerName
-	}
-	if c.CAFile == "" {
-		return config, nil
-	}
-	pem, err := readSmall(c.CAFile)
-	if err != nil {
-		return nil, err
-	}
-	config.RootCAs = x509.NewCertPool()
-	if !config.RootCAs.AppendCertsFromPEM(pem) {
-		return nil, errors.New("no certificate in the file")
-	}
-	return config, nil
-}
-
 func readSmall(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -164,87 +140,4 @@ func readSmall(name string) ([]byte, error) {
 	}
 	defer func() { _ = f.Close() }()
 	return io.ReadAll(io.LimitReader(f, maxSecret))
-}
-
-func handshake(ctx context.Context, guard Guard, address string, config *tls.Config, r *evidence.CheckResult) error {
-	raw, err := guard.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = raw.Close() }()
-	conn := tls.Client(raw, config)
-	if err := conn.HandshakeContext(ctx); err != nil {
-		return err
-	}
-	noteCertificate(r, conn.ConnectionState().PeerCertificates)
-	return nil
-}
-
-// noteExpiry keeps the end of a certificate that was refused, which is often the reason.
-func noteExpiry(r *evidence.CheckResult, err error) {
-	var verify *tls.CertificateVerificationError
-	if errors.As(err, &verify) {
-		noteCertificate(r, verify.UnverifiedCertificates)
-	}
-}
-
-func noteCertificate(r *evidence.CheckResult, chain []*x509.Certificate) {
-	if len(chain) > 0 {
-		end := chain[0].NotAfter.UTC()
-		r.CertificateExpires = &end
-	}
-}
-
-// askHTTP sends one GET. Redirects are not followed and no proxy is used: both would take the probe, and its
-// credential, somewhere that the catalogue does not name. The body of the answer is not read.
-func askHTTP(ctx context.Context, c evidence.Check, guard Guard, host string, config *tls.Config, r *evidence.CheckResult) (evidence.Class, string) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(c.Kind)+"://"+host+c.Path, nil)
-	if err != nil {
-		return evidence.ClassLocal, "the path is not one"
-	}
-	req.Header.Set("User-Agent", userAgent)
-	if c.Credential != nil {
-		if err := attach(req.Header, *c.Credential); err != nil {
-			return evidence.ClassLocal, "the credential can't be used"
-		}
-	}
-	transport := &http.Transport{DialContext: guard.DialContext, TLSClientConfig: config, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeaders}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		noteExpiry(r, err)
-		return explainAnswer(err)
-	}
-	defer func() { _ = resp.Body.Close() }()
-	r.Status = resp.StatusCode
-	if resp.TLS != nil {
-		noteCertificate(r, resp.TLS.PeerCertificates)
-	}
-	if !statusFits(resp.StatusCode, c.ExpectStatus) {
-		return evidence.ClassStatus, ""
-	}
-	return evidence.ClassNone, ""
-}
-
-func statusFits(got, want int) bool {
-	if want == 0 {
-		return got >= 200 && got <= 299
-	}
-	return got == want
-}
-
-func attach(h http.Header, c evidence.Credential) error {
-	raw, err := readSmall(c.File)
-	if err != nil {
-		return err
-	}
-	secret := string(bytes.TrimSpace(raw))
-	if secret == "" || strings.ContainsFunc(secret, unicode.IsControl) {
-		return errors.New("the credential is empty or more than one line")
-	}
-	if c.Header == "" {
-		h.Set("Authorization", "Bearer "+secret)
-		return nil
-	}
-	h.Set(c.Header, secret)
-	return nil
 }

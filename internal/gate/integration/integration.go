@@ -19,6 +19,8 @@ type Entry struct {
 	Name string
 	// Field of the prototype that declares it, such as spec.integrations[0].
 	Field string
+	// TLS means that the check verifies a certificate.
+	TLS bool
 	// Expected says in words what the catalogue expects, such as "200 from https://lms.lms.svc:443/health".
 	Expected string
 }
@@ -28,6 +30,8 @@ type Evidence struct {
 	gate.Frame
 	// Declared are the prototype's integrations. Without any, and without Forbidden, there is nothing to measure.
 	Declared []Entry
+	// CertificateValidFor is for how long a certificate must be valid yet when it is seen; 0 takes any that is valid.
+	CertificateValidFor time.Duration
 	// Run is the measurement from the rehearsal namespace.
 	Run gate.Measurement
 	// Forbidden names targets that must be out of reach from there.
@@ -78,6 +82,11 @@ func checks(e Evidence) (broken, unclear []gate.Finding) {
 		switch {
 		case r == nil:
 			unclear = append(unclear, finding(v1alpha1.ReasonEvidenceUnverifiable, d, d.Name+" was not measured", "It is measured again."))
+		case r.OK && d.TLS && r.CertificateExpires == nil:
+			unclear = append(unclear, finding(v1alpha1.ReasonEvidenceUnverifiable, d, "the report does not say until when the certificate of "+d.Name+" is valid",
+				"It is measured again."))
+		case r.OK && d.TLS && r.CertificateExpires.Before(e.Run.Report.FinishedAt.Add(e.CertificateValidFor)):
+			broken = append(broken, finding(v1alpha1.ReasonCertificateEnds, d, endsSoon(d, *r.CertificateExpires, e), "Renew its certificate, or an authority's in its chain, whichever ends first."))
 		case r.OK:
 		case r.Class == evidence.ClassLocal:
 			unclear = append(unclear, finding(v1alpha1.ReasonMeasurementLost, d, fmt.Sprintf("%s could not be asked: %s", d.Name, localWords(r)),
@@ -92,6 +101,19 @@ func checks(e Evidence) (broken, unclear []gate.Finding) {
 		}
 	}
 	return broken, unclear
+}
+
+// endsSoon says when a certificate ends, and why that is too soon.
+func endsSoon(d Entry, end time.Time, e Evidence) string {
+	return fmt.Sprintf("the certificate of %s ends %s; the policy wants it valid for %s yet, so that it does not end shortly after the promotion",
+		d.Name, end.UTC().Format(time.DateOnly), days(e.CertificateValidFor))
+}
+
+func days(d time.Duration) string {
+	if d%(24*time.Hour) == 0 && d > 0 {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
 }
 
 // finding is always IT's to mend: addresses, policies, credentials and certificates are the catalogue's.
@@ -123,6 +145,10 @@ func words(r *evidence.CheckResult) (why, hint string) {
 		return r.Detail, "Correct the host in the catalogue's production.address, or its DNS entry."
 	case evidence.ClassCertificate:
 		return r.Detail + expiry(r), "Renew its certificate, or name the right authority under the catalogue's production.ca."
+	case evidence.ClassTLSVersion:
+		return "it speaks no version of TLS that is new enough, at most " + r.TLSVersion, "Have it speak a newer one, or lower minTLSVersion of the policy's integration gate."
+	case evidence.ClassAnswer:
+		return "its answer is not what the catalogue says: " + r.Detail, "Look whether the system has changed, or correct answer of the catalogue's check."
 	case evidence.ClassProtocol:
 		return "it does not speak the expected protocol", "Look whether the catalogue's check says https where it is http, or the reverse."
 	case evidence.ClassStatus:

@@ -50,6 +50,15 @@ func bad(class evidence.Class) evidence.CheckResult {
 	return evidence.CheckResult{Name: "lms", Class: class, Attempts: 4}
 }
 
+// certificate is that of lms, which ends after start in a time, while another is wanted.
+func certificate(ends, wanted time.Duration) func(*integration.Evidence) {
+	return func(e *integration.Evidence) {
+		end, r := start.Add(ends), ok("lms")
+		r.CertificateExpires, r.TLSVersion = &end, "1.3"
+		e.Declared[1].TLS, e.CertificateValidFor, e.Run = true, wanted, run(evidence.ClassTimeout, ok("crm"), r)
+	}
+}
+
 func good() integration.Evidence {
 	return integration.Evidence{
 		Frame: gate.Frame{Subject: subject, Now: now, MaxAge: time.Hour},
@@ -94,6 +103,16 @@ func TestJudge(t *testing.T) {
 			v1alpha1.ReasonIntegrationBroken, "status 401"},
 		"certificate": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassCertificate, Detail: "the certificate has expired", Attempts: 1,
 			CertificateExpires: &ends}), gate.Failed, v1alpha1.ReasonIntegrationBroken, "expired (it ends 2026-02-28)"},
+		"not as declared": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassAnswer, Detail: "courses[].title violates required", Status: 200, Attempts: 1}),
+			gate.Failed, v1alpha1.ReasonIntegrationBroken, "not what the catalogue says: courses[].title violates required"},
+		"old TLS": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassTLSVersion, TLSVersion: "1.1", Attempts: 1}), gate.Failed,
+			v1alpha1.ReasonIntegrationBroken, "at most 1.1"},
+		"ends soon": {certificate(29*24*time.Hour, 30*24*time.Hour), gate.Failed, v1alpha1.ReasonCertificateEnds,
+			"the certificate of lms ends 2026-03-30; the policy wants it valid for 30 days yet"},
+		"ends later":   {certificate(31*24*time.Hour, 30*24*time.Hour), gate.Passed, v1alpha1.ReasonIntegrationsWork, "2 of 2"},
+		"ends at once": {certificate(time.Second, 0), gate.Failed, v1alpha1.ReasonCertificateEnds, "ends"},
+		"no end": {func(e *integration.Evidence) { e.Declared[1].TLS = true }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable,
+			"does not say until when"},
 		"metadata": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassForbiddenAddress, Detail: "the name resolves to loopback", Attempts: 1}),
 			gate.Failed, v1alpha1.ReasonIntegrationBroken, "loopback"},
 		"runner": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassLocal, Detail: "the credential can't be used", Attempts: 1}),

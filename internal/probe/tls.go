@@ -1,0 +1,108 @@
+package probe
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"time"
+
+	"github.com/affineur/affineur/internal/evidence"
+)
+
+func tlsConfig(c evidence.Check, host string) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
+	if c.MinTLS == "1.3" {
+		config.MinVersion = tls.VersionTLS13
+	}
+	if c.ServerName != "" {
+		config.ServerName = c.ServerName
+	}
+	if c.CAFile == "" {
+		return config, nil
+	}
+	pem, err := readSmall(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	config.RootCAs = x509.NewCertPool()
+	if !config.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, errors.New("no certificate in the file")
+	}
+	return config, nil
+}
+
+func handshake(ctx context.Context, guard Guard, address string, config *tls.Config, r *evidence.CheckResult) error {
+	raw, err := guard.DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = raw.Close() }()
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return err
+	}
+	note(r, conn.ConnectionState())
+	return nil
+}
+
+// explainTLS is explain for errors of a conversation, where an error that fits nowhere else is the other side's. A
+// handshake that broke down is tried once more with the versions that are too old, to say so: nothing is sent over it.
+func explainTLS(ctx context.Context, guard Guard, address string, config *tls.Config, err error, r *evidence.CheckResult) (evidence.Class, string) {
+	noteRefused(r, err)
+	class, detail := explain(err)
+	if class == evidence.ClassOther {
+		class = evidence.ClassProtocol
+	}
+	if class != evidence.ClassProtocol && class != evidence.ClassUnanswered {
+		return class, detail
+	}
+	old := config.Clone()
+	// What is looked for is a version. Whether the certificate is right does not matter before that is.
+	old.MinVersion, old.MaxVersion, old.InsecureSkipVerify = tls.VersionTLS10, config.MinVersion-1, true
+	var spoken evidence.CheckResult
+	if handshake(ctx, guard, address, old, &spoken) != nil {
+		return class, detail
+	}
+	r.TLSVersion = spoken.TLSVersion
+	return evidence.ClassTLSVersion, ""
+}
+
+// note keeps the version that was spoken, and when the chain ends by which the certificate was verified.
+func note(r *evidence.CheckResult, state tls.ConnectionState) {
+	r.TLSVersion = versions[state.Version]
+	var best time.Time
+	for _, chain := range state.VerifiedChains {
+		if end := ending(chain); end.After(best) {
+			best = end
+		}
+	}
+	if best.IsZero() {
+		best = ending(state.PeerCertificates[:min(len(state.PeerCertificates), 1)])
+	}
+	if !best.IsZero() {
+		r.CertificateExpires = &best
+	}
+}
+
+var versions = map[uint16]string{tls.VersionTLS10: "1.0", tls.VersionTLS11: "1.1", tls.VersionTLS12: "1.2", tls.VersionTLS13: "1.3"}
+
+// ending is when the first certificate of a chain ends.
+func ending(chain []*x509.Certificate) time.Time {
+	var end time.Time
+	for _, certificate := range chain {
+		if end.IsZero() || certificate.NotAfter.Before(end) {
+			end = certificate.NotAfter.UTC()
+		}
+	}
+	return end
+}
+
+// noteRefused keeps the end of a certificate that was refused, which is often the reason.
+func noteRefused(r *evidence.CheckResult, err error) {
+	var verify *tls.CertificateVerificationError
+	if errors.As(err, &verify) && len(verify.UnverifiedCertificates) > 0 {
+		end := verify.UnverifiedCertificates[0].NotAfter.UTC()
+		r.CertificateExpires = &end
+	}
+}
