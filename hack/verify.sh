@@ -11,7 +11,7 @@ state() { git ls-files -z --cached --others --exclude-standard | sort -zu | xarg
 
 state >"$before"
 make --no-print-directory generate manifests
-for module in . hack/tools hack/lint hack/devcluster hack/devcluster/build/*; do
+for module in . hack/tools hack/lint hack/devcluster hack/devcluster/build/* test/prometheus; do
   (cd "$module" && go mod tidy)
 done
 unformatted=$(gofmt -l $(git ls-files '*.go'))
