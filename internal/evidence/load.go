@@ -46,12 +46,20 @@ type LoadSpec struct {
 	Timeout Duration `json:"timeout"`
 	// Within is the promised answering time; how many answers kept it is counted exactly. Above zero, at most Timeout.
 	Within Duration `json:"within"`
+	// FirstWithin is the promised time to the first byte of the answer's body; absent where none is promised. At most
+	// Within.
+	FirstWithin Duration `json:"firstWithin,omitzero"`
 	// MaxInFlight bounds the requests under way, 1 to 20,000. An arrival that finds so many unanswered is a failure
 	// of the subject. By Little's law (L = λW) rate times timeout is never reached.
 	MaxInFlight int `json:"maxInFlight"`
 	// MaxLag is how late, at the 99th percentile, the generator itself may be before its measurement is worth
 	// nothing; 1 ms to 1 minute.
 	MaxLag Duration `json:"maxLag"`
+	// Spread is over how many connections requests are spread at least, at random, 0 to 1,024: a Service chooses a pod for
+	// each connection and not for each request. Absent, as few are used as the answers allow.
+	Spread int `json:"spread,omitempty"`
+	// Climb, when all steps are done, to find how much more the subject carries; absent for not at all.
+	Climb *Climb `json:"climb,omitempty"`
 }
 
 // LoadFailures counts the arrivals that got no good answer, by what went wrong.
@@ -98,6 +106,8 @@ const (
 	LimitNone Limit = ""
 	// LimitLate means that it sent too late: it had too little processor time.
 	LimitLate Limit = "Late"
+	// LimitProcessor means that it used nearly all of the processor time that it may have, or was held back by its limit.
+	LimitProcessor Limit = "Processor"
 	// LimitResources means that it ran out of sockets, ports, files or memory.
 	LimitResources Limit = "Resources"
 	// LimitAddress means that the subject's name could not be resolved, or to an address that a runner must not touch.
@@ -120,10 +130,21 @@ type StepResult struct {
 	Unfinished int64 `json:"unfinished"`
 	// WithinTarget is how many of the succeeded were answered within LoadSpec.Within.
 	WithinTarget int64 `json:"withinTarget"`
+	// FirstWithinTarget is how many of the succeeded began within LoadSpec.FirstWithin; 0 where none is promised.
+	FirstWithinTarget int64 `json:"firstWithinTarget,omitempty"`
+	// FirstByte is the time of the succeeded from the intended sending time to the first byte of the body.
+	FirstByte Latency `json:"firstByte,omitzero"`
 	// Latency of the succeeded, from the intended sending time to the last byte. All zero when none succeeded.
 	Latency Latency `json:"latency"`
 	// Lag is how late the generator was: from the intended to the real sending, and on every waking in between.
 	Lag Latency `json:"lag"`
+	// LatencyCurve and FirstByteCurve are the distributions, point by point.
+	LatencyCurve   []Point `json:"latencyCurve,omitempty"`
+	FirstByteCurve []Point `json:"firstByteCurve,omitempty"`
+	// SecondHalf tells whether the answers keep up with the arrivals.
+	SecondHalf Flow `json:"secondHalf,omitzero"`
+	// Generator is what the generator used for it.
+	Generator Generator `json:"generator,omitzero"`
 	// GeneratorLimited means that the generator was the bottleneck: the step says nothing about the subject.
 	GeneratorLimited bool `json:"generatorLimited"`
 	// LimitedBy says by what; empty exactly when not GeneratorLimited.
@@ -133,9 +154,14 @@ type StepResult struct {
 // LoadReport holds one result for each step, in the order asked.
 type LoadReport struct {
 	// Within repeats LoadSpec.Within.
-	Within Duration     `json:"within"`
-	Steps  []StepResult `json:"steps"`
-	// GeneratorLimited means that at least one step was.
+	Within Duration `json:"within"`
+	// FirstWithin repeats LoadSpec.FirstWithin.
+	FirstWithin Duration     `json:"firstWithin,omitzero"`
+	Steps       []StepResult `json:"steps"`
+	// Climb holds the steps of LoadSpec.Climb that were made, and ClimbEnd why there are no more.
+	Climb    []StepResult `json:"climb,omitempty"`
+	ClimbEnd ClimbEnd     `json:"climbEnd,omitempty"`
+	// GeneratorLimited means that at least one of Steps was.
 	GeneratorLimited bool `json:"generatorLimited"`
 	// CutShort means that the run was stopped before its end.
 	CutShort bool `json:"cutShort"`
@@ -176,6 +202,17 @@ func (s *LoadSpec) validateBounds() error {
 	}
 	if err := within(s.MaxLag.Std(), time.Millisecond, time.Minute); err != nil {
 		return fmt.Errorf("maxLag: %w", err)
+	}
+	if s.FirstWithin < 0 || s.FirstWithin > s.Within {
+		return errors.New("firstWithin is not between 0 and within")
+	}
+	if s.Spread < 0 || s.Spread > 1024 {
+		return errors.New("spread is not between 0 and 1,024")
+	}
+	if s.Climb != nil {
+		if err := s.Climb.validate(); err != nil {
+			return fmt.Errorf("climb: %w", err)
+		}
 	}
 	if s.MaxInFlight < 1 || s.MaxInFlight > 20_000 {
 		return errors.New("maxInFlight is not between 1 and 20,000")
@@ -273,7 +310,10 @@ func (r *LoadReport) validate() error {
 	if limited != r.GeneratorLimited {
 		return errors.New("generatorLimited contradicts its steps")
 	}
-	return nil
+	if r.FirstWithin < 0 || r.FirstWithin > r.Within {
+		return errors.New("firstWithin is not between 0 and within")
+	}
+	return r.validateClimb()
 }
 
 func (s *StepResult) validate() error {
@@ -282,7 +322,7 @@ func (s *StepResult) validate() error {
 		return err
 	}
 	f := s.Failures
-	for _, n := range []int64{s.Planned, s.Succeeded, s.Skipped, s.Unfinished, s.WithinTarget,
+	for _, n := range []int64{s.Planned, s.Succeeded, s.Skipped, s.Unfinished, s.WithinTarget, s.FirstWithinTarget,
 		f.Timeout, f.Connect, f.ServerError, f.OtherStatus, f.ShortRead, f.NotSent} {
 		// The bound keeps the sums below from overflowing into agreement.
 		if n < 0 || n > 1<<40 {
@@ -294,20 +334,31 @@ func (s *StepResult) validate() error {
 		return errors.New("planned is not rate times duration")
 	case s.Planned != s.Succeeded+f.Total()+s.Skipped+s.Unfinished:
 		return errors.New("the arrivals do not add up")
-	case s.WithinTarget > s.Succeeded:
+	case s.WithinTarget > s.Succeeded || s.FirstWithinTarget > s.Succeeded:
 		return errors.New("more within the target than succeeded")
 	case s.Skipped > 0 && !s.GeneratorLimited || s.GeneratorLimited != (s.LimitedBy != LimitNone):
 		return errors.New("skipped, generatorLimited and limitedBy contradict each other")
-	case s.LimitedBy != LimitNone && s.LimitedBy != LimitLate && s.LimitedBy != LimitResources && s.LimitedBy != LimitAddress:
+	case !s.LimitedBy.known():
 		return errors.New("unknown limitedBy")
 	}
 	if err := s.Lag.validate(); err != nil {
 		return fmt.Errorf("lag: %w", err)
 	}
-	if s.Succeeded == 0 && s.Latency != (Latency{}) {
+	if s.Succeeded == 0 && (s.Latency != (Latency{}) || s.FirstByte != (Latency{})) {
 		return errors.New("latency of no answer")
 	}
-	return s.Latency.validate()
+	if err := s.Latency.validate(); err != nil {
+		return err
+	}
+	return s.validateDetail()
+}
+
+func (l Limit) known() bool {
+	switch l {
+	case LimitNone, LimitLate, LimitProcessor, LimitResources, LimitAddress:
+		return true
+	}
+	return false
 }
 
 func (l Latency) validate() error {

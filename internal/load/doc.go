@@ -10,6 +10,10 @@
 // a hundred people see, and not one. Measuring from the sending is what Gil Tene calls coordinated omission ("How NOT
 // to Measure Latency", 2013).
 //
+// It can't omit: one goroutine, the pacer, walks through the schedule and hands each arrival to an idle connection or to a
+// new one. It never waits for a connection, so none of them can delay an arrival, and what an arrival waits for on its
+// way counts as latency.
+//
 // The generator measures itself too. How late it sends is its lag; every arrival is accounted for; and where the
 // generator and not the subject was the bottleneck, the report says so and is worth nothing as a verdict.
 package load

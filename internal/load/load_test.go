@@ -308,15 +308,15 @@ func TestGeneratorsFaultsAreNotTheSubjects(t *testing.T) {
 func TestLateGeneratorSaysSo(t *testing.T) {
 	s := serve(t, func(http.ResponseWriter, *http.Request) {})
 	walk := func(ask evidence.LoadSpec, late time.Duration) evidence.StepResult {
-		request, err := newRequest(ask)
+		g, err := newGenerator(ask, dialer)
 		if err != nil {
 			t.Fatal(err)
 		}
-		g := &generator{spec: ask, request: request, client: newTransport(ask, dialer)}
-		tally := newTally(ask.Steps[0])
-		g.walk(t.Context(), ask.Steps[0], time.Now().Add(-late), tally)
-		g.sending.Wait()
-		return tally.result(ask.MaxLag)
+		tally := newTally(ask.Steps[0], g.shards)
+		tally.begin = time.Now().Add(-late)
+		g.walkFrom(t.Context(), tally)
+		g.end()
+		return tally.result(ask)
 	}
 	ask := spec(s.URL, "100", 200*ms)
 	ask.MaxLag = evidence.Duration(100 * ms)
@@ -334,12 +334,12 @@ func TestLateGeneratorSaysSo(t *testing.T) {
 
 // One stall of the generator must weigh as much in its lag as the time that it took.
 func TestLagHasNoCoordinatedOmission(t *testing.T) {
-	tally := newTally(evidence.Step{RatePerSecond: "1", Duration: evidence.Duration(10 * time.Second)})
+	tally := newTally(evidence.Step{RatePerSecond: "1", Duration: evidence.Duration(10 * time.Second)}, 1)
 	for range 970 {
 		tally.woke(50 * time.Microsecond)
 	}
 	tally.woke(300 * ms)
-	if p99 := summary(tally.lag).P99.Std(); p99 < 100*ms {
+	if p99 := summary(tally.merge().lag).P99.Std(); p99 < 100*ms {
 		t.Errorf("p99 of the lag is %v; a stall of 3 %% of the time is in it", p99)
 	}
 }
@@ -380,22 +380,3 @@ func TestRunRefusesWhatIsNoRequest(t *testing.T) {
 }
 
 var errNoFiles = errors.Join(errors.New("socket"), syscall.EMFILE)
-
-// BenchmarkTrivialServer tells how fast the generator is and how late; the server shares its processors.
-func BenchmarkTrivialServer(b *testing.B) {
-	s := serve(b, func(http.ResponseWriter, *http.Request) {})
-	for _, rate := range []string{"100", "1000", "5000", "10000"} {
-		b.Run(rate+"/s", func(b *testing.B) {
-			ask := spec(s.URL, rate, 2*time.Second)
-			ask.WarmUp = &evidence.Step{RatePerSecond: rate, Duration: evidence.Duration(time.Second)}
-			for b.Loop() {
-				got := measure(b, ask).Steps[0]
-				b.ReportMetric(float64(got.Succeeded)/2, "answers/s")
-				b.ReportMetric(float64(got.Latency.P50), "p50-µs")
-				b.ReportMetric(float64(got.Latency.P99), "p99-µs")
-				b.ReportMetric(float64(got.Lag.P50), "lag-p50-µs")
-				b.ReportMetric(float64(got.Lag.P99), "lag-p99-µs")
-			}
-		})
-	}
-}

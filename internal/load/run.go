@@ -1,9 +1,14 @@
 package load
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,139 +25,76 @@ const tick = 10 * time.Millisecond
 
 // generator is one run.
 type generator struct {
-	spec     evidence.LoadSpec
-	request  *http.Request
-	client   http.RoundTripper
+	spec    evidence.LoadSpec
+	dial    Dial
+	request *http.Request
+	// wire is the request as it is sent, made once.
+	wire    []byte
+	address string
+	tls     *tls.Config
+	alarm   *alarm
+	shards  int
+
 	inFlight atomic.Int64
 	sending  sync.WaitGroup
+
+	mu    sync.Mutex
+	idle  []*line
+	lines int
+	conns map[net.Conn]bool
 }
 
 // Run sends what the spec asks for and returns when every request has its answer or its timeout. When the context
 // ends before that, the report says CutShort and counts what was given up as Unfinished. The error says that the spec
 // is no valid request; nothing that happens on the network is an error.
 func Run(ctx context.Context, spec evidence.LoadSpec, dial Dial) (*evidence.LoadReport, error) {
+	g, err := newGenerator(spec, dial)
+	if err != nil {
+		return nil, err
+	}
+	defer g.end()
+	defer context.AfterFunc(ctx, g.interrupt)()
+	if spec.WarmUp != nil {
+		// What the warm-up asked last is still under way when the first step begins: a steady state has no pause.
+		g.walk(ctx, newTally(*spec.WarmUp, g.shards))
+	}
+	report := &evidence.LoadReport{Within: spec.Within, FirstWithin: spec.FirstWithin}
+	for _, step := range spec.Steps {
+		report.Add(g.measure(ctx, step))
+	}
+	if spec.Climb != nil {
+		g.climb(ctx, report)
+	}
+	return report, nil
+}
+
+func newGenerator(spec evidence.LoadSpec, dial Dial) (*generator, error) {
 	request, err := newRequest(spec)
 	if err != nil {
 		return nil, err
 	}
-	transport := newTransport(spec, dial)
-	defer transport.CloseIdleConnections()
-	g := &generator{spec: spec, request: request, client: transport}
-	tallies := g.pace(ctx)
-	g.sending.Wait()
-	return summarize(spec, tallies), nil
+	var wire bytes.Buffer
+	if err := request.Write(&wire); err != nil {
+		return nil, errors.New("the request can't be written")
+	}
+	g := &generator{
+		spec: spec, dial: dial, request: request, wire: wire.Bytes(), address: request.URL.Host,
+		alarm: newAlarm(), shards: runtime.GOMAXPROCS(0), conns: map[net.Conn]bool{},
+	}
+	port := "80"
+	if request.URL.Scheme == "https" {
+		port = "443"
+		g.tls = &tls.Config{ServerName: request.URL.Hostname(), NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
+	}
+	if request.URL.Port() == "" {
+		g.address = net.JoinHostPort(request.URL.Hostname(), port)
+	}
+	return g, nil
 }
 
-// pace walks through the schedule: the warm-up, whose tally is dropped, then the steps.
-func (g *generator) pace(ctx context.Context) []*tally {
-	begin := time.Now()
-	if g.spec.WarmUp != nil {
-		g.walk(ctx, *g.spec.WarmUp, begin, newTally(*g.spec.WarmUp))
-		begin = begin.Add(g.spec.WarmUp.Duration.Std())
-	}
-	tallies := make([]*tally, 0, len(g.spec.Steps))
-	for _, step := range g.spec.Steps {
-		t := newTally(step)
-		g.walk(ctx, step, begin, t)
-		begin = begin.Add(step.Duration.Std())
-		tallies = append(tallies, t)
-	}
-	return tallies
-}
-
-// walk sends one step's arrivals. When each is due is computed from the step's begin, not from the one before, so
-// that no lateness adds up; a generator that woke late sends all that have become due at once.
-func (g *generator) walk(ctx context.Context, step evidence.Step, begin time.Time, t *tally) {
-	for i := range t.planned {
-		due := begin.Add(time.Duration(float64(i) / t.rate * float64(time.Second)))
-		if !wait(ctx, due, t) {
-			t.add(unfinished, t.planned-i)
-			return
-		}
-		g.arrive(ctx, due, t)
-	}
-	// The step lasts until its end, so that a run of steps keeps its timing.
-	wait(ctx, begin.Add(step.Duration.Std()), t)
-}
-
-// wait sleeps until due, in slices, and notes how much too long each slice took. False means that the context ended.
-func wait(ctx context.Context, due time.Time, t *tally) bool {
-	for {
-		left := time.Until(due)
-		switch {
-		case ctx.Err() != nil:
-			return false
-		case left <= 0:
-			return true
-		case left <= tick:
-			sleep(left)
-		default:
-			before := time.Now()
-			sleep(tick)
-			t.woke(time.Since(before) - tick)
-		}
-	}
-}
-
-// arrive sends one request, unless too many are unanswered. Then the subject failed it, provided that the generator
-// is on time: a late generator sends in bursts and fills the limit by its own fault.
-func (g *generator) arrive(ctx context.Context, due time.Time, t *tally) {
-	if g.inFlight.Load() >= int64(g.spec.MaxInFlight) {
-		lag := time.Since(due)
-		t.lagged(lag)
-		if lag > g.spec.MaxLag.Std() {
-			t.skip(evidence.LimitLate)
-			return
-		}
-		t.add(notSent, 1)
-		return
-	}
-	g.inFlight.Add(1)
-	g.sending.Go(func() {
-		defer g.inFlight.Add(-1)
-		g.send(ctx, due, t)
-	})
-}
-
-// send sends one request and counts what became of it.
-func (g *generator) send(ctx context.Context, due time.Time, t *tally) {
-	lag := time.Since(due)
-	t.lagged(lag)
-	if lag >= g.spec.Timeout.Std() {
-		t.skip(evidence.LimitLate)
-		return
-	}
-	reqCtx, cancel := context.WithDeadline(ctx, due.Add(g.spec.Timeout.Std()))
-	defer cancel()
-	request := g.request.WithContext(reqCtx)
-	if g.spec.Body != "" {
-		request.Body, _ = g.request.GetBody()
-	}
-	end := exchange(g.client, request)
-	latency := time.Since(due)
-	switch {
-	case ctx.Err() != nil && end != succeeded:
-		t.add(unfinished, 1)
-	case end == succeeded:
-		t.answered(latency, g.spec.Within.Std())
-	case end == noAddress:
-		t.skip(evidence.LimitAddress)
-	case end == noResources:
-		t.skip(evidence.LimitResources)
-	default:
-		t.add(end, 1)
-	}
-}
-
-// newRequest makes the request that all are copies of. The transport does not change a request's header.
+// newRequest makes the request that all are copies of.
 func newRequest(spec evidence.LoadSpec) (*http.Request, error) {
-	var request *http.Request
-	var err error
-	if spec.Body == "" {
-		request, err = http.NewRequest(spec.Method, spec.URL, nil)
-	} else {
-		request, err = http.NewRequest(spec.Method, spec.URL, strings.NewReader(spec.Body))
-	}
+	request, err := http.NewRequest(spec.Method, spec.URL, strings.NewReader(spec.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -163,16 +105,176 @@ func newRequest(spec evidence.LoadSpec) (*http.Request, error) {
 	return request, nil
 }
 
-// newTransport keeps every connection for the next request: a client that reconnects measures handshakes, and runs
-// out of local ports. No compression, which would cost the generator's processor; no proxy; no HTTP/2, whose single
-// connection would serialize the requests.
-func newTransport(spec evidence.LoadSpec, dial Dial) *http.Transport {
-	return &http.Transport{
-		DialContext:            dial,
-		MaxIdleConnsPerHost:    spec.MaxInFlight,
-		IdleConnTimeout:        90 * time.Second,
-		TLSHandshakeTimeout:    spec.Timeout.Std(),
-		DisableCompression:     true,
-		MaxResponseHeaderBytes: 64 << 10,
+// measure makes one step and waits for all of its answers, so that what one step left behind does not weigh on the next.
+func (g *generator) measure(ctx context.Context, step evidence.Step) evidence.StepResult {
+	t := newTally(step, g.shards)
+	before := usage()
+	g.walk(ctx, t)
+	t.spent = usage().since(before)
+	g.sending.Wait()
+	return t.result(g.spec)
+}
+
+// climb raises the rate from step to step until one is overloaded, or the last that was asked for.
+func (g *generator) climb(ctx context.Context, report *evidence.LoadReport) {
+	for _, step := range g.spec.Climb.Steps(g.spec.Steps) {
+		last := report.Last()
+		if report.ClimbEnd = g.spec.Climb.Ends(*last, g.spec.FirstWithin); report.ClimbEnd != "" || ctx.Err() != nil {
+			break
+		}
+		report.AddClimb(g.measure(ctx, step))
 	}
+	if report.ClimbEnd == "" {
+		report.ClimbEnd = g.spec.Climb.Ends(*report.Last(), g.spec.FirstWithin)
+	}
+	if report.ClimbEnd == "" {
+		report.ClimbEnd = evidence.ClimbDone
+	}
+}
+
+// walk sends one step's arrivals. When each is due is computed from the step's begin, not from the one before, so
+// that no lateness adds up; a generator that woke late sends all that have become due at once.
+func (g *generator) walk(ctx context.Context, t *tally) {
+	t.begin = time.Now()
+	g.walkFrom(ctx, t)
+}
+
+func (g *generator) walkFrom(ctx context.Context, t *tally) {
+	for i := range t.planned {
+		due := t.due(i)
+		if !g.wait(ctx, due, t) {
+			t.add(0, unfinished, t.planned-i)
+			return
+		}
+		g.arrive(ctx, due, t)
+	}
+	// The step lasts until its end, so that a run of steps keeps its timing.
+	g.wait(ctx, t.begin.Add(t.step.Duration.Std()), t)
+}
+
+// wait sleeps until due, in slices, and notes how much too long each slice took. False means that the context ended.
+func (g *generator) wait(ctx context.Context, due time.Time, t *tally) bool {
+	for {
+		left := time.Until(due)
+		switch {
+		case ctx.Err() != nil:
+			return false
+		case left <= 0:
+			return true
+		case left <= tick:
+			g.alarm.sleep(left)
+		default:
+			before := time.Now()
+			g.alarm.sleep(tick)
+			t.woke(time.Since(before) - tick)
+		}
+	}
+}
+
+// arrive gives one request to a line, unless too many are unanswered. Then the subject failed it, provided that the
+// generator is on time: a late generator sends in bursts and fills the limit by its own fault.
+func (g *generator) arrive(ctx context.Context, due time.Time, t *tally) {
+	if g.inFlight.Load() >= int64(g.spec.MaxInFlight) {
+		lag := time.Since(due)
+		t.lagged(0, lag)
+		if lag > g.spec.MaxLag.Std() {
+			t.skip(0, evidence.LimitLate)
+			return
+		}
+		t.add(0, notSent, 1)
+		return
+	}
+	g.inFlight.Add(1)
+	g.sending.Add(1)
+	a := arrival{due: due, tally: t}
+	if l := g.take(); l != nil {
+		l.work <- a
+		return
+	}
+	l := &line{g: g, shard: g.lines % g.shards, work: make(chan arrival, 1)}
+	g.lines++
+	go l.serve(ctx, a)
+}
+
+// take is an idle line, or nil when a new one is needed. The last that was used is the first to be used again, which keeps
+// connections few; where they are to be spread, it is any one of at least so many.
+func (g *generator) take() *line {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := len(g.idle)
+	if n == 0 || g.lines < min(g.spec.Spread, g.spec.MaxInFlight) {
+		return nil
+	}
+	if g.spec.Spread > 0 {
+		i := rand.IntN(n)
+		g.idle[i], g.idle[n-1] = g.idle[n-1], g.idle[i]
+	}
+	l := g.idle[n-1]
+	g.idle = g.idle[:n-1]
+	return l
+}
+
+// rest puts a line among the idle ones.
+func (g *generator) rest(l *line) {
+	g.mu.Lock()
+	g.idle = append(g.idle, l)
+	g.mu.Unlock()
+	g.inFlight.Add(-1)
+}
+
+// send sends one request and counts what became of it.
+func (g *generator) send(ctx context.Context, l *line, a arrival) {
+	lag := time.Since(a.due)
+	a.tally.lagged(l.shard, lag)
+	if lag >= g.spec.Timeout.Std() {
+		a.tally.skip(l.shard, evidence.LimitLate)
+		return
+	}
+	end, at := l.exchange(ctx, a.due)
+	switch {
+	case ctx.Err() != nil && end != succeeded:
+		a.tally.add(l.shard, unfinished, 1)
+	case end == succeeded:
+		a.tally.answered(l.shard, a.due, at, g.spec)
+	case end == noAddress:
+		a.tally.skip(l.shard, evidence.LimitAddress)
+	case end == noResources:
+		a.tally.skip(l.shard, evidence.LimitResources)
+	default:
+		a.tally.add(l.shard, end, 1)
+	}
+}
+
+// opened and closed keep account of the connections that interrupt has to reach.
+func (g *generator) opened(l *line, conn net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l.conn, g.conns[conn] = conn, true
+}
+
+func (g *generator) closed(l *line) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, l.conn)
+	l.conn = nil
+}
+
+// interrupt ends all exchanges that are under way.
+func (g *generator) interrupt() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for conn := range g.conns {
+		_ = conn.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// end lets all lines go. None is at work any more.
+func (g *generator) end() {
+	g.sending.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.idle {
+		close(l.work)
+	}
+	g.alarm.close()
 }

@@ -17,70 +17,98 @@ const (
 	digits = 3
 )
 
-// tally counts what becomes of one step's arrivals. It is used by many goroutines at once.
+// tally counts what becomes of one step's arrivals. Its shards are used by many goroutines at once and added up in the
+// end, so that no two processors wait for each other's counting.
 type tally struct {
 	step    evidence.Step
 	rate    float64
 	planned int64
+	begin   time.Time
+	spent   spent
+	shards  []*shard
+}
 
+type shard struct {
 	mu      sync.Mutex
 	counts  [ends]int64
 	skipped int64
 	limit   evidence.Limit
-	within  int64
-	latency *hdrhistogram.Histogram
-	lag     *hdrhistogram.Histogram
+	// within and firstWithin count the answers that kept their promise, in the second half those that ended in it.
+	within, firstWithin, secondHalf int64
+	latency, first, lag             *hdrhistogram.Histogram
 }
 
-func newTally(step evidence.Step) *tally {
+func newTally(step evidence.Step, shards int) *tally {
 	// A rate that is no decimal gives no arrivals; specs are validated before they get here.
 	rate, _ := evidence.ParseDecimal(step.RatePerSecond)
-	return &tally{
-		step: step, rate: rate, planned: step.Arrivals(),
-		latency: hdrhistogram.New(1, longest, digits),
-		lag:     hdrhistogram.New(1, longest, digits),
+	t := &tally{step: step, rate: rate, planned: step.Arrivals()}
+	for range shards {
+		t.shards = append(t.shards, newShard())
 	}
+	return t
 }
 
-func (t *tally) add(what end, n int64) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.counts[what] += n
+func newShard() *shard {
+	histogram := func() *hdrhistogram.Histogram { return hdrhistogram.New(1, longest, digits) }
+	return &shard{latency: histogram(), first: histogram(), lag: histogram()}
+}
+
+// due is when an arrival is.
+func (t *tally) due(i int64) time.Time {
+	return t.begin.Add(time.Duration(float64(i) / t.rate * float64(time.Second)))
+}
+
+func (t *tally) add(shard int, what end, n int64) {
+	s := t.shards[shard]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[what] += n
 }
 
 // skip counts an arrival that was lost by the generator's fault, and why. The first reason is kept.
-func (t *tally) skip(why evidence.Limit) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.skipped++
-	if t.limit == evidence.LimitNone {
-		t.limit = why
+func (t *tally) skip(shard int, why evidence.Limit) {
+	s := t.shards[shard]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.skipped++
+	if s.limit == evidence.LimitNone {
+		s.limit = why
 	}
 }
 
-func (t *tally) answered(latency, promised time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.counts[succeeded]++
-	if latency <= promised {
-		t.within++
+func (t *tally) answered(shard int, due time.Time, at moments, spec evidence.LoadSpec) {
+	s := t.shards[shard]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts[succeeded]++
+	if at.last <= spec.Within.Std() {
+		s.within++
 	}
-	record(t.latency, latency)
+	if at.first <= spec.FirstWithin.Std() {
+		s.firstWithin++
+	}
+	if ended := due.Add(at.last).Sub(t.begin); ended >= t.step.Duration.Std()/2 && ended < t.step.Duration.Std() {
+		s.secondHalf++
+	}
+	record(s.latency, at.last)
+	record(s.first, at.first)
 }
 
 // lagged notes how late an arrival was sent.
-func (t *tally) lagged(lag time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	record(t.lag, lag)
+func (t *tally) lagged(shard int, lag time.Duration) {
+	s := t.shards[shard]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	record(s.lag, lag)
 }
 
 // woke notes by how much a sleep of one tick was too long. One long stall stands for all the ticks that it swallowed,
 // or the generator's own lag would be measured with coordinated omission; RecordCorrectedValue fills them in.
 func (t *tally) woke(late time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_ = t.lag.RecordCorrectedValue(clamp(late), tick.Microseconds())
+	s := t.shards[0]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.lag.RecordCorrectedValue(clamp(late), tick.Microseconds())
 }
 
 // record adds a duration to a histogram; the clamped value is always in its range.
@@ -88,33 +116,54 @@ func record(h *hdrhistogram.Histogram, d time.Duration) { _ = h.RecordValue(clam
 
 func clamp(d time.Duration) int64 { return min(max(d.Microseconds(), 0), longest) }
 
-func summarize(spec evidence.LoadSpec, tallies []*tally) *evidence.LoadReport {
-	report := &evidence.LoadReport{Within: spec.Within}
-	for _, t := range tallies {
-		r := t.result(spec.MaxLag)
-		report.Steps = append(report.Steps, r)
-		report.GeneratorLimited = report.GeneratorLimited || r.GeneratorLimited
-		report.CutShort = report.CutShort || r.Unfinished > 0
+// merge is all shards in one. Nobody counts any more.
+func (t *tally) merge() *shard {
+	sum := t.shards[0]
+	for _, s := range t.shards[1:] {
+		for i, n := range s.counts {
+			sum.counts[i] += n
+		}
+		sum.skipped += s.skipped
+		sum.within, sum.firstWithin, sum.secondHalf = sum.within+s.within, sum.firstWithin+s.firstWithin, sum.secondHalf+s.secondHalf
+		if sum.limit == evidence.LimitNone {
+			sum.limit = s.limit
+		}
+		sum.latency.Merge(s.latency)
+		sum.first.Merge(s.first)
+		sum.lag.Merge(s.lag)
 	}
-	return report
+	t.shards = []*shard{sum}
+	return sum
 }
 
-func (t *tally) result(maxLag evidence.Duration) evidence.StepResult {
+func (t *tally) result(spec evidence.LoadSpec) evidence.StepResult {
+	s := t.merge()
 	r := evidence.StepResult{
 		RatePerSecond: t.step.RatePerSecond, Duration: t.step.Duration, Planned: t.planned,
-		Succeeded: t.counts[succeeded],
+		Succeeded: s.counts[succeeded],
 		Failures: evidence.LoadFailures{
-			Timeout: t.counts[timedOut], Connect: t.counts[notConnected], ServerError: t.counts[serverError],
-			OtherStatus: t.counts[otherStatus], ShortRead: t.counts[shortRead], NotSent: t.counts[notSent],
+			Timeout: s.counts[timedOut], Connect: s.counts[notConnected], ServerError: s.counts[serverError],
+			OtherStatus: s.counts[otherStatus], ShortRead: s.counts[shortRead], NotSent: s.counts[notSent],
 		},
-		Skipped: t.skipped, Unfinished: t.counts[unfinished], WithinTarget: t.within,
-		Latency: summary(t.latency), Lag: summary(t.lag), LimitedBy: t.limit,
+		Skipped: s.skipped, Unfinished: s.counts[unfinished], WithinTarget: s.within,
+		SecondHalf: evidence.Flow{Arrived: t.planned - t.arrivedBy(t.step.Duration.Std()/2), Answered: s.secondHalf},
+		Latency:    summary(s.latency), FirstByte: summary(s.first), Lag: summary(s.lag),
+		LatencyCurve: curve(s.latency), FirstByteCurve: curve(s.first),
+		Generator: t.spent.generator(t.step.Duration.Std()), LimitedBy: s.limit,
 	}
-	if r.LimitedBy == evidence.LimitNone && r.Lag.P99.Std() > maxLag.Std() {
-		r.LimitedBy = evidence.LimitLate
+	if spec.FirstWithin > 0 {
+		r.FirstWithinTarget = s.firstWithin
+	}
+	if r.LimitedBy == evidence.LimitNone {
+		r.LimitedBy = limitOf(r, spec.MaxLag.Std())
 	}
 	r.GeneratorLimited = r.LimitedBy != evidence.LimitNone
 	return r
+}
+
+// arrivedBy is how many arrivals were due before a moment of the step.
+func (t *tally) arrivedBy(d time.Duration) int64 {
+	return min((evidence.Step{RatePerSecond: t.step.RatePerSecond, Duration: evidence.Duration(d)}).Arrivals(), t.planned)
 }
 
 // summary reads a histogram. Its buckets round percentiles up and the mean to a bucket's middle; all are kept within
@@ -124,12 +173,24 @@ func summary(h *hdrhistogram.Histogram) evidence.Latency {
 		return evidence.Latency{}
 	}
 	low, high := h.Min(), h.Max()
-	at := func(percentile float64) evidence.Micros {
-		return evidence.Micros(min(max(h.ValueAtPercentile(percentile), low), high))
-	}
 	return evidence.Latency{
 		Min: evidence.Micros(low), Max: evidence.Micros(high),
 		Mean: evidence.Micros(min(max(int64(h.Mean()), low), high)),
-		P50:  at(50), P90: at(90), P95: at(95), P99: at(99), P999: at(99.9),
+		P50:  at(h, 50), P90: at(h, 90), P95: at(h, 95), P99: at(h, 99), P999: at(h, 99.9),
 	}
+}
+
+func at(h *hdrhistogram.Histogram, percentile float64) evidence.Micros {
+	return evidence.Micros(min(max(h.ValueAtPercentile(percentile), h.Min()), h.Max()))
+}
+
+// curve reads a histogram at the points of the report's distribution, as far as the sample has something beyond them.
+func curve(h *hdrhistogram.Histogram) []evidence.Point {
+	var out []evidence.Point
+	for _, q := range evidence.CurveQuantiles {
+		if h.TotalCount()*(1_000_000-q) >= 1_000_000 {
+			out = append(out, evidence.Point{PerMillion: q, Micros: at(h, float64(q)/10_000)})
+		}
+	}
+	return out
 }
