@@ -46,6 +46,8 @@ type Client struct {
 	url       string
 	timeout   time.Duration
 	transport *http.Transport
+	dial      Dial
+	headers   http.Header
 }
 
 // New makes a client for a call that is valid.
@@ -53,9 +55,13 @@ func New(c evidence.Call, dial Dial) (*Client, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	client := &Client{timeout: c.Timeout.Std(), transport: newTransport(dial, c.Timeout.Std())}
+	client := &Client{timeout: c.Timeout.Std(), transport: newTransport(dial, c.Timeout.Std()), dial: dial}
 	if chat := c.OpenAIChat; chat != nil {
 		client.method, client.url, client.form = http.MethodPost, c.URL+chat.Path, chatForm{model: chat.Model}
+		return client, nil
+	}
+	if sample := c.Sample; sample != nil {
+		client.method, client.url, client.form = sample.Method, c.URL+sample.Path, newSampleForm(sample.Body)
 		return client, nil
 	}
 	form, err := newJSONForm(*c.JSON)
@@ -84,10 +90,16 @@ func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
 // Ask asks one question. Where the failure is not AskAnswered, of the answer only Status, Raw and Took mean something.
 func (c *Client) Ask(ctx context.Context, input string) (Answer, evidence.AskFailure) {
+	body, contentType := c.form.request(input)
+	return c.Send(ctx, body, contentType)
+}
+
+// Send asks with a body as it is, be it one that no form would write.
+func (c *Client) Send(ctx context.Context, body, contentType string) (Answer, evidence.AskFailure) {
 	asked, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	began := time.Now()
-	answer, failure := c.exchange(asked, input)
+	answer, failure := c.exchange(asked, body, contentType)
 	answer.Took = time.Since(began)
 	if failure != evidence.AskAnswered && ctx.Err() != nil {
 		return answer, evidence.AskStopped
@@ -95,8 +107,7 @@ func (c *Client) Ask(ctx context.Context, input string) (Answer, evidence.AskFai
 	return answer, failure
 }
 
-func (c *Client) exchange(ctx context.Context, input string) (Answer, evidence.AskFailure) {
-	body, contentType := c.form.request(input)
+func (c *Client) exchange(ctx context.Context, body, contentType string) (Answer, evidence.AskFailure) {
 	request, err := http.NewRequestWithContext(ctx, c.method, c.url, strings.NewReader(body))
 	if err != nil {
 		return Answer{}, evidence.AskAddress
@@ -105,6 +116,9 @@ func (c *Client) exchange(ctx context.Context, input string) (Answer, evidence.A
 	request.Header.Set("Accept", "application/json, text/plain, */*")
 	// Set but empty: the library would name itself.
 	request.Header.Set("User-Agent", "")
+	for name, values := range c.headers {
+		request.Header[name] = values
+	}
 	// Not sent, but it lets the transport ask once more where a kept connection turns out to be closed already.
 	request.Header["Idempotency-Key"] = nil
 	response, err := c.transport.RoundTrip(request)

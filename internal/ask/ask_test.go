@@ -322,7 +322,12 @@ func TestCallsThatAreNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]evidence.Call{
-		"neither":           change(func(c *evidence.Call) { c.JSON = nil }),
+		"neither":         change(func(c *evidence.Call) { c.JSON = nil }),
+		"two of three":    change(func(c *evidence.Call) { c.Sample = &evidence.SampleCall{Method: "POST", Path: "/", Body: "x"} }),
+		"an empty sample": change(func(c *evidence.Call) { c.JSON, c.Sample = nil, &evidence.SampleCall{Method: "POST", Path: "/"} }),
+		"a sample by GET": change(func(c *evidence.Call) {
+			c.JSON, c.Sample = nil, &evidence.SampleCall{Method: "GET", Path: "/", Body: "x"}
+		}),
 		"both":              change(func(c *evidence.Call) { c.OpenAIChat = &evidence.ChatCall{Path: "/"} }),
 		"a URL with a path": change(func(c *evidence.Call) { c.URL += "/admin" }),
 		"user info":         change(func(c *evidence.Call) { c.URL = "http://a:b@subject" }),

@@ -20,6 +20,8 @@ type Call struct {
 	JSON *JSONCall `json:"json,omitempty"`
 	// OpenAIChat is a chat completion as the OpenAI API has it.
 	OpenAIChat *ChatCall `json:"openAIChat,omitempty"`
+	// Sample is a request that the prototype shows, with the question in place of its longest text.
+	Sample *SampleCall `json:"sample,omitempty"`
 	// Timeout of one question, from the connection to the last byte of the answer; 100 ms to 10 minutes.
 	Timeout Duration `json:"timeout"`
 }
@@ -63,12 +65,39 @@ func (c Call) Validate() error {
 		return fmt.Errorf("timeout: %w", err)
 	}
 	switch {
-	case c.JSON != nil && c.OpenAIChat == nil:
+	case c.JSON != nil && c.OpenAIChat == nil && c.Sample == nil:
 		return prefixed("json", c.JSON.validate())
-	case c.OpenAIChat != nil && c.JSON == nil:
+	case c.OpenAIChat != nil && c.JSON == nil && c.Sample == nil:
 		return prefixed("openAIChat", c.OpenAIChat.validate())
+	case c.Sample != nil && c.JSON == nil && c.OpenAIChat == nil:
+		return prefixed("sample", c.Sample.validate())
 	}
-	return errors.New("not exactly one of json and openAIChat is set")
+	return errors.New("not exactly one of json, openAIChat and sample is set")
+}
+
+// MaxSampleBytes bounds a request that a prototype shows.
+const MaxSampleBytes = 32 << 10
+
+// SampleCall is a request as the prototype shows one. The answer is its whole body.
+type SampleCall struct {
+	// Method is POST or PUT.
+	Method string `json:"method"`
+	// Path begins with a slash.
+	Path string `json:"path"`
+	// Body is JSON with a text in it, or text.
+	Body string `json:"body"`
+}
+
+func (c SampleCall) validate() error {
+	switch {
+	case c.Method != http.MethodPost && c.Method != http.MethodPut:
+		return errors.New("method is not POST or PUT")
+	case !pathForm.MatchString(c.Path):
+		return errors.New("path is not one")
+	case c.Body == "" || len(c.Body) > MaxSampleBytes:
+		return errors.New("body is empty or too long")
+	}
+	return nil
 }
 
 func (c JSONCall) validate() error {
