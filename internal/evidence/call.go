@@ -155,17 +155,20 @@ const (
 	AskResources AskFailure = "Resources"
 	// AskStopped means that the runner was stopped.
 	AskStopped AskFailure = "Stopped"
+	// AskReported means that another tool asked, and reports an error of which it does not say whose it was.
+	AskReported AskFailure = "Reported"
 )
 
 var askFailures = map[AskFailure]bool{
 	AskAnswered: true, AskTimeout: true, AskConnect: true, AskThrottled: true, AskServerError: true, AskOtherStatus: true,
 	AskShortRead: true, AskTooLong: true, AskNotAsDeclared: true, AskAddress: true, AskResources: true, AskStopped: true,
+	AskReported: true,
 }
 
 // Known tells whether it is one of the failures above.
 func (f AskFailure) Known() bool { return askFailures[f] }
 
-// Local tells whether the runner was at fault: it says nothing about the prototype.
+// Local tells whether it says nothing about the prototype: the runner was at fault, or nobody knows who was.
 func (f AskFailure) Local() bool {
-	return f == AskAddress || f == AskResources || f == AskStopped
+	return f == AskAddress || f == AskResources || f == AskStopped || f == AskReported
 }

@@ -1,0 +1,195 @@
+// Package evaluate asks a prototype the questions of its evaluation set and tells right answers from wrong ones.
+//
+// Questions and answers stay in the runner's memory: what leaves it are the examples' ids, what came of each, and times.
+package evaluate
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/affineur/affineur/internal/ask"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/examples"
+)
+
+// pauses are how long a question waits before it is asked again, where the prototype says that it is asked too often or
+// where the runner was at fault. After the last one, that is its result.
+var pauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
+
+// evaluation is one run.
+type evaluation struct {
+	order   evidence.QualityOrder
+	set     examples.Set
+	checker *examples.Checker
+	client  *ask.Client
+
+	mu sync.Mutex
+	// answers and fingerprints by example and repeat.
+	answers      [][]evidence.CaseAnswer
+	fingerprints [][]mark
+	models       models
+}
+
+// mark is the fingerprint of an answer; none where there was no answer.
+type mark *[32]byte
+
+// Run asks every question of the set as often as the order says, whole set by whole set, so that the same question comes
+// again after all others. raw is the set. The error is why nothing could be asked; what the prototype does is no error.
+func Run(ctx context.Context, order evidence.QualityOrder, raw []byte, dial ask.Dial) (*evidence.QualityResult, error) {
+	e, err := prepare(order, raw, dial)
+	if err != nil {
+		return nil, err
+	}
+	defer e.client.Close()
+	limited, cancel := context.WithTimeout(ctx, order.Within.Std())
+	defer cancel()
+	for repeat := range order.Repeats {
+		e.round(limited, repeat)
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return e.result(), nil
+}
+
+func prepare(order evidence.QualityOrder, raw []byte, dial ask.Dial) (*evaluation, error) {
+	if err := order.Validate(); err != nil {
+		return nil, err
+	}
+	if evidence.Digest(raw) != order.Digest {
+		return nil, errors.New("the evaluation set is not the one that was ordered")
+	}
+	set, err := examples.Read(raw)
+	if err != nil {
+		return nil, err
+	}
+	if len(set.Examples) != order.Examples {
+		return nil, errors.New("the evaluation set holds another number of examples than was ordered")
+	}
+	e := &evaluation{order: order, set: set}
+	if e.checker, err = set.Compile(); err != nil {
+		return nil, err
+	}
+	if e.client, err = ask.New(order.Call, dial); err != nil {
+		return nil, err
+	}
+	for range set.Examples {
+		e.answers = append(e.answers, make([]evidence.CaseAnswer, order.Repeats))
+		e.fingerprints = append(e.fingerprints, make([]mark, order.Repeats))
+	}
+	return e, nil
+}
+
+// round asks every question once.
+func (e *evaluation) round(ctx context.Context, repeat int) {
+	next := make(chan int)
+	var asking sync.WaitGroup
+	for range e.order.InFlight {
+		asking.Go(func() {
+			for i := range next {
+				e.question(ctx, i, repeat)
+			}
+		})
+	}
+	for i := range e.set.Examples {
+		next <- i
+	}
+	close(next)
+	asking.Wait()
+}
+
+// question asks one question and notes what came of it.
+func (e *evaluation) question(ctx context.Context, i, repeat int) {
+	got, failure := e.patiently(ctx, e.set.Examples[i].Input)
+	answer := evidence.CaseAnswer{Failure: failure, Took: evidence.MicrosOf(min(got.Took, evidence.MaxTimeout))}
+	var seen mark
+	switch {
+	case failure.Local():
+		answer.Outcome = evidence.CaseLost
+	case failure != evidence.AskAnswered:
+		answer.Outcome = evidence.CaseUnanswered
+	default:
+		reply := examples.Reply{Text: got.Text, Refused: got.Refused}
+		made := reply.Fingerprint()
+		seen = &made
+		answer.Outcome = evidence.CaseRight
+		if wrong := e.checker.Wrong(e.set, i, reply); wrong != "" {
+			answer.Outcome, answer.Kind = evidence.CaseWrong, string(wrong)
+		}
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.answers[i][repeat], e.fingerprints[i][repeat] = answer, seen
+	if failure == evidence.AskAnswered {
+		e.models.add(got.Model, got.Fingerprint)
+	}
+}
+
+// patiently asks until there is an answer or a failure of which another try says nothing new. No answer that came is
+// ever asked for again: that would be choosing.
+func (e *evaluation) patiently(ctx context.Context, input string) (ask.Answer, evidence.AskFailure) {
+	for _, pause := range pauses {
+		if ctx.Err() != nil {
+			return ask.Answer{}, evidence.AskStopped
+		}
+		answer, failure := e.client.Ask(ctx, input)
+		if failure != evidence.AskThrottled && !failure.Local() {
+			return answer, failure
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	if ctx.Err() != nil {
+		return ask.Answer{}, evidence.AskStopped
+	}
+	return e.client.Ask(ctx, input)
+}
+
+func (e *evaluation) result() *evidence.QualityResult {
+	r := &evidence.QualityResult{Digest: e.order.Digest, Models: e.models.seen, MoreModels: e.models.more}
+	for i, example := range e.set.Examples {
+		r.Cases = append(r.Cases, evidence.CaseResult{ID: example.ID, Answers: e.answers[i], Differ: differ(e.fingerprints[i])})
+	}
+	return r
+}
+
+func differ(fingerprints []mark) bool {
+	var first mark
+	for _, f := range fingerprints {
+		switch {
+		case f == nil:
+		case first == nil:
+			first = f
+		case *f != *first:
+			return true
+		}
+	}
+	return false
+}
+
+// models counts who answered.
+type models struct {
+	seen []evidence.ModelSeen
+	more bool
+}
+
+func (m *models) add(name, fingerprint string) {
+	if name == "" && fingerprint == "" {
+		return
+	}
+	for i := range m.seen {
+		if m.seen[i].Name == name && m.seen[i].Fingerprint == fingerprint {
+			m.seen[i].Answers++
+			return
+		}
+	}
+	if len(m.seen) == evidence.MaxModels {
+		m.more = true
+		return
+	}
+	m.seen = append(m.seen, evidence.ModelSeen{Name: name, Fingerprint: fingerprint, Answers: 1})
+}

@@ -1,0 +1,242 @@
+package examples
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// maxExpression bounds one regular expression, in bytes.
+const maxExpression = 1 << 10
+
+// maxProgram bounds the compiled size of all regular expressions of a set together, in instructions: a short one that
+// repeats can become a large one.
+const maxProgram = 200_000
+
+// Reply is an answer that is to be checked.
+type Reply struct {
+	Text string
+	// Refused means that the answer's own field says so.
+	Refused bool
+}
+
+// Checker tells right answers to a set's examples from wrong ones. It may be used by many goroutines at once.
+type Checker struct {
+	// checks of each example, in the order of its assertions.
+	checks [][]check
+}
+
+// check tells whether one assertion holds.
+type check func(Reply) bool
+
+// compiler shares what examples have in common.
+type compiler struct {
+	schemas map[string]*jsonschema.Schema
+	size    int
+}
+
+// Compile prepares the checks of a set that Read accepted. It fails on regular expressions and schemas that are none,
+// that accept an empty answer or everything, or that are too large.
+func (s Set) Compile() (*Checker, error) {
+	c := &compiler{schemas: make(map[string]*jsonschema.Schema)}
+	checker := &Checker{checks: make([][]check, len(s.Examples))}
+	for i, e := range s.Examples {
+		for n, a := range e.Assert {
+			made, err := c.check(a)
+			if err != nil {
+				return nil, at(e.line, fmt.Errorf("assertion %d: %s: %w", n+1, a.Kind(), err))
+			}
+			checker.checks[i] = append(checker.checks[i], made)
+		}
+	}
+	return checker, nil
+}
+
+// Wrong is the kind of the first assertion that does not hold of the answer to the example at the given place in the
+// set, or "" for a right answer.
+func (c *Checker) Wrong(s Set, example int, r Reply) Kind {
+	for n, holds := range c.checks[example] {
+		if !holds(r) {
+			return s.Examples[example].Assert[n].Kind()
+		}
+	}
+	return ""
+}
+
+func (c *compiler) check(a Assertion) (check, error) {
+	switch a.Kind() {
+	case KindEquals:
+		normal := normalizer(a.IgnoreCase)
+		want := normal(*a.Equals)
+		return given(func(text string) bool { return normal(text) == want }), nil
+	case KindContains:
+		normal := normalizer(a.IgnoreCase)
+		want := normal(*a.Contains)
+		return given(func(text string) bool { return strings.Contains(normal(text), want) }), nil
+	case KindRegexp:
+		expression, err := c.answerRegexp(*a.Regexp)
+		if err != nil {
+			return nil, err
+		}
+		return given(expression.MatchString), nil
+	case KindJSONSchema:
+		schema, err := c.schema(a.JSONSchema)
+		if err != nil {
+			return nil, err
+		}
+		return given(func(text string) bool { return describes(schema, text) }), nil
+	case KindNumber:
+		return given(a.Number.holds), nil
+	case KindLabel:
+		return given(same(a.Label.Value)), nil
+	}
+	return c.refusal(*a.Refusal)
+}
+
+// given is a check of an answer that is there and was not refused.
+func given(holds func(string) bool) check {
+	return func(r Reply) bool { return !r.Refused && strings.TrimSpace(r.Text) != "" && holds(r.Text) }
+}
+
+// normalizer makes texts comparable: composed characters (NFC), white space as one space, and upper and lower case alike
+// where that is asked.
+func normalizer(ignoreCase bool) func(string) string {
+	if ignoreCase {
+		return fold
+	}
+	return squeeze
+}
+
+func squeeze(s string) string { return strings.Join(strings.Fields(norm.NFC.String(s)), " ") }
+
+func fold(s string) string { return cases.Fold().String(squeeze(s)) }
+
+// Fingerprint is the same for two answers that are the same but for white space.
+func (r Reply) Fingerprint() [sha256.Size]byte {
+	return sha256.Sum256(fmt.Appendf(nil, "%t %s", r.Refused, squeeze(r.Text)))
+}
+
+// answerRegexp compiles an expression for answers. One that takes an empty answer says nothing.
+func (c *compiler) answerRegexp(text string) (*regexp.Regexp, error) {
+	expression, err := c.regexp(text)
+	if err == nil && expression.MatchString("") {
+		err = errors.New("it also accepts an empty answer")
+	}
+	return expression, err
+}
+
+// regexp compiles one expression, unless all of them together have become too large.
+func (c *compiler) regexp(text string) (*regexp.Regexp, error) {
+	if len(text) > maxExpression {
+		return nil, fmt.Errorf("an expression of %d bytes, %d are allowed", len(text), maxExpression)
+	}
+	parsed, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, errors.New("not a regular expression of RE2")
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return nil, errors.New("not a regular expression of RE2")
+	}
+	if c.size += len(program.Inst); c.size > maxProgram {
+		return nil, errors.New("the set's regular expressions are too large together")
+	}
+	return regexp.Compile(text)
+}
+
+// nothing loads no schema: a set describes its answers by itself.
+type nothing struct{}
+
+func (nothing) Load(string) (any, error) {
+	return nil, errors.New("a schema refers to nothing outside itself")
+}
+
+// schema compiles a JSON Schema, of the draft that it names or 2020-12.
+func (c *compiler) schema(raw json.RawMessage) (*jsonschema.Schema, error) {
+	if known := c.schemas[string(raw)]; known != nil {
+		return known, nil
+	}
+	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return nil, errors.New("not JSON")
+	}
+	if !restricts(document) {
+		return nil, errors.New("it accepts everything: say type, enum or const at its top")
+	}
+	made := jsonschema.NewCompiler()
+	made.UseLoader(nothing{})
+	made.AssertFormat()
+	made.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) { return c.regexp(text) })
+	const here = "affineur:///schema.json"
+	if err := made.AddResource(here, document); err != nil {
+		return nil, errors.New("not a JSON Schema")
+	}
+	schema, err := made.Compile(here)
+	if err != nil {
+		return nil, errors.New("not a JSON Schema that stands by itself")
+	}
+	c.schemas[string(raw)] = schema
+	return schema, nil
+}
+
+// restricts tells whether a schema says at its top what kind of JSON it takes.
+func restricts(document any) bool {
+	object, _ := document.(map[string]any)
+	for _, key := range []string{"type", "enum", "const"} {
+		if _, there := object[key]; there {
+			return true
+		}
+	}
+	return false
+}
+
+func describes(schema *jsonschema.Schema, text string) bool {
+	if !utf8.ValidString(text) {
+		return false
+	}
+	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+	return err == nil && schema.Validate(value) == nil
+}
+
+// numberInText finds numbers with or without thousands separators. Letters and digits beside it make it none: A4, 3b.
+var numberInText = regexp.MustCompile(`[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?`)
+
+// holds tells whether the answer holds exactly one number, and that one is close enough. An answer of several numbers
+// would be right by chance.
+func (n Number) holds(text string) bool {
+	found := numberInText.FindAllString(text, 2)
+	if len(found) != 1 {
+		return false
+	}
+	got, want := exact(strings.ReplaceAll(found[0], ",", "")), exact(string(n.Value))
+	if got == nil || want == nil {
+		return false
+	}
+	off := new(big.Rat).Sub(got, want)
+	return off.Abs(off).Cmp(n.tolerance(want)) <= 0
+}
+
+func (n Number) tolerance(want *big.Rat) *big.Rat {
+	tolerance := new(big.Rat)
+	if absolute := exact(string(n.Absolute)); absolute != nil {
+		tolerance = absolute
+	}
+	if relative := exact(string(n.Relative)); relative != nil {
+		relative.Mul(relative, new(big.Rat).Abs(want))
+		if relative.Cmp(tolerance) > 0 {
+			tolerance = relative
+		}
+	}
+	return tolerance
+}
