@@ -30,6 +30,8 @@ const (
 	LabelInstance = "app.kubernetes.io/instance"
 	// LabelComponent tells parts of one prototype apart: prototype, probe, load, integration.
 	LabelComponent = "app.kubernetes.io/component"
+	// LabelAggregateToReads on a ClusterRole adds it to what gates of type Resource may read; IT sets it.
+	LabelAggregateToReads = "affineur.dev/aggregate-to-reads"
 	// LabelTeam on a namespace names the team; IT sets it.
 	LabelTeam = "affineur.dev/team"
 	// LabelPurpose on a managed namespace: sandbox, production, rehearsal, records or gates.

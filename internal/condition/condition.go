@@ -207,13 +207,17 @@ func (e *Expression) Truth(ctx context.Context, about About) (bool, error) {
 	return truth, nil
 }
 
-// Text evaluates an expression that must give a text.
-func (e *Expression) Text(ctx context.Context, about About) (string, error) {
-	out, err := e.eval(ctx, about)
+// Text evaluates an expression over a prototype that must give a text.
+func (e *Expression) Text(prototype Prototype) (string, error) {
+	values, err := About{Prototype: prototype}.values(e.scope)
 	if err != nil {
 		return "", err
 	}
-	text, ok := out.(string)
+	out, _, err := e.program.Eval(values)
+	if err != nil {
+		return "", e.explain(err)
+	}
+	text, ok := out.Value().(string)
 	if !ok {
 		return "", undecided("it is no text")
 	}

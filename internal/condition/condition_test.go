@@ -131,7 +131,7 @@ func TestTextAndTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := name.Text(t.Context(), condition.About{Prototype: advisor}); err != nil || got != "churn-advisor-sha256-aa" {
+	if got, err := name.Text(advisor); err != nil || got != "churn-advisor-sha256-aa" {
 		t.Errorf("got %q, %v", got, err)
 	}
 	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
