@@ -206,6 +206,10 @@ type ModelUse struct {
 	// budget bounds what the prototype may spend.
 	// +optional
 	Budget *ModelBudget `json:"budget,omitempty"`
+
+	// whenDown says what people see while the model does not answer. It is measured before production.
+	// +optional
+	WhenDown *WhenDown `json:"whenDown,omitempty"`
 }
 
 // ModelBudget bounds the use of a model.
@@ -241,7 +245,36 @@ type IntegrationUse struct {
 	// +optional
 	// +kubebuilder:default=Read
 	Access Access `json:"access,omitempty"`
+
+	// whenDown says what people see while the system is slow or down. It is measured before production.
+	// +optional
+	WhenDown *WhenDown `json:"whenDown,omitempty"`
 }
+
+// WhenDown is what a prototype promises for the time when a system that it uses is slow or down.
+type WhenDown struct {
+	// then is Degrades, where people still get an answer, if a lesser one; or Fails, where they are told that there is
+	// none.
+	// +required
+	Then Promise `json:"then"`
+
+	// within is how long they wait for either, from 100ms to 30s.
+	// +optional
+	// +kubebuilder:default="5s"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('100ms') && duration(self) <= duration('30s')",message="within is a duration from 100ms to 30s"
+	Within *metav1.Duration `json:"within,omitempty"`
+}
+
+// Promise is what a prototype does without a system.
+// +kubebuilder:validation:Enum=Degrades;Fails
+type Promise string
+
+const (
+	// PromiseDegrades means that people still get an answer (HTTP 200 to 299).
+	PromiseDegrades Promise = "Degrades"
+	// PromiseFails means that people are told in time that there is no answer, by any whole HTTP answer.
+	PromiseFails Promise = "Fails"
+)
 
 // SandboxWish is what the team asks of its sandbox, within the policy's bounds.
 type SandboxWish struct {

@@ -146,6 +146,7 @@ type Endpoint struct {
 }
 
 // Integration is a system of the organisation.
+// +kubebuilder:validation:XValidation:rule="!has(self.check.http) || !has(self.production) || !has(self.production.credentials) || has(self.production.to.pods)",message="a credential goes over TLS (check.https), or in the clear to pods of this cluster only",fieldPath=".check"
 type Integration struct {
 	// name that prototypes use.
 	// +required
@@ -203,8 +204,15 @@ type TCPCheck struct{}
 // TLSCheck has no settings.
 type TLSCheck struct{}
 
-// HTTPCheck is a GET and the status it must answer.
+// HTTPCheck is a request and the answer that shows that the system works.
+// +kubebuilder:validation:XValidation:rule="!has(self.body) || self.method == 'POST'",message="a body goes with method POST",fieldPath=".body"
+// +kubebuilder:validation:XValidation:rule="!has(self.answer) || !has(self.answer.schema) || self.method != 'HEAD'",message="an answer to HEAD has no body for a schema",fieldPath=".answer"
 type HTTPCheck struct {
+	// method GET or HEAD, which change nothing. POST only where IT knows that it does no harm: it is sent once.
+	// +optional
+	// +kubebuilder:default=GET
+	Method CheckMethod `json:"method,omitempty"`
+
 	// path to ask.
 	// +optional
 	// +kubebuilder:default="/"
@@ -212,10 +220,58 @@ type HTTPCheck struct {
 	// +kubebuilder:validation:Pattern=`^/[A-Za-z0-9._~/%?=&-]*$`
 	Path string `json:"path,omitempty"`
 
+	// body to send with POST, as JSON.
+	// +optional
+	// +kubebuilder:validation:MaxLength=4096
+	Body string `json:"body,omitempty"`
+
 	// expectStatus that shows that it works.
 	// +optional
 	// +kubebuilder:default=200
 	// +kubebuilder:validation:Minimum=200
 	// +kubebuilder:validation:Maximum=599
 	ExpectStatus int32 `json:"expectStatus,omitempty"`
+
+	// answer says what else the answer must be.
+	// +optional
+	Answer *HTTPAnswer `json:"answer,omitempty"`
+}
+
+// CheckMethod is how a check asks over HTTP.
+// +kubebuilder:validation:Enum=GET;HEAD;POST
+type CheckMethod string
+
+// HTTPAnswer says what an answer must be besides its status. All that is said must hold. Reports say what is violated in
+// the schema's words and never quote an answer.
+// +kubebuilder:validation:MinProperties=1
+type HTTPAnswer struct {
+	// contentType without parameters, such as application/json.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$`
+	ContentType string `json:"contentType,omitempty"`
+
+	// schema is a JSON Schema (2020-12 where it does not say) of the body, written as JSON or YAML. References lead to
+	// places in it, never to another document.
+	// +optional
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=4096
+	Schema string `json:"schema,omitempty"`
+
+	// openAPI names an operation that the question and the answer must be.
+	// +optional
+	OpenAPI *OpenAPIOperation `json:"openAPI,omitempty"`
+}
+
+// OpenAPIOperation is an operation of an OpenAPI 3 document.
+type OpenAPIOperation struct {
+	// configMap in the operator's namespace whose key openapi.yaml holds the document, JSON or YAML.
+	// +required
+	ConfigMap LocalName `json:"configMap"`
+
+	// operation is the operationId in it. Method and path of the check must be the operation's.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	Operation string `json:"operation"`
 }

@@ -81,8 +81,34 @@ type ScalabilityGate struct {
 	Duration metav1.Duration `json:"duration,omitempty"`
 }
 
-// IntegrationGate has no settings yet.
-type IntegrationGate struct{}
+// IntegrationGate says what is asked of integrations beyond the catalogue.
+type IntegrationGate struct {
+	// certificateValidFor is for how long the certificates of integrations must be valid yet, so that none ends shortly
+	// after a promotion. 0s takes any that is valid now.
+	// +optional
+	// +kubebuilder:default="168h"
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s') && duration(self) <= duration('8760h')",message="certificateValidFor is a duration from 0s to 8760h"
+	CertificateValidFor *metav1.Duration `json:"certificateValidFor,omitempty"`
+
+	// minTLSVersion that integrations over TLS must speak.
+	// +optional
+	// +kubebuilder:default="1.2"
+	// +kubebuilder:validation:Enum="1.2";"1.3"
+	MinTLSVersion string `json:"minTLSVersion,omitempty"`
+
+	// whenDown tells whether prototypes must declare for each of their systems what people see while it is down. What is
+	// declared is measured either way.
+	// +optional
+	// +kubebuilder:default=Optional
+	WhenDown WhenDownRule `json:"whenDown,omitempty"`
+}
+
+// WhenDownRule says whether whenDown must be declared.
+// +kubebuilder:validation:Enum=Optional;Required
+type WhenDownRule string
+
+// WhenDownRequired fails prototypes that do not say what people see while a system is down.
+const WhenDownRequired WhenDownRule = "Required"
 
 // Role is a group of people who decide.
 type Role struct {

@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/answer"
 	"github.com/affineur/affineur/internal/subject"
 )
 
@@ -83,10 +84,28 @@ func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {
 			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.gates[%d].scalability.duration", i), "must be above zero")
 		}
 	}
+	if problem := checkAnswers(spec.Catalogue); problem != nil {
+		return problem
+	}
 	for i, integration := range spec.Catalogue.Integrations {
 		if integration.Owner != "" && !hasRole(spec.Roles, integration.Owner) {
 			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.catalogue.integrations[%d].owner", i),
 				fmt.Sprintf("%q is not among the roles", integration.Owner))
+		}
+	}
+	return nil
+}
+
+// checkAnswers: a schema that nobody can use would leave every prototype waiting for a verdict.
+func checkAnswers(catalogue v1alpha1.Catalogue) *Problem {
+	for i, integration := range catalogue.Integrations {
+		for scheme, check := range map[string]*v1alpha1.HTTPCheck{"http": integration.Check.HTTP, "https": integration.Check.HTTPS} {
+			if check == nil || check.Answer == nil || check.Answer.Schema == "" {
+				continue
+			}
+			if _, err := answer.Compile(check.Answer.Schema); err != nil {
+				return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.catalogue.integrations[%d].check.%s.answer.schema", i, scheme), err.Error())
+			}
 		}
 	}
 	return nil

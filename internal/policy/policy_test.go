@@ -256,6 +256,12 @@ func TestCheck(t *testing.T) {
 		"approvals for a week": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.Tiers[0].ApprovalsValidFor = &metav1.Duration{Duration: 168 * time.Hour}
 		}, ""},
+		"a schema with a way out": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Catalogue.Integrations[0].Check = v1alpha1.IntegrationCheck{HTTPS: &v1alpha1.HTTPCheck{Answer: &v1alpha1.HTTPAnswer{Schema: "$ref: https://example.org/x"}}}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"a schema": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Catalogue.Integrations[0].Check = v1alpha1.IntegrationCheck{HTTPS: &v1alpha1.HTTPCheck{Answer: &v1alpha1.HTTPAnswer{Schema: "{required: [status]}"}}}
+		}, ""},
 		"owner without a role": {func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue.Integrations[0].Owner = "nobody" }, v1alpha1.ReasonPolicyInvalid},
 		"selector with bad operator": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}

@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -75,12 +76,23 @@ type Model struct {
 	Name         string `json:"name"`
 	Version      string `json:"version"`
 	TokensPerDay int64  `json:"tokensPerDay,omitempty"`
+	// WhenDown is what people see while it does not answer.
+	WhenDown *WhenDown `json:"whenDown,omitempty"`
 }
 
 // Integration is a system that the prototype uses.
 type Integration struct {
 	Name   string          `json:"name"`
 	Access v1alpha1.Access `json:"access"`
+	// WhenDown is what people see while it is down.
+	WhenDown *WhenDown `json:"whenDown,omitempty"`
+}
+
+// WhenDown is a promise for the time when a system is slow or down.
+type WhenDown struct {
+	Then v1alpha1.Promise `json:"then"`
+	// Within as Go spells a duration.
+	Within string `json:"within"`
 }
 
 // Facts decide the tier; what the team left out is the worst already.
@@ -127,7 +139,7 @@ func New(spec v1alpha1.AIPrototypeSpec, in Inputs) Subject {
 		Demand:       demand(spec.Demand, in.Body),
 	}
 	if spec.Model != nil {
-		s.Model = &Model{Gateway: spec.Model.Gateway, Name: spec.Model.Name, Version: spec.Model.Version}
+		s.Model = &Model{Gateway: spec.Model.Gateway, Name: spec.Model.Name, Version: spec.Model.Version, WhenDown: whenDown(spec.Model.WhenDown)}
 		if spec.Model.Budget != nil {
 			s.Model.TokensPerDay = spec.Model.Budget.TokensPerDay
 		}
@@ -183,10 +195,24 @@ func container(c v1alpha1.Container, in Inputs) Container {
 func integrations(uses []v1alpha1.IntegrationUse) []Integration {
 	var out []Integration
 	for _, use := range uses {
-		out = append(out, Integration{Name: use.Name, Access: use.Access})
+		out = append(out, Integration{Name: use.Name, Access: use.Access, WhenDown: whenDown(use.WhenDown)})
 	}
 	slices.SortFunc(out, func(a, b Integration) int { return strings.Compare(a.Name, b.Name) })
 	return out
+}
+
+// usualWithin is how long people wait where nothing is said, as the schema's default has it.
+const usualWithin = 5 * time.Second
+
+func whenDown(w *v1alpha1.WhenDown) *WhenDown {
+	if w == nil {
+		return nil
+	}
+	within := usualWithin
+	if w.Within != nil {
+		within = w.Within.Duration
+	}
+	return &WhenDown{Then: w.Then, Within: within.String()}
 }
 
 func demand(d *v1alpha1.Demand, body string) *Demand {

@@ -125,17 +125,29 @@ func TestAnotherSubject(t *testing.T) {
 			env := containerOf(s).Env
 			env[0].Value, env[1].Value = env[1].Value, env[0].Value
 		},
-		"mount path":          func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Secrets[0].MountPath = "/etc/other" },
-		"cpu":                 func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Resources.CPU = "501m" },
-		"memory":              func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Resources.Memory = "512M" },
-		"scratch":             func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Scratch = nil },
-		"model name":          func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Name = "example-small" },
-		"model version":       func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Version = "4.8" },
-		"model gateway":       func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Gateway = "other" },
-		"model budget":        func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Budget = nil },
-		"no model":            func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model = nil },
-		"integration":         func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Integrations = s.Integrations[:1] },
-		"access":              func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Integrations[1].Access = v1alpha1.AccessReadWrite },
+		"mount path":    func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Secrets[0].MountPath = "/etc/other" },
+		"cpu":           func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Resources.CPU = "501m" },
+		"memory":        func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Resources.Memory = "512M" },
+		"scratch":       func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { containerOf(s).Scratch = nil },
+		"model name":    func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Name = "example-small" },
+		"model version": func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Version = "4.8" },
+		"model gateway": func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Gateway = "other" },
+		"model budget":  func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model.Budget = nil },
+		"no model":      func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Model = nil },
+		"integration":   func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Integrations = s.Integrations[:1] },
+		"access":        func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Integrations[1].Access = v1alpha1.AccessReadWrite },
+		"without a system": func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) {
+			s.Integrations[0].WhenDown = &v1alpha1.WhenDown{Then: v1alpha1.PromiseFails}
+		},
+		"in less time": func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) {
+			s.Integrations[0].WhenDown = &v1alpha1.WhenDown{Then: v1alpha1.PromiseFails, Within: &metav1.Duration{Duration: time.Second}}
+		},
+		"another promise": func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) {
+			s.Integrations[0].WhenDown = &v1alpha1.WhenDown{Then: v1alpha1.PromiseDegrades}
+		},
+		"without a model": func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) {
+			s.Model.WhenDown = &v1alpha1.WhenDown{Then: v1alpha1.PromiseFails}
+		},
 		"data":                func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Data.Uses = s.Data.Uses[:1] },
 		"no facts":            func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Facts = nil },
 		"users":               func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Facts.Users = 121 },

@@ -88,6 +88,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.HardeningReviewStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Health"):
 		return &apiv1alpha1.HealthApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HTTPAnswer"):
+		return &apiv1alpha1.HTTPAnswerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPCheck"):
 		return &apiv1alpha1.HTTPCheckApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IngressPolicy"):
@@ -98,6 +100,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IntegrationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IntegrationCheck"):
 		return &apiv1alpha1.IntegrationCheckApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("IntegrationGate"):
+		return &apiv1alpha1.IntegrationGateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IntegrationUse"):
 		return &apiv1alpha1.IntegrationUseApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IsolationPath"):
@@ -124,6 +128,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.NeedApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObjectIdentity"):
 		return &apiv1alpha1.ObjectIdentityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OpenAPIOperation"):
+		return &apiv1alpha1.OpenAPIOperationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Outcome"):
 		return &apiv1alpha1.OutcomeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PilotGateway"):
@@ -192,6 +198,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TierApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WaitingOn"):
 		return &apiv1alpha1.WaitingOnApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("WhenDown"):
+		return &apiv1alpha1.WhenDownApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Workload"):
 		return &apiv1alpha1.WorkloadApplyConfiguration{}
 

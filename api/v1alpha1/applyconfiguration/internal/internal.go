@@ -182,6 +182,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+- name: com.github.affineur.affineur.api.v1alpha1.CheckMethod
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.ClassLimits
   map:
     fields:
@@ -537,13 +539,35 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.affineur.affineur.api.v1alpha1.GateState
 - name: com.github.affineur.affineur.api.v1alpha1.GateType
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.HTTPAnswer
+  map:
+    fields:
+    - name: contentType
+      type:
+        scalar: string
+    - name: openAPI
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.OpenAPIOperation
+    - name: schema
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.HTTPCheck
   map:
     fields:
+    - name: answer
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.HTTPAnswer
+    - name: body
+      type:
+        scalar: string
     - name: expectStatus
       type:
         scalar: numeric
       default: 200
+    - name: method
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.CheckMethod
+      default: GET
     - name: path
       type:
         scalar: string
@@ -845,16 +869,19 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.affineur.affineur.api.v1alpha1.TLSCheck
 - name: com.github.affineur.affineur.api.v1alpha1.IntegrationGate
   map:
-    elementType:
-      scalar: untyped
-      list:
-        elementType:
-          namedType: __untyped_atomic_
-        elementRelationship: atomic
-      map:
-        elementType:
-          namedType: __untyped_deduced_
-        elementRelationship: separable
+    fields:
+    - name: certificateValidFor
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 168h
+    - name: minTLSVersion
+      type:
+        scalar: string
+      default: "1.2"
+    - name: whenDown
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.WhenDownRule
+      default: Optional
 - name: com.github.affineur.affineur.api.v1alpha1.IntegrationUse
   map:
     fields:
@@ -865,6 +892,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: whenDown
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.WhenDown
 - name: com.github.affineur.affineur.api.v1alpha1.IsolationPath
   map:
     fields:
@@ -1019,6 +1049,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: version
       type:
         scalar: string
+    - name: whenDown
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.WhenDown
 - name: com.github.affineur.affineur.api.v1alpha1.Need
   map:
     fields:
@@ -1040,6 +1073,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
     - name: uid
+      type:
+        scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.OpenAPIOperation
+  map:
+    fields:
+    - name: configMap
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.LocalName
+    - name: operation
       type:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Outcome
@@ -1146,6 +1188,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: url
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.Promise
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.PromotionStatus
   map:
     fields:
@@ -1608,6 +1652,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: since
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.affineur.affineur.api.v1alpha1.WhenDown
+  map:
+    fields:
+    - name: then
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Promise
+    - name: within
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 5s
+- name: com.github.affineur.affineur.api.v1alpha1.WhenDownRule
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Workload
   map:
     fields:

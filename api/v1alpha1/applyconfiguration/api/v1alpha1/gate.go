@@ -24,7 +24,7 @@ type GateApplyConfiguration struct {
 	// scalability settings.
 	Scalability *ScalabilityGateApplyConfiguration `json:"scalability,omitempty"`
 	// integration settings.
-	Integration *apiv1alpha1.IntegrationGate `json:"integration,omitempty"`
+	Integration *IntegrationGateApplyConfiguration `json:"integration,omitempty"`
 }
 
 // GateApplyConfiguration constructs a declarative configuration of the Gate type for use with
@@ -76,7 +76,7 @@ func (b *GateApplyConfiguration) WithScalability(value *ScalabilityGateApplyConf
 // WithIntegration sets the Integration field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Integration field is set to the value of the last call.
-func (b *GateApplyConfiguration) WithIntegration(value apiv1alpha1.IntegrationGate) *GateApplyConfiguration {
-	b.Integration = &value
+func (b *GateApplyConfiguration) WithIntegration(value *IntegrationGateApplyConfiguration) *GateApplyConfiguration {
+	b.Integration = value
 	return b
 }

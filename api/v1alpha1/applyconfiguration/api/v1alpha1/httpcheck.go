@@ -4,21 +4,39 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/affineur/affineur/api/v1alpha1"
+)
+
 // HTTPCheckApplyConfiguration represents a declarative configuration of the HTTPCheck type for use
 // with apply.
 //
-// HTTPCheck is a GET and the status it must answer.
+// HTTPCheck is a request and the answer that shows that the system works.
 type HTTPCheckApplyConfiguration struct {
+	// method GET or HEAD, which change nothing. POST only where IT knows that it does no harm: it is sent once.
+	Method *apiv1alpha1.CheckMethod `json:"method,omitempty"`
 	// path to ask.
 	Path *string `json:"path,omitempty"`
+	// body to send with POST, as JSON.
+	Body *string `json:"body,omitempty"`
 	// expectStatus that shows that it works.
 	ExpectStatus *int32 `json:"expectStatus,omitempty"`
+	// answer says what else the answer must be.
+	Answer *HTTPAnswerApplyConfiguration `json:"answer,omitempty"`
 }
 
 // HTTPCheckApplyConfiguration constructs a declarative configuration of the HTTPCheck type for use with
 // apply.
 func HTTPCheck() *HTTPCheckApplyConfiguration {
 	return &HTTPCheckApplyConfiguration{}
+}
+
+// WithMethod sets the Method field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Method field is set to the value of the last call.
+func (b *HTTPCheckApplyConfiguration) WithMethod(value apiv1alpha1.CheckMethod) *HTTPCheckApplyConfiguration {
+	b.Method = &value
+	return b
 }
 
 // WithPath sets the Path field in the declarative configuration to the given value
@@ -29,10 +47,26 @@ func (b *HTTPCheckApplyConfiguration) WithPath(value string) *HTTPCheckApplyConf
 	return b
 }
 
+// WithBody sets the Body field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Body field is set to the value of the last call.
+func (b *HTTPCheckApplyConfiguration) WithBody(value string) *HTTPCheckApplyConfiguration {
+	b.Body = &value
+	return b
+}
+
 // WithExpectStatus sets the ExpectStatus field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the ExpectStatus field is set to the value of the last call.
 func (b *HTTPCheckApplyConfiguration) WithExpectStatus(value int32) *HTTPCheckApplyConfiguration {
 	b.ExpectStatus = &value
+	return b
+}
+
+// WithAnswer sets the Answer field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Answer field is set to the value of the last call.
+func (b *HTTPCheckApplyConfiguration) WithAnswer(value *HTTPAnswerApplyConfiguration) *HTTPCheckApplyConfiguration {
+	b.Answer = value
 	return b
 }

@@ -17,6 +17,8 @@ type IntegrationUseApplyConfiguration struct {
 	Name *string `json:"name,omitempty"`
 	// access is Read or ReadWrite.
 	Access *apiv1alpha1.Access `json:"access,omitempty"`
+	// whenDown says what people see while the system is slow or down. It is measured before production.
+	WhenDown *WhenDownApplyConfiguration `json:"whenDown,omitempty"`
 }
 
 // IntegrationUseApplyConfiguration constructs a declarative configuration of the IntegrationUse type for use with
@@ -38,5 +40,13 @@ func (b *IntegrationUseApplyConfiguration) WithName(value string) *IntegrationUs
 // If called multiple times, the Access field is set to the value of the last call.
 func (b *IntegrationUseApplyConfiguration) WithAccess(value apiv1alpha1.Access) *IntegrationUseApplyConfiguration {
 	b.Access = &value
+	return b
+}
+
+// WithWhenDown sets the WhenDown field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WhenDown field is set to the value of the last call.
+func (b *IntegrationUseApplyConfiguration) WithWhenDown(value *WhenDownApplyConfiguration) *IntegrationUseApplyConfiguration {
+	b.WhenDown = value
 	return b
 }

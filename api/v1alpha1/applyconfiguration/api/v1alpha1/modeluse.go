@@ -17,6 +17,8 @@ type ModelUseApplyConfiguration struct {
 	Version *string `json:"version,omitempty"`
 	// budget bounds what the prototype may spend.
 	Budget *ModelBudgetApplyConfiguration `json:"budget,omitempty"`
+	// whenDown says what people see while the model does not answer. It is measured before production.
+	WhenDown *WhenDownApplyConfiguration `json:"whenDown,omitempty"`
 }
 
 // ModelUseApplyConfiguration constructs a declarative configuration of the ModelUse type for use with
@@ -54,5 +56,13 @@ func (b *ModelUseApplyConfiguration) WithVersion(value string) *ModelUseApplyCon
 // If called multiple times, the Budget field is set to the value of the last call.
 func (b *ModelUseApplyConfiguration) WithBudget(value *ModelBudgetApplyConfiguration) *ModelUseApplyConfiguration {
 	b.Budget = value
+	return b
+}
+
+// WithWhenDown sets the WhenDown field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the WhenDown field is set to the value of the last call.
+func (b *ModelUseApplyConfiguration) WithWhenDown(value *WhenDownApplyConfiguration) *ModelUseApplyConfiguration {
+	b.WhenDown = value
 	return b
 }
