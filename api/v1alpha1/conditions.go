@@ -205,6 +205,8 @@ const (
 const (
 	// ReasonMeasuring means that gates are being measured.
 	ReasonMeasuring = "Measuring"
+	// ReasonQueued means that a measurement waits until fewer others are at work.
+	ReasonQueued = "Queued"
 	// ReasonAwaitingDecisions means that gates passed and roles have not decided.
 	ReasonAwaitingDecisions = "AwaitingDecisions"
 	// ReasonGatesFailed means that at least one required gate failed.

@@ -29,9 +29,9 @@ const (
 )
 
 // Gate is a discriminated union by type.
-// +kubebuilder:validation:XValidation:rule="self.type == 'Security' ? !has(self.scalability) && !has(self.integration) : true",message="a Security gate takes only security"
-// +kubebuilder:validation:XValidation:rule="self.type == 'Scalability' ? !has(self.security) && !has(self.integration) : true",message="a Scalability gate takes only scalability"
-// +kubebuilder:validation:XValidation:rule="self.type == 'Integration' ? !has(self.security) && !has(self.scalability) : true",message="an Integration gate takes only integration"
+// +kubebuilder:validation:XValidation:rule="!has(self.security) || self.type == 'Security'",message="security is for a gate of type Security"
+// +kubebuilder:validation:XValidation:rule="!has(self.scalability) || self.type == 'Scalability'",message="scalability is for a gate of type Scalability"
+// +kubebuilder:validation:XValidation:rule="!has(self.integration) || self.type == 'Integration'",message="integration is for a gate of type Integration"
 type Gate struct {
 	// name of the gate.
 	// +required
@@ -48,6 +48,17 @@ type Gate struct {
 	// +optional
 	// +kubebuilder:default=Required
 	Enforcement Enforcement `json:"enforcement,omitempty"`
+
+	// maxAge is how old a measurement may be and still count, from one minute; 720h (30 days) where nothing is said.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('1m') && duration(self) <= duration('8760h')",message="a measurement counts for a minute at least and for a year (8760h) at most"
+	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
+
+	// timeout of one measurement, from when its pod is made. One that takes longer came to nothing and is made again, at
+	// most three times. Without it a measurement takes as long as it needs, and three minutes to start.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('6h')",message="a measurement may take ten seconds at least and six hours at most"
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
 
 	// security settings.
 	// +optional

@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"runtime/debug"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/affineur/affineur/internal/evidence"
-	"github.com/affineur/affineur/internal/load"
 	"github.com/affineur/affineur/internal/probe"
 )
 
@@ -33,7 +30,7 @@ func runCommand() *cobra.Command {
 			if path == "" {
 				path = evidence.TerminationPath
 			}
-			r := runner{guard: probe.RefuseSpecial, stdout: cmd.OutOrStdout(), terminationPath: path}
+			r := runner{guard: probe.RefuseSpecial, stdout: cmd.OutOrStdout(), terminationPath: path, files: evidence.FilesPath}
 			return r.run(cmd.Context(), []byte(os.Getenv(evidence.RunEnv)))
 		},
 	}
@@ -44,6 +41,8 @@ type runner struct {
 	guard           probe.Guard
 	stdout          io.Writer
 	terminationPath string
+	// files is the directory in which the run's files are.
+	files string
 }
 
 // run measures and hands over the evidence. The error is why nothing was measured; the envelope says it too.
@@ -70,12 +69,11 @@ func (r runner) run(ctx context.Context, raw []byte) error {
 
 // measureAndSeal writes the report before the envelope, so that an envelope never vouches for what was not written.
 func (r runner) measureAndSeal(ctx context.Context, spec evidence.RunSpec, started time.Time) error {
-	report, err := r.measure(ctx, spec)
+	result, err := r.measure(ctx, spec)
 	if err != nil {
 		return err
 	}
-	report.Nonce, report.Subject = spec.Nonce, spec.Subject
-	report.StartedAt, report.FinishedAt = started, time.Now()
+	report := evidence.Report{Nonce: spec.Nonce, Subject: spec.Subject, StartedAt: started, FinishedAt: time.Now(), Result: result}
 	line, envelope, err := evidence.Seal(report)
 	if err != nil {
 		return fmt.Errorf("the report can't be sealed: %w", err)
@@ -92,34 +90,4 @@ func (r runner) leave(envelope []byte) error {
 		return fmt.Errorf("the termination message can't be written: %w", err)
 	}
 	return nil
-}
-
-// here is where the run is, as the kubelet says in its environment.
-func (r runner) here() probe.Here {
-	at := probe.Here{Guard: r.guard}
-	at.Node, _ = netip.ParseAddr(os.Getenv(evidence.NodeAddressEnv))
-	for text := range strings.SplitSeq(os.Getenv(evidence.PodAddressesEnv), ",") {
-		if address, err := netip.ParseAddr(text); err == nil && len(at.Pod) < 2 {
-			at.Pod = append(at.Pod, address)
-		}
-	}
-	return at
-}
-
-// measure does what the spec asks.
-func (r runner) measure(ctx context.Context, spec evidence.RunSpec) (report evidence.Report, err error) {
-	switch spec.Kind() {
-	case evidence.KindIsolation:
-		report.Isolation, err = probe.Isolation(ctx, *spec.Isolation, r.here())
-	case evidence.KindLoad:
-		report.Load, err = load.Run(ctx, *spec.Load, r.guard.DialContext)
-	case evidence.KindIntegration:
-		report.Integration, err = probe.Integration(ctx, *spec.Integration, r.guard)
-	default:
-		err = fmt.Errorf("%q can't be measured", spec.Kind())
-	}
-	if errors.Is(err, context.Canceled) {
-		err = errors.New("the runner was stopped before it was done")
-	}
-	return report, err
 }

@@ -45,12 +45,12 @@ func encode(t *testing.T, s evidence.RunSpec) []byte {
 }
 
 func loadSpec(url string) evidence.RunSpec {
-	return evidence.RunSpec{Load: &evidence.LoadSpec{URL: url, Method: "GET", MaxInFlight: 50, Timeout: seconds(10), Within: seconds(1),
+	return evidence.RunSpec{Order: &evidence.LoadSpec{URL: url, Method: "GET", MaxInFlight: 50, Timeout: seconds(10), Within: seconds(1),
 		MaxLag: seconds(5), Steps: []evidence.Step{{RatePerSecond: "50", Duration: seconds(0.2)}}}}
 }
 
 func isolationSpec(address string, deadline evidence.Duration) evidence.RunSpec {
-	return evidence.RunSpec{Isolation: &evidence.IsolationSpec{Deadline: deadline, Targets: []evidence.Target{
+	return evidence.RunSpec{Order: &evidence.IsolationSpec{Deadline: deadline, Targets: []evidence.Target{
 		{Name: "canary", Network: "tcp", Address: address, Mode: "connect", Settle: evidence.SettleReached, Timeout: seconds(1)}}}}
 }
 
@@ -63,7 +63,7 @@ func TestRunHandsOverEvidence(t *testing.T) {
 	for name, spec := range map[string]evidence.RunSpec{
 		"isolation": isolationSpec(address, seconds(5)),
 		"load":      loadSpec(s.URL),
-		"integration": {Integration: &evidence.IntegrationSpec{Deadline: seconds(5), Checks: []evidence.Check{
+		"integration": {Order: &evidence.IntegrationSpec{Deadline: seconds(5), Checks: []evidence.Check{
 			{Name: "lms", Kind: "http", Address: s.URL, Path: "/", Timeout: seconds(1)}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestRunHandsOverEvidence(t *testing.T) {
 			if err := r.run(t.Context(), encode(t, spec)); err != nil {
 				t.Fatal(err)
 			}
-			opened, err := evidence.Open(readFile(t, r.terminationPath), log.Bytes(), evidence.Expect{Nonce: nonce, Subject: subject, Kind: spec.Kind()})
+			opened, err := evidence.Open(contentOf(t, r.terminationPath), log.Bytes(), evidence.Expect{Nonce: nonce, Subject: subject, Kind: spec.Kind()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +103,7 @@ func TestRunSaysWhyItMeasuredNothing(t *testing.T) {
 			if err := r.run(c.ctx, c.raw); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
-			_, err := evidence.Open(readFile(t, r.terminationPath), nil, evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindIsolation})
+			_, err := evidence.Open(contentOf(t, r.terminationPath), nil, evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindIsolation})
 			var refused *evidence.Error
 			if !errors.As(err, &refused) || refused.Problem != evidence.ProblemRunFailed || !strings.Contains(refused.Detail, c.want) {
 				t.Errorf("the envelope says %v", err)
@@ -122,7 +122,7 @@ func (f failing) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func readFile(t *testing.T, name string) []byte {
+func contentOf(t *testing.T, name string) []byte {
 	t.Helper()
 	raw, err := os.ReadFile(name)
 	if err != nil {
@@ -147,11 +147,11 @@ func TestCommandMeasuresUnreachable(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("an unreachable target is a measurement: %v: %s", err, stderr)
 	}
-	opened, err := evidence.Open(readFile(t, termination), stdout.Bytes(), evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindIsolation})
+	opened, err := evidence.Open(contentOf(t, termination), stdout.Bytes(), evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindIsolation})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := opened.Report.Isolation.Target("canary"); got == nil || got.Class != evidence.ClassRefused {
+	if got := evidence.As[evidence.IsolationReport](opened.Report.Result).Target("canary"); got == nil || got.Class != evidence.ClassRefused {
 		t.Errorf("got %+v", got)
 	}
 	if stderr.Len() != 0 {
@@ -166,11 +166,11 @@ func TestCommandRefusesLoopbackForLoad(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v: %s", err, stderr)
 	}
-	opened, err := evidence.Open(readFile(t, termination), stdout.Bytes(), evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindLoad})
+	opened, err := evidence.Open(contentOf(t, termination), stdout.Bytes(), evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindLoad})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := opened.Report.Load.Steps[0]; got.LimitedBy != evidence.LimitAddress {
+	if got := evidence.As[evidence.LoadReport](opened.Report.Result).Steps[0]; got.LimitedBy != evidence.LimitAddress {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -191,7 +191,7 @@ func TestCommandStopsOnSIGTERM(t *testing.T) {
 	if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Fatalf("ended with %v: %s", err, stderr)
 	}
-	_, err := evidence.Open(readFile(t, termination), nil, evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindIsolation})
+	_, err := evidence.Open(contentOf(t, termination), nil, evidence.Expect{Nonce: nonce, Subject: subject, Kind: evidence.KindIsolation})
 	if err == nil || !strings.Contains(err.Error(), "stopped") {
 		t.Errorf("the envelope says %v", err)
 	}
@@ -203,7 +203,7 @@ func TestCommandWithoutARun(t *testing.T) {
 	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
 		t.Fatalf("ended with %v", err)
 	}
-	if !strings.Contains(string(readFile(t, termination)), evidence.RunEnv) || !strings.Contains(stderr.String(), evidence.RunEnv) || stdout.Len() != 0 {
+	if !strings.Contains(string(contentOf(t, termination)), evidence.RunEnv) || !strings.Contains(stderr.String(), evidence.RunEnv) || stdout.Len() != 0 {
 		t.Errorf("stdout %q, stderr %q", stdout, stderr)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/policy"
@@ -30,6 +31,7 @@ type parts struct {
 	collector run.Collector
 	// apiServer is the host:port of the API server's Service, which no workload may reach.
 	apiServer string
+	bench     assess.Bench
 }
 
 // addControllers lists every controller there is; none adds itself.
@@ -43,6 +45,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, o options) error 
 		maker:     credentials.Maker{Live: manager.GetAPIReader()},
 		collector: run.Collector{Reader: manager.GetClient(), Logs: logs},
 		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
+		bench:     bench(),
 	}
 	for _, add := range []func(context.Context, ctrl.Manager, options, parts) error{
 		addGuard, addPolicy, addSandbox, addReview, addPromotion, addStop,
@@ -80,7 +83,7 @@ func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) e
 		Resolver: registry.Resolver{Live: manager.GetAPIReader()}, Maker: p.maker, Collector: p.collector, Routes: routes,
 		Tailer: p.collector, Recorder: manager.GetEventRecorder("affineur-sandbox"), Clock: clock.RealClock{},
 		Witness:  witness,
-		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Beyond: o.beyond, MeasureEvery: o.remeasure},
+		Settings: sandbox.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Beyond: o.beyond, MeasureEvery: o.remeasure, Bench: p.bench},
 	}).SetupWithManager(ctx, manager))
 }
 
@@ -88,7 +91,7 @@ func addReview(_ context.Context, manager ctrl.Manager, o options, p parts) erro
 	return (&review.Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Credentials: p.maker, Collector: p.collector,
 		Events:   manager.GetEventRecorder("affineur-review"),
-		Settings: review.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer},
+		Settings: review.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Bench: p.bench, RunsAtMost: o.runsAtMost},
 	}).SetupWithManager(manager)
 }
 
@@ -101,6 +104,7 @@ func addPromotion(ctx context.Context, manager ctrl.Manager, _ options, p parts)
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Credentials: p.maker, Guards: meter,
 		Destination: &promotion.InCluster{Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer},
 		Recorder:    manager.GetEventRecorder("affineur-promotion"),
+		Bench:       p.bench,
 	}).SetupWithManager(ctx, manager)
 }
 

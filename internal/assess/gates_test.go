@@ -3,6 +3,7 @@ package assess
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +14,11 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/integration"
 	"github.com/affineur/affineur/internal/gate/isolation"
+	"github.com/affineur/affineur/internal/gate/scalability"
+	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/subject"
 )
@@ -67,12 +72,12 @@ func kept(t *testing.T, rec record.Record, gate, name, about string, report evid
 	if err != nil {
 		t.Fatal(err)
 	}
-	ordinal := 0
+	ordinal, attempt := 0, 0
 	if about == rec.ReviewDigest {
-		ordinal = rec.Ordinal
+		ordinal, attempt = rec.Ordinal, 1
 	}
 	return record.Report{
-		Prototype: rec.Prototype, Gate: gate, Ordinal: ordinal, Name: name, Inputs: about, Nonce: nonce, MeasuredAt: report.FinishedAt, Body: body,
+		Prototype: rec.Prototype, Gate: gate, Ordinal: ordinal, Attempt: attempt, Name: name, Inputs: about, Nonce: nonce, MeasuredAt: report.FinishedAt, Body: body,
 	}
 }
 
@@ -92,11 +97,11 @@ func results(targets []evidence.Target, at time.Time, reached bool) []evidence.T
 	return out
 }
 
-// isolationOf are the two reports of a measurement inside the sandbox and its control.
-func isolationOf(t *testing.T, rec record.Record, at time.Time, about string, holes bool) []record.Report {
+// isolationReports are the two reports of a measurement inside the sandbox and its control.
+func isolationReports(t *testing.T, rec record.Record, at time.Time, about string, holes bool) []record.Report {
 	t.Helper()
 	tables := map[isolation.Vantage]*evidence.IsolationReport{isolation.Inside: {}, isolation.Outside: {}}
-	for i, x := range Paths() {
+	for i, x := range isolation.Paths() {
 		add := func(v isolation.Vantage, reached bool) {
 			target := evidence.Target{Name: x.Target, Network: evidence.NetworkTCP, Address: fmt.Sprintf("%s:%d", canary, 9000+i)}
 			tables[v].Targets = append(tables[v].Targets, results([]evidence.Target{target}, at, reached)...)
@@ -112,8 +117,8 @@ func isolationOf(t *testing.T, rec record.Record, at time.Time, about string, ho
 	inside, outside := tables[isolation.Inside], tables[isolation.Outside]
 	tail := fmt.Sprint(at.Unix())
 	reports := []record.Report{
-		kept(t, rec, ReportIsolation, "isolation-"+tail, about, evidence.Report{FinishedAt: at, Isolation: inside}),
-		kept(t, rec, ReportIsolationControl, "control-"+tail, about, evidence.Report{FinishedAt: at, Isolation: outside}),
+		kept(t, rec, ReportIsolation, "isolation-"+tail, about, evidence.Report{FinishedAt: at, Result: inside}),
+		kept(t, rec, ReportIsolationControl, "control-"+tail, about, evidence.Report{FinishedAt: at, Result: outside}),
 	}
 	network, err := SandboxNetwork(rec.Prototype, rec.Requirements, rec.Subject.Container.Port)
 	if err != nil {
@@ -125,12 +130,47 @@ func isolationOf(t *testing.T, rec record.Record, at time.Time, about string, ho
 	return reports
 }
 
-func loadOf(t *testing.T, rec record.Record, at time.Time, patience Patience, edits ...func(*evidence.LoadReport)) record.Report {
+// bench is what the operator has.
+var bench = Bench{security.Instrument{}, scalability.Instrument{}, integration.Instrument{}}
+
+// planned is the first run of the gate of a name.
+func planned(t *testing.T, rec record.Record, name string, patience gate.Patience) gate.Run {
 	t.Helper()
-	spec, err := LoadSpec(rec, patience)
+	g := v1alpha1.Gate{Name: name, Type: v1alpha1.GateIntegration}
+	if at := slices.IndexFunc(rec.Requirements.Gates, func(g v1alpha1.Gate) bool { return g.Name == name }); at >= 0 {
+		g = rec.Requirements.Gates[at]
+	}
+	runs, err := bench.Of(g.Type).Plan(gate.Case{
+		Record: rec, Gate: g, Patience: patience, Ground: gate.Ground{Canary: canary, APIServer: server},
+	}, gate.Taken{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return runs[0]
+}
+
+func integrationSpec(t *testing.T, rec record.Record, patience gate.Patience) *evidence.IntegrationSpec {
+	t.Helper()
+	return planned(t, rec, "integration", patience).Order.(*evidence.IntegrationSpec)
+}
+
+func controlSpec(t *testing.T, rec record.Record, patience gate.Patience) *evidence.IsolationSpec {
+	t.Helper()
+	return planned(t, rec, "integration", patience).Control.Order
+}
+
+var (
+	reportLoad, reportIntegration, reportControl = ReportOf("scalability"), ReportOf("integration"), ControlOf("integration")
+)
+
+func loadOf(t *testing.T, rec record.Record, at time.Time, patience gate.Patience, edits ...func(*evidence.LoadReport)) record.Report {
+	t.Helper()
+	return loadFor(t, rec, "scalability", at, patience, edits...)
+}
+
+func loadFor(t *testing.T, rec record.Record, name string, at time.Time, patience gate.Patience, edits ...func(*evidence.LoadReport)) record.Report {
+	t.Helper()
+	spec := planned(t, rec, name, patience).Order.(*evidence.LoadSpec)
 	report := &evidence.LoadReport{Within: spec.Within}
 	for _, step := range spec.Steps {
 		n, took := step.Arrivals(), evidence.MicrosOf(40*time.Millisecond)
@@ -142,12 +182,12 @@ func loadOf(t *testing.T, rec record.Record, at time.Time, patience Patience, ed
 	for _, edit := range edits {
 		edit(report)
 	}
-	return kept(t, rec, ReportLoad, fmt.Sprintf("load-%d", at.Unix()), rec.ReviewDigest, evidence.Report{FinishedAt: at, Load: report})
+	return kept(t, rec, ReportOf(name), fmt.Sprintf("load-%d", at.Unix()), rec.ReviewDigest, evidence.Report{FinishedAt: at, Result: report})
 }
 
 func integrationOf(t *testing.T, rec record.Record, at time.Time, edits ...func(*evidence.IntegrationReport)) []record.Report {
 	t.Helper()
-	spec := IntegrationSpec(rec, canary, server, 1)
+	spec := integrationSpec(t, rec, 1)
 	report := &evidence.IntegrationReport{Unreachable: results(spec.Unreachable, at, false)}
 	for _, check := range spec.Checks {
 		report.Checks = append(report.Checks, evidence.CheckResult{Name: check.Name, OK: true, Status: 200, Attempts: 1})
@@ -155,23 +195,23 @@ func integrationOf(t *testing.T, rec record.Record, at time.Time, edits ...func(
 	for _, edit := range edits {
 		edit(report)
 	}
-	control := &evidence.IsolationReport{Targets: results(ControlSpec(canary, server, 1).Targets, at, true)}
+	control := &evidence.IsolationReport{Targets: results(controlSpec(t, rec, 1).Targets, at, true)}
 	return []record.Report{
-		kept(t, rec, ReportIntegration, fmt.Sprintf("integration-%d", at.Unix()), rec.ReviewDigest, evidence.Report{FinishedAt: at, Integration: report}),
-		kept(t, rec, ReportIntegrationControl, fmt.Sprintf("control-%d", at.Unix()), rec.ReviewDigest, evidence.Report{FinishedAt: at, Isolation: control}),
+		kept(t, rec, reportIntegration, fmt.Sprintf("integration-%d", at.Unix()), rec.ReviewDigest, evidence.Report{FinishedAt: at, Result: report}),
+		kept(t, rec, reportControl, fmt.Sprintf("control-%d", at.Unix()), rec.ReviewDigest, evidence.Report{FinishedAt: at, Result: control}),
 	}
 }
 
 // evidenceOf is everything that a subject without holes leaves.
 func evidenceOf(t *testing.T, rec record.Record, at time.Time) []record.Report {
 	t.Helper()
-	return append(append(isolationOf(t, rec, at, inputs, false), loadOf(t, rec, at, 1)), integrationOf(t, rec, at)...)
+	return append(append(isolationReports(t, rec, at, inputs, false), loadOf(t, rec, at, 1)), integrationOf(t, rec, at)...)
 }
 
 func verdicts(gates []v1alpha1.GateStatus) string {
 	var out []string
-	for _, gate := range gates {
-		out = append(out, fmt.Sprintf("%s %s", gate.Verdict, gate.Reason))
+	for _, g := range gates {
+		out = append(out, fmt.Sprintf("%s %s", g.Verdict, g.Reason))
 	}
 	return strings.Join(out, ", ")
 }
@@ -218,7 +258,7 @@ func TestGates(t *testing.T) {
 		"reports of another subject": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
 				other := hardened(t, func(r *record.Record) { r.Subject.Container.Port = 9090 })
-				return append(isolationOf(t, rec, at, inputs, false), append(integrationOf(t, other, at), loadOf(t, other, at, 1))...)
+				return append(isolationReports(t, rec, at, inputs, false), append(integrationOf(t, other, at), loadOf(t, other, at, 1))...)
 			},
 			want: secure + ", Pending NotMeasured, Pending NotMeasured",
 		},
@@ -229,7 +269,7 @@ func TestGates(t *testing.T) {
 				for i := range moved {
 					moved[i].Inputs = rec.ReviewDigest
 				}
-				return append(isolationOf(t, rec, at, inputs, false), moved...)
+				return append(isolationReports(t, rec, at, inputs, false), moved...)
 			},
 			want: secure + ", Inconclusive MeasurementLost, Inconclusive MeasurementLost",
 		},
@@ -257,7 +297,7 @@ func TestGates(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return append(good, record.Report{Prototype: rec.Prototype, Gate: ReportLoad, Ordinal: rec.Ordinal, Name: "later", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(time.Minute), Body: body})
+				return append(good, record.Report{Prototype: rec.Prototype, Gate: reportLoad, Ordinal: rec.Ordinal, Attempt: 2, Name: "later", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(time.Minute), Body: body})
 			},
 			want: secure + ", Inconclusive MeasurementLost, " + connected,
 		},
@@ -275,16 +315,21 @@ func TestGates(t *testing.T) {
 		"an older one was lost": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
 				body, _ := Lost("the pod was evicted")
-				return append(good, record.Report{Prototype: rec.Prototype, Gate: ReportLoad, Ordinal: rec.Ordinal, Name: "earlier", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(-time.Minute), Body: body})
+				for i := range good {
+					if good[i].Gate == reportLoad {
+						good[i].Attempt = 2
+					}
+				}
+				return append(good, record.Report{Prototype: rec.Prototype, Gate: reportLoad, Ordinal: rec.Ordinal, Attempt: 1, Name: "earlier", Inputs: rec.ReviewDigest, MeasuredAt: at.Add(-time.Minute), Body: body})
 			},
 			want: secure + ", " + scales + ", " + connected, passed: true,
 		},
 		"isolation too old": {
-			now:  at.Add(IsolationMaxAge + time.Second),
+			now:  at.Add(gate.IsolationMaxAge + time.Second),
 			want: "Inconclusive EvidenceStale, " + scales + ", " + connected,
 		},
 		"everything too old": {
-			now:  at.Add(MeasurementMaxAge + time.Second),
+			now:  at.Add(gate.MeasurementMaxAge + time.Second),
 			want: "Inconclusive EvidenceStale, Inconclusive EvidenceStale, Inconclusive EvidenceStale",
 		},
 		"everything from the future": {
@@ -297,26 +342,26 @@ func TestGates(t *testing.T) {
 		},
 		"control under other policies": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				other := isolationOf(t, rec, at, "sha256:"+strings.Repeat("d", 64), false)
+				other := isolationReports(t, rec, at, "sha256:"+strings.Repeat("d", 64), false)
 				return append(only(good, ReportIsolationControl), other[1])
 			},
 			want: "Pending NotMeasured, " + scales + ", " + connected,
 		},
 		"a newer control alone": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(good, isolationOf(t, rec, at.Add(5*time.Minute), inputs, false)[1])
+				return append(good, isolationReports(t, rec, at.Add(5*time.Minute), inputs, false)[1])
 			},
 			want: secure + ", " + scales + ", " + connected, passed: true,
 		},
 		"isolation has holes now": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(good, isolationOf(t, rec, at.Add(time.Minute), inputs, true)...)
+				return append(good, isolationReports(t, rec, at.Add(time.Minute), inputs, true)...)
 			},
 			want: "Failed HolesFound, " + scales + ", " + connected,
 		},
 		"isolation had holes before": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(good, isolationOf(t, rec, at.Add(-time.Minute), inputs, true)...)
+				return append(good, isolationReports(t, rec, at.Add(-time.Minute), inputs, true)...)
 			},
 			want: secure + ", " + scales + ", " + connected, passed: true,
 		},
@@ -340,7 +385,7 @@ func TestGates(t *testing.T) {
 		},
 		"measured with more patience": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(only(good, ReportLoad), loadOf(t, rec, at, MostPatient))
+				return append(only(good, reportLoad), loadOf(t, rec, at, gate.MostPatient))
 			},
 			edit: func(r *record.Record) { r.Subject.Demand.RequestsPerSecond = "1" },
 			want: secure + ", " + scales + ", " + connected, passed: true,
@@ -349,7 +394,7 @@ func TestGates(t *testing.T) {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
 				short := hardened(t, func(r *record.Record) { r.Requirements.Gates[1].Scalability.Duration.Duration = 10 * time.Second })
 				report := loadOf(t, short, at, 1)
-				return append(only(good, ReportLoad), kept(t, rec, ReportLoad, "short", rec.ReviewDigest, reportIn(t, report)))
+				return append(only(good, reportLoad), kept(t, rec, reportLoad, "short", rec.ReviewDigest, reportIn(t, report)))
 			},
 			want: secure + ", Inconclusive EvidenceUnverifiable, " + connected,
 		},
@@ -357,26 +402,26 @@ func TestGates(t *testing.T) {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
 				easy := hardened(t, func(r *record.Record) { r.Requirements.Gates[1].Scalability.Headroom = "1" })
 				report := loadOf(t, easy, at, 1)
-				return append(only(good, ReportLoad), kept(t, rec, ReportLoad, "easy", rec.ReviewDigest, reportIn(t, report)))
+				return append(only(good, reportLoad), kept(t, rec, reportLoad, "easy", rec.ReviewDigest, reportIn(t, report)))
 			},
 			edit: func(r *record.Record) { r.Subject.Demand.RequestsPerSecond = "100" },
 			want: secure + ", Inconclusive EvidenceUnverifiable, " + connected,
 		},
 		"another promise": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(only(good, ReportLoad), loadOf(t, rec, at, 1, func(r *evidence.LoadReport) { r.Within = evidence.Duration(5 * time.Second) }))
+				return append(only(good, reportLoad), loadOf(t, rec, at, 1, func(r *evidence.LoadReport) { r.Within = evidence.Duration(5 * time.Second) }))
 			},
 			want: secure + ", Inconclusive EvidenceUnverifiable, " + connected,
 		},
 		"too slow": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(only(good, ReportLoad), loadOf(t, rec, at, 1, func(r *evidence.LoadReport) { r.Steps[0].WithinTarget = 0 }))
+				return append(only(good, reportLoad), loadOf(t, rec, at, 1, func(r *evidence.LoadReport) { r.Steps[0].WithinTarget = 0 }))
 			},
 			want: secure + ", Failed TooSlow, " + connected,
 		},
 		"cut short": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(only(good, ReportLoad), loadOf(t, rec, at, 1, func(r *evidence.LoadReport) {
+				return append(only(good, reportLoad), loadOf(t, rec, at, 1, func(r *evidence.LoadReport) {
 					r.CutShort, r.Steps[0].Unfinished = true, 5
 					r.Steps[0].Succeeded, r.Steps[0].WithinTarget = r.Steps[0].Planned-5, r.Steps[0].Planned-5
 				}))
@@ -395,7 +440,7 @@ func TestGates(t *testing.T) {
 		},
 		"an integration does not work": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(only(good, ReportIntegration, ReportIntegrationControl), integrationOf(t, rec, at, func(r *evidence.IntegrationReport) {
+				return append(only(good, reportIntegration, reportControl), integrationOf(t, rec, at, func(r *evidence.IntegrationReport) {
 					r.Checks[0].OK, r.Checks[0].Class, r.Checks[0].Status = false, evidence.ClassStatus, 503
 				})...)
 			},
@@ -403,21 +448,21 @@ func TestGates(t *testing.T) {
 		},
 		"an integration was left out": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(only(good, ReportIntegration, ReportIntegrationControl), integrationOf(t, rec, at, func(r *evidence.IntegrationReport) { r.Checks = nil })...)
+				return append(only(good, reportIntegration, reportControl), integrationOf(t, rec, at, func(r *evidence.IntegrationReport) { r.Checks = nil })...)
 			},
 			want: secure + ", " + scales + ", Inconclusive EvidenceUnverifiable",
 		},
 		"production reaches what it must not": {
 			reports: func(rec record.Record, good []record.Report) []record.Report {
-				return append(only(good, ReportIntegration, ReportIntegrationControl), integrationOf(t, rec, at, func(r *evidence.IntegrationReport) {
-					r.Unreachable = results(IntegrationSpec(rec, canary, server, 1).Unreachable, at, true)
+				return append(only(good, reportIntegration, reportControl), integrationOf(t, rec, at, func(r *evidence.IntegrationReport) {
+					r.Unreachable = results(integrationSpec(t, rec, 1).Unreachable, at, true)
 				})...)
 			},
 			want: secure + ", " + scales + ", Failed ForbiddenTargetReached",
 		},
 		"nobody bears witness": {
 			reports: func(_ record.Record, good []record.Report) []record.Report {
-				return only(good, ReportIntegrationControl)
+				return only(good, reportControl)
 			},
 			want: secure + ", " + scales + ", Pending NotMeasured",
 		},
@@ -467,7 +512,7 @@ func TestGates(t *testing.T) {
 			if test.reports != nil {
 				reports = test.reports(rec, reports)
 			}
-			got := Gates(rec, reports, when)
+			got := bench.Gates(rec, reports, when)
 			if diff := cmp.Diff(test.want, verdicts(got)); diff != "" {
 				t.Errorf("%s\n%+v", diff, got)
 			}
@@ -475,7 +520,7 @@ func TestGates(t *testing.T) {
 				t.Errorf("passed: %v", !test.passed)
 			}
 			// What does not depend on the time must not change with it: every change is a write.
-			if diff := cmp.Diff(got, Gates(rec, reports, when.Add(time.Second))); diff != "" {
+			if diff := cmp.Diff(got, bench.Gates(rec, reports, when.Add(time.Second))); diff != "" {
 				t.Error("a second later: " + diff)
 			}
 		})
@@ -485,11 +530,11 @@ func TestGates(t *testing.T) {
 // reportIn opens a kept report without looking at what it is about.
 func reportIn(t *testing.T, kept record.Report) evidence.Report {
 	t.Helper()
-	var report evidence.Report
-	if err := json.Unmarshal(kept.Body, &report); err != nil {
+	opened, err := evidence.OpenRecord(kept.Body, kept.Digest(), evidence.Expect{Nonce: kept.Nonce, Subject: kept.Inputs})
+	if err != nil {
 		t.Fatal(err)
 	}
-	return report
+	return *opened.Report
 }
 
 // A finding names a variable by its name: its place in the record is not its place in the manifest.
@@ -497,13 +542,13 @@ func TestFindingNamesTheVariable(t *testing.T) {
 	rec := hardened(t, func(r *record.Record) {
 		r.Subject.Container.Env = []subject.Env{{Name: "LANGUAGE", Value: "fr"}, {Name: "ZZ_PASSWORD", Value: "hunter2"}}
 	})
-	gates := Gates(rec, nil, opened)
+	gates := bench.Gates(rec, nil, opened)
 	if len(gates[0].Findings) != 1 || gates[0].Findings[0].Field != "spec.workload.container.env[name=ZZ_PASSWORD]" {
 		t.Errorf("%+v", gates[0].Findings)
 	}
 }
 
-// Two scalability gates are measured in one run, each judged by its own step.
+// Two gates of a type are measured apart, each judged by its own report.
 func TestTwoScalabilityGates(t *testing.T) {
 	rec := hardened(t, func(r *record.Record) {
 		r.Requirements.Gates = append(r.Requirements.Gates, v1alpha1.Gate{
@@ -512,8 +557,8 @@ func TestTwoScalabilityGates(t *testing.T) {
 		})
 	})
 	at := opened.Add(time.Minute)
-	slowAtPeak := loadOf(t, rec, at, 1, func(r *evidence.LoadReport) { r.Steps[1].WithinTarget = 0 })
-	gates := Gates(rec, []record.Report{slowAtPeak}, at.Add(time.Minute))
+	slowAtPeak := loadFor(t, rec, "peak", at, 1, func(r *evidence.LoadReport) { r.Steps[0].WithinTarget = 0 })
+	gates := bench.Gates(rec, []record.Report{loadOf(t, rec, at, 1), slowAtPeak}, at.Add(time.Minute))
 	if got := verdicts([]v1alpha1.GateStatus{gates[1], gates[3]}); got != scales+", Failed TooSlow" {
 		t.Error(got)
 	}
@@ -534,26 +579,26 @@ func TestOrders(t *testing.T) {
 			{Name: "homeless"},
 		}
 	})
-	spec := IntegrationSpec(rec, canary, server, 1)
-	if _, err := evidence.EncodeRun(evidence.RunSpec{Nonce: nonce, Subject: rec.ReviewDigest, Integration: &spec}); err != nil {
+	spec := integrationSpec(t, rec, 1)
+	if _, err := evidence.EncodeRun(evidence.RunSpec{Nonce: nonce, Subject: rec.ReviewDigest, Order: spec}); err != nil {
 		t.Error(err)
 	}
 	if len(spec.Checks) != 4 || spec.Checks[0].Credential != nil || spec.Checks[2].Path != "/" || spec.Checks[3].ExpectStatus != 204 ||
 		spec.Checks[3].Credential.File != "/var/run/affineur/integrations/https/token" || spec.Checks[3].CAFile != "/var/run/affineur/integrations/https/ca.crt" {
 		t.Errorf("%+v", spec.Checks)
 	}
-	for patience := Patience(1); patience <= MostPatient; patience++ {
-		control := ControlSpec(canary, server, patience)
-		if _, err := evidence.EncodeRun(evidence.RunSpec{Nonce: nonce, Subject: rec.ReviewDigest, Isolation: &control}); err != nil {
+	for patience := gate.Patience(1); patience <= gate.MostPatient; patience++ {
+		control := controlSpec(t, rec, patience)
+		if _, err := evidence.EncodeRun(evidence.RunSpec{Nonce: nonce, Subject: rec.ReviewDigest, Order: control}); err != nil {
 			t.Error(err)
 		}
-		if run := IntegrationSpec(rec, canary, server, patience); control.Window <= run.Deadline {
+		if run := integrationSpec(t, rec, patience); control.Window <= run.Deadline {
 			t.Errorf("the control ends after %s, the run may take %s", control.Window, run.Deadline)
 		}
 	}
-	load, err := LoadSpec(rec, 1)
-	if err != nil || load.Method != "POST" || load.Headers[0].Value != "application/json" || !strings.HasSuffix(load.URL, ".svc/v1/classify") || load.WarmUp == nil {
-		t.Errorf("%+v, %v", load, err)
+	load := planned(t, rec, "scalability", 1).Order.(*evidence.LoadSpec)
+	if load.Method != "POST" || load.Headers[0].Value != "application/json" || !strings.HasSuffix(load.URL, ".svc/v1/classify") || load.WarmUp == nil {
+		t.Errorf("%+v", load)
 	}
 }
 
@@ -562,18 +607,15 @@ func TestOrders(t *testing.T) {
 func TestPatience(t *testing.T) {
 	rec := hardened(t, func(r *record.Record) { r.Subject.Demand.RequestsPerSecond = "0.5" })
 	before := 0.0
-	for patience := MostPatient; patience >= 1; patience-- {
-		spec, err := LoadSpec(rec, patience)
-		if err != nil {
-			t.Fatal(err)
-		}
+	for patience := gate.MostPatient; patience >= 1; patience-- {
+		spec := planned(t, rec, "scalability", patience).Order.(*evidence.LoadSpec)
 		rate, _ := evidence.ParseDecimal(spec.Steps[0].RatePerSecond)
 		if rate < before {
 			t.Errorf("patience %d: %v requests a second, more patience took %v", patience, rate, before)
 		}
 		before = rate
 	}
-	if PatienceOf(0) != 1 || PatienceOf(99) != MostPatient {
+	if gate.PatienceOf(0) != 1 || gate.PatienceOf(99) != gate.MostPatient {
 		t.Error("attempts that are out of bounds")
 	}
 }

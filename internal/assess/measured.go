@@ -2,23 +2,29 @@ package assess
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
-	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
 )
 
-// Kinds of reports in the records, the values of record.Report.Gate.
+// Kinds of reports in the records, the values of record.Report.Gate, besides those of a policy's gates.
 const (
 	ReportIsolation        = "isolation"
 	ReportIsolationControl = "isolation-control"
-	ReportLoad             = "load"
-	ReportIntegration      = "integration"
-	// ReportIntegrationControl is the control of an integration run: an isolation measurement from a place that may.
-	ReportIntegrationControl = "integration-control"
 )
+
+// ReportOf is the kind of a gate's reports, and ControlOf that of their controls: apart from each other and from those of
+// isolation whatever a policy calls its gates.
+func ReportOf(gate string) string { return "gate-" + gate }
+
+// IsGate tells whether a kind is that of a gate's own runs.
+func IsGate(kind string) bool { return strings.HasPrefix(kind, ReportOf("")) }
+
+// ControlOf is the kind of the reports of a gate's controls.
+func ControlOf(gate string) string { return "control-" + gate }
 
 // lostSchema names the form of what is kept of a run that left no evidence.
 const lostSchema = "affineur.dev/lost/v1"
@@ -42,22 +48,15 @@ type measured struct {
 	at     time.Time
 	// inputs that it was made under.
 	inputs string
-	// ordinal of the review that it was made for, 0 for none.
-	ordinal int
 }
 
-// newest opens the newest report of a kind that was made for the prototype under the given inputs, or under any where
-// they are "". What binds inputs was made for one review, and counts for that one alone. One that can't be verified is
-// not passed over for an older one that can: it says that something is wrong.
-func newest(rec record.Record, reports []record.Report, name string, kind evidence.Kind, inputs string) measured {
-	ordinal := 0
-	if inputs != "" {
-		ordinal = rec.Ordinal
-	}
+// newest opens the newest report of a kind that was made for the prototype and for no review. One that can't be verified
+// is not passed over for an older one that can: it says that something is wrong.
+func newest(rec record.Record, reports []record.Report, name string) measured {
 	var best *record.Report
 	for i := range reports {
 		r := &reports[i]
-		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || inputs != "" && r.Inputs != inputs || r.Ordinal != ordinal {
+		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || r.Ordinal != 0 {
 			continue
 		}
 		if best == nil || r.MeasuredAt.After(best.MeasuredAt) || r.MeasuredAt.Equal(best.MeasuredAt) && r.Name > best.Name {
@@ -67,17 +66,17 @@ func newest(rec record.Record, reports []record.Report, name string, kind eviden
 	if best == nil {
 		return measured{}
 	}
-	return open(*best, kind)
+	return open(*best)
 }
 
-func open(r record.Report, kind evidence.Kind) measured {
-	m := measured{digest: r.Digest(), at: r.MeasuredAt, inputs: r.Inputs, ordinal: r.Ordinal}
+func open(r record.Report) measured {
+	m := measured{digest: r.Digest(), at: r.MeasuredAt, inputs: r.Inputs}
 	var gone lost
 	if err := json.Unmarshal(r.Body, &gone); err == nil && gone.Schema == lostSchema {
 		m.Lost = evidence.Clean(gone.Why, 512)
 		return m
 	}
-	opened, err := evidence.OpenRecord(r.Body, m.digest, evidence.Expect{Nonce: r.Nonce, Subject: r.Inputs, Kind: kind})
+	opened, err := evidence.OpenRecord(r.Body, m.digest, evidence.Expect{Nonce: r.Nonce, Subject: r.Inputs})
 	if err != nil {
 		m.Lost = "its report can't be verified: " + err.Error()
 		return m
@@ -94,7 +93,7 @@ func nearest(rec record.Record, reports []record.Report, name string, run measur
 	var best *record.Report
 	for i := range reports {
 		r := &reports[i]
-		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || run.inputs == "" || r.Inputs != run.inputs || r.Ordinal != run.ordinal {
+		if r.Gate != name || r.Prototype.UID != rec.Prototype.UID || run.inputs == "" || r.Inputs != run.inputs || r.Ordinal != 0 {
 			continue
 		}
 		if best == nil || closer(*r, *best, run.at) {
@@ -104,7 +103,7 @@ func nearest(rec record.Record, reports []record.Report, name string, run measur
 	if best == nil {
 		return measured{}
 	}
-	return open(*best, evidence.KindIsolation)
+	return open(*best)
 }
 
 func closer(a, b record.Report, end time.Time) bool {
@@ -113,16 +112,4 @@ func closer(a, b record.Report, end time.Time) bool {
 	}
 	awayA, awayB := a.MeasuredAt.Sub(end).Abs(), b.MeasuredAt.Sub(end).Abs()
 	return awayA < awayB || awayA == awayB && a.Name > b.Name
-}
-
-// Newest is when the newest measurement of the review's subject by a gate of the given type was made; the zero time
-// where there is none.
-func Newest(rec record.Record, reports []record.Report, kind v1alpha1.GateType) time.Time {
-	switch kind {
-	case v1alpha1.GateScalability:
-		return newest(rec, reports, ReportLoad, evidence.KindLoad, rec.ReviewDigest).at
-	case v1alpha1.GateIntegration:
-		return newest(rec, reports, ReportIntegration, evidence.KindIntegration, rec.ReviewDigest).at
-	}
-	return time.Time{}
 }

@@ -14,8 +14,8 @@ func TestNearestControl(t *testing.T) {
 	end := time.Date(2026, 11, 21, 22, 27, 48, 0, time.UTC)
 	control := func(name string, after time.Duration) record.Report {
 		at := end.Add(after)
-		return kept(t, rec, ReportIntegrationControl, name, rec.ReviewDigest, evidence.Report{FinishedAt: at, Isolation: &evidence.IsolationReport{
-			Targets: results(ControlSpec(canary, server, 1).Targets, at, true),
+		return kept(t, rec, ReportIsolationControl, name, inputs, evidence.Report{FinishedAt: at, Result: &evidence.IsolationReport{
+			Targets: results(controlSpec(t, rec, 1).Targets, at, true),
 		}})
 	}
 	for name, test := range map[string]struct {
@@ -27,7 +27,7 @@ func TestNearestControl(t *testing.T) {
 		"none was at work any more":                              {[]record.Report{control("control-1", -30*time.Second), control("control-2", -3*time.Second)}, -3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := nearest(rec, test.controls, ReportIntegrationControl, measured{at: end, inputs: rec.ReviewDigest, ordinal: rec.Ordinal})
+			got := nearest(rec, test.controls, ReportIsolationControl, measured{at: end, inputs: inputs})
 			if got.Report == nil || !got.at.Equal(end.Add(test.want)) {
 				t.Errorf("the control that ended at %s (%s), want %s", got.at, got.Lost, end.Add(test.want))
 			}

@@ -25,17 +25,17 @@ func TestIsolationIsBoundToThePolicies(t *testing.T) {
 		}, "Pending NotMeasured"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			measured := isolationOf(t, hardened(t, test.edit), now.Add(-time.Minute), inputs, false)
-			if got := verdicts(Gates(rec, measured, now)[:1]); got != test.want {
+			measured := isolationReports(t, hardened(t, test.edit), now.Add(-time.Minute), inputs, false)
+			if got := verdicts(bench.Gates(rec, measured, now)[:1]); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
 		})
 	}
-	unnamed := isolationOf(t, rec, now.Add(-time.Minute), inputs, false)
+	unnamed := isolationReports(t, rec, now.Add(-time.Minute), inputs, false)
 	for i := range unnamed {
 		unnamed[i].Network = ""
 	}
-	if got := verdicts(Gates(rec, unnamed, now)[:1]); got != "Pending NotMeasured" {
+	if got := verdicts(bench.Gates(rec, unnamed, now)[:1]); got != "Pending NotMeasured" {
 		t.Errorf("under policies that nobody named: %s", got)
 	}
 }

@@ -57,18 +57,10 @@ func Digest(raw []byte) string {
 // Seal writes a report as the line for the log, newline included, and the envelope for the termination message. It
 // refuses a report that Open would refuse for its own sake.
 func Seal(r Report) (line, envelope []byte, err error) {
-	r.Schema = ReportSchema
 	r.StartedAt, r.FinishedAt = r.StartedAt.UTC(), r.FinishedAt.UTC()
-	r.clean()
-	if err := r.Validate(); err != nil {
-		return nil, nil, err
-	}
-	raw, err := json.Marshal(r)
+	raw, err := Encode(r)
 	if err != nil {
 		return nil, nil, err
-	}
-	if len(raw) > MaxReportBytes {
-		return nil, nil, fmt.Errorf("the report is %d bytes long, %d are allowed", len(raw), MaxReportBytes)
 	}
 	envelope, err = encodeEnvelope(Envelope{
 		Nonce: r.Nonce, Subject: r.Subject, Kind: r.Kind(),
@@ -92,6 +84,24 @@ func SealFailure(s RunSpec, failure string, started, finished time.Time) ([]byte
 		Nonce: Clean(s.Nonce, 64), Subject: Clean(s.Subject, 71), Kind: s.Kind(), Failure: failure,
 		StartedAt: started.UTC(), FinishedAt: finished.UTC(),
 	})
+}
+
+// Encode writes a report as it is kept. It refuses one that Open would refuse for its own sake.
+func Encode(r Report) ([]byte, error) {
+	r.Schema = ReportSchema
+	r.StartedAt, r.FinishedAt = r.StartedAt.UTC(), r.FinishedAt.UTC()
+	r.clean()
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > MaxReportBytes {
+		return nil, fmt.Errorf("the report is %d bytes long, %d are allowed", len(raw), MaxReportBytes)
+	}
+	return raw, nil
 }
 
 func encodeEnvelope(e Envelope) ([]byte, error) {

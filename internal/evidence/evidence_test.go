@@ -1,6 +1,7 @@
 package evidence_test
 
 import (
+	"bytes"
 	"math"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 func seconds(n float64) evidence.Duration { return evidence.Duration(n * float64(time.Second)) }
 
 func isolationRun() evidence.RunSpec {
-	return evidence.RunSpec{Nonce: nonce, Subject: subject, Isolation: &evidence.IsolationSpec{
+	return evidence.RunSpec{Nonce: nonce, Subject: subject, Order: &evidence.IsolationSpec{
 		Deadline: seconds(10),
 		Targets: []evidence.Target{{Name: "canary", Network: "tcp", Address: "198.51.100.7:8081", Mode: "echo",
 			Settle: evidence.SettleBlocked, Timeout: seconds(1)}},
@@ -23,7 +24,7 @@ func isolationRun() evidence.RunSpec {
 }
 
 func loadRun() evidence.RunSpec {
-	return evidence.RunSpec{Nonce: nonce, Subject: subject, Load: &evidence.LoadSpec{
+	return evidence.RunSpec{Nonce: nonce, Subject: subject, Order: &evidence.LoadSpec{
 		URL: "http://subject.sandbox.svc:8080/ask?x=1", Method: "POST", Body: "{}",
 		Headers: []evidence.Header{{Name: "Content-Type", Value: "application/json"}},
 		Steps:   []evidence.Step{{RatePerSecond: "30", Duration: seconds(20)}},
@@ -32,14 +33,14 @@ func loadRun() evidence.RunSpec {
 }
 
 func integrationRun() evidence.RunSpec {
-	return evidence.RunSpec{Nonce: nonce, Subject: subject, Integration: &evidence.IntegrationSpec{
+	return evidence.RunSpec{Nonce: nonce, Subject: subject, Order: &evidence.IntegrationSpec{
 		Deadline: seconds(10),
 		Checks: []evidence.Check{
 			{Name: "crm", Kind: "tcp", Address: "tcp://crm.systems.svc:5432", Timeout: seconds(2)},
 			{Name: "lms", Kind: "https", Address: "https://lms.systems.svc", Path: "/health", ExpectStatus: 200, CAFile: "/etc/ca/ca.crt",
 				Credential: &evidence.Credential{File: "/etc/credentials/token"}, Timeout: seconds(2)},
 		},
-		Unreachable: isolationRun().Isolation.Targets,
+		Unreachable: evidence.As[evidence.IsolationSpec](isolationRun().Order).Targets,
 	}}
 }
 
@@ -57,17 +58,31 @@ func TestRunSpecSurvivesItsWay(t *testing.T) {
 				t.Fatal(err)
 			}
 			spec.Schema = evidence.RunSchema
-			if diff := cmp.Diff(spec, got); diff != "" {
+			if again, err := evidence.EncodeRun(got); err != nil || !bytes.Equal(raw, again) || got.Kind() != spec.Kind() {
+				t.Errorf("%s became %s: %v", raw, again, err)
+			}
+			if diff := cmp.Diff(spec.Order, typed(got.Order)); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
 }
 
+// typed is an order by its type.
+func typed(order evidence.Body) evidence.Body {
+	switch order.Kind() {
+	case evidence.KindIsolation:
+		return evidence.As[evidence.IsolationSpec](order)
+	case evidence.KindLoad:
+		return evidence.As[evidence.LoadSpec](order)
+	}
+	return evidence.As[evidence.IntegrationSpec](order)
+}
+
 func TestRunSpecRefuses(t *testing.T) {
 	isolation := func(change func(*evidence.IsolationSpec)) evidence.RunSpec {
 		s := isolationRun()
-		change(s.Isolation)
+		change(s.Order.(*evidence.IsolationSpec))
 		return s
 	}
 	target := func(change func(*evidence.Target)) evidence.RunSpec {
@@ -75,19 +90,29 @@ func TestRunSpecRefuses(t *testing.T) {
 	}
 	load := func(change func(*evidence.LoadSpec)) evidence.RunSpec {
 		s := loadRun()
-		change(s.Load)
+		change(s.Order.(*evidence.LoadSpec))
 		return s
 	}
 	check := func(change func(*evidence.Check)) evidence.RunSpec {
 		s := integrationRun()
-		change(&s.Integration.Checks[1])
+		change(&s.Order.(*evidence.IntegrationSpec).Checks[1])
 		return s
 	}
-	short, both := isolationRun(), isolationRun()
-	short.Nonce, both.Load = "short", loadRun().Load
+	short := isolationRun()
+	short.Nonce = "short"
+	files := func(files ...evidence.File) evidence.RunSpec {
+		s := isolationRun()
+		s.Files = files
+		return s
+	}
+	file := evidence.File{Name: "examples.csv", Digest: subject}
 	for name, spec := range map[string]evidence.RunSpec{
 		"nothing":             {Nonce: nonce, Subject: subject},
-		"two kinds":           both,
+		"a file elsewhere":    files(evidence.File{Name: "../examples.csv", Digest: subject}),
+		"a hidden file":       files(evidence.File{Name: ".examples.csv", Digest: subject}),
+		"an unbound file":     files(evidence.File{Name: "examples.csv"}),
+		"a file twice":        files(file, file),
+		"too many files":      files(make([]evidence.File, 17)...),
 		"guessable nonce":     short,
 		"no targets":          isolation(func(s *evidence.IsolationSpec) { s.Targets = nil }),
 		"no deadline":         isolation(func(s *evidence.IsolationSpec) { s.Deadline = 0 }),
@@ -154,8 +179,9 @@ func TestDecodeRunIsStrict(t *testing.T) {
 
 func TestSealRefuses(t *testing.T) {
 	big := isolationReport()
-	for len(big.Isolation.Targets) < 65 {
-		big.Isolation.Targets = append(big.Isolation.Targets, big.Isolation.Targets[0])
+	found := big.Result.(*evidence.IsolationReport)
+	for len(found.Targets) < 65 {
+		found.Targets = append(found.Targets, found.Targets[0])
 	}
 	for name, r := range map[string]evidence.Report{"nothing": {}, "too many results": big} {
 		if _, _, err := evidence.Seal(r); err == nil {

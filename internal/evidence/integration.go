@@ -133,7 +133,26 @@ func (r *IntegrationReport) Target(name string) *TargetResult {
 	return findTarget(r.Unreachable, name)
 }
 
-func (s *IntegrationSpec) validate() error {
+// KindIntegration asks systems whether they work from here.
+const KindIntegration Kind = "integration"
+
+// Kind implements Body.
+func (*IntegrationSpec) Kind() Kind { return KindIntegration }
+
+// Kind implements Body.
+func (*IntegrationReport) Kind() Kind { return KindIntegration }
+
+// Clean implements Result.
+func (r *IntegrationReport) Clean() {
+	cleanResults(r.Unreachable)
+	for i := range r.Checks {
+		c := &r.Checks[i]
+		c.Name, c.Detail = Clean(c.Name, maxText), Clean(c.Detail, maxText)
+	}
+}
+
+// Validate implements Body.
+func (s *IntegrationSpec) Validate() error {
 	if len(s.Checks)+len(s.Unreachable) == 0 {
 		return errors.New("neither checks nor unreachable")
 	}
@@ -229,7 +248,8 @@ func cleanPath(p string) bool {
 	return path.IsAbs(p) && path.Clean(p) == p && len(p) <= 1024 && !hasControl(p)
 }
 
-func (r *IntegrationReport) validate() error {
+// Validate implements Body.
+func (r *IntegrationReport) Validate() error {
 	if len(r.Checks)+len(r.Unreachable) == 0 {
 		return errors.New("no results")
 	}

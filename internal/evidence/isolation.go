@@ -129,7 +129,20 @@ func findTarget(results []TargetResult, name string) *TargetResult {
 	return nil
 }
 
-func (s *IsolationSpec) validate() error {
+// KindIsolation tries to reach targets, to see what the network lets through.
+const KindIsolation Kind = "isolation"
+
+// Kind implements Body.
+func (*IsolationSpec) Kind() Kind { return KindIsolation }
+
+// Kind implements Body.
+func (*IsolationReport) Kind() Kind { return KindIsolation }
+
+// Clean implements Result.
+func (r *IsolationReport) Clean() { cleanResults(r.Targets) }
+
+// Validate implements Body.
+func (s *IsolationSpec) Validate() error {
 	if len(s.Targets) == 0 {
 		return errors.New("targets is empty")
 	}
@@ -205,7 +218,8 @@ func within(d, low, high time.Duration) error {
 	return nil
 }
 
-func (r *IsolationReport) validate() error {
+// Validate implements Body.
+func (r *IsolationReport) Validate() error {
 	if len(r.Targets) == 0 {
 		return errors.New("no results")
 	}

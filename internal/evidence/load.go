@@ -167,7 +167,20 @@ type LoadReport struct {
 	CutShort bool `json:"cutShort"`
 }
 
-func (s *LoadSpec) validate() error {
+// KindLoad sends requests at a given rate and measures the answers.
+const KindLoad Kind = "load"
+
+// Kind implements Body.
+func (*LoadSpec) Kind() Kind { return KindLoad }
+
+// Kind implements Body.
+func (*LoadReport) Kind() Kind { return KindLoad }
+
+// Clean implements Result: it holds no text from outside.
+func (*LoadReport) Clean() {}
+
+// Validate implements Body.
+func (s *LoadSpec) Validate() error {
 	if err := validateURL(s.URL, "http", "https"); err != nil {
 		return fmt.Errorf("url: %w", err)
 	}
@@ -290,7 +303,8 @@ func isToken(s string) bool {
 	})
 }
 
-func (r *LoadReport) validate() error {
+// Validate implements Body.
+func (r *LoadReport) Validate() error {
 	if len(r.Steps) == 0 || len(r.Steps) > 32 {
 		return errors.New("not 1 to 32 steps")
 	}

@@ -9,64 +9,61 @@ import (
 
 const (
 	// RunSchema names the form of a RunSpec.
-	RunSchema = "affineur.dev/run/v1"
+	RunSchema = "affineur.dev/run/v2"
 	// RunEnv is the environment variable in which the runner finds its RunSpec.
 	RunEnv = "AFFINEUR_RUN"
 	// MaxRunBytes bounds a RunSpec: Linux takes at most 128 KiB for one environment variable (MAX_ARG_STRLEN).
 	MaxRunBytes = 96 << 10
 
 	maxNames = 64
+	maxFiles = 16
 	maxText  = 256
 )
 
-// Kind is what a run measures.
-type Kind string
-
-const (
-	// KindIsolation tries to reach targets, to see what the network lets through.
-	KindIsolation Kind = "isolation"
-	// KindLoad sends requests at a given rate and measures the answers.
-	KindLoad Kind = "load"
-	// KindIntegration asks systems whether they work from here.
-	KindIntegration Kind = "integration"
-)
-
-// RunSpec is one measurement that the operator asks of a runner. Exactly one of its members is set.
+// RunSpec is one measurement that the operator asks of a runner.
 type RunSpec struct {
 	// Schema is RunSchema.
-	Schema string `json:"schema"`
+	Schema string
 	// Nonce is unguessable and made for this run alone; the envelope repeats it, so that an answer to another
 	// question is not taken for the answer to this one. 16 to 64 characters of [0-9A-Za-z-].
-	Nonce string `json:"nonce"`
+	Nonce string
 	// Subject is the digest of what is measured, "sha256:" and 64 hex digits.
-	Subject string `json:"subject"`
+	Subject string
+	// Order is what to measure. One that was decoded has its type only after Read.
+	Order Body
+	// Files that the runner is given under FilesPath, at most 16.
+	Files []File
+}
 
-	Isolation   *IsolationSpec   `json:"isolation,omitempty"`
-	Load        *LoadSpec        `json:"load,omitempty"`
-	Integration *IntegrationSpec `json:"integration,omitempty"`
+// FilesPath is the directory in which a runner finds its files.
+const FilesPath = "/var/run/affineur/files"
+
+// File is one file for a runner, bound by its content.
+type File struct {
+	// Name below FilesPath, of [A-Za-z0-9._-].
+	Name string `json:"name"`
+	// Digest is the SHA-256 of its content, "sha256:" and 64 hex digits.
+	Digest string `json:"digest"`
+}
+
+// runWire is a RunSpec in JSON.
+type runWire struct {
+	Schema  string          `json:"schema"`
+	Nonce   string          `json:"nonce"`
+	Subject string          `json:"subject"`
+	Kind    Kind            `json:"kind"`
+	Order   json.RawMessage `json:"order"`
+	Files   []File          `json:"files,omitempty"`
 }
 
 var (
 	nonceForm  = regexp.MustCompile(`^[0-9A-Za-z-]{16,64}$`)
+	fileForm   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 	digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 )
 
-// Kind is the kind of the one member that is set, or "" when not exactly one is.
-func (s RunSpec) Kind() Kind {
-	return onlyKind(s.Isolation != nil, s.Load != nil, s.Integration != nil)
-}
-
-func onlyKind(isolation, load, integration bool) Kind {
-	switch [3]bool{isolation, load, integration} {
-	case [3]bool{true, false, false}:
-		return KindIsolation
-	case [3]bool{false, true, false}:
-		return KindLoad
-	case [3]bool{false, false, true}:
-		return KindIntegration
-	}
-	return ""
-}
+// Kind of the order, "" without one.
+func (s RunSpec) Kind() Kind { return kindOf(s.Order) }
 
 // Validate says what is wrong with the request, or nil.
 func (s RunSpec) Validate() error {
@@ -78,15 +75,27 @@ func (s RunSpec) Validate() error {
 	case !digestForm.MatchString(s.Subject):
 		return errors.New("subject is not a sha256 digest")
 	}
-	switch s.Kind() {
-	case KindIsolation:
-		return prefixed("isolation", s.Isolation.validate())
-	case KindLoad:
-		return prefixed("load", s.Load.validate())
-	case KindIntegration:
-		return prefixed("integration", s.Integration.validate())
+	if s.Order == nil {
+		return errors.New("no order")
 	}
-	return errors.New("not exactly one of isolation, load and integration is set")
+	if err := validateFiles(s.Files); err != nil {
+		return fmt.Errorf("files: %w", err)
+	}
+	return prefixed(string(s.Kind()), s.Order.Validate())
+}
+
+func validateFiles(files []File) error {
+	if len(files) > maxFiles {
+		return fmt.Errorf("%d entries, %d are allowed", len(files), maxFiles)
+	}
+	seen := map[string]bool{}
+	for i, f := range files {
+		if !fileForm.MatchString(f.Name) || !digestForm.MatchString(f.Digest) || seen[f.Name] {
+			return fmt.Errorf("entry %d has no usable name or digest", i)
+		}
+		seen[f.Name] = true
+	}
+	return nil
 }
 
 // EncodeRun writes a RunSpec for the environment of the runner. It refuses one that the runner would refuse.
@@ -95,24 +104,30 @@ func EncodeRun(s RunSpec) ([]byte, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(s)
+	order, err := json.Marshal(s.Order)
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > MaxRunBytes {
-		return nil, fmt.Errorf("the run is %d bytes long, %d are allowed", len(raw), MaxRunBytes)
+	text, err := json.Marshal(runWire{Schema: s.Schema, Nonce: s.Nonce, Subject: s.Subject, Kind: s.Kind(), Order: order, Files: s.Files})
+	if err != nil {
+		return nil, err
 	}
-	return raw, nil
+	if len(text) > MaxRunBytes {
+		return nil, fmt.Errorf("the run is %d bytes long, %d are allowed", len(text), MaxRunBytes)
+	}
+	return text, nil
 }
 
 // DecodeRun reads a RunSpec strictly: unknown, repeated or trailing data is an error. What could be read is returned
 // even then, so that a runner can name the run that it could not do.
-func DecodeRun(raw []byte) (RunSpec, error) {
-	var s RunSpec
-	if len(raw) > MaxRunBytes {
-		return s, fmt.Errorf("the run is %d bytes long, %d are allowed", len(raw), MaxRunBytes)
+func DecodeRun(text []byte) (RunSpec, error) {
+	if len(text) > MaxRunBytes {
+		return RunSpec{}, fmt.Errorf("the run is %d bytes long, %d are allowed", len(text), MaxRunBytes)
 	}
-	if err := decodeStrict(raw, &s); err != nil {
+	var w runWire
+	err := decodeStrict(text, &w)
+	s := RunSpec{Schema: w.Schema, Nonce: w.Nonce, Subject: w.Subject, Order: &raw{kind: w.Kind, json: w.Order}, Files: w.Files}
+	if err != nil {
 		return s, err
 	}
 	return s, s.Validate()

@@ -30,9 +30,29 @@ type Frame struct {
 	MaxAge time.Duration
 }
 
-// Refuse gives the verdict on a measurement that is not worth judging, or nil when it is: there, whole, of the given
-// kind, about the subject, and fresh. what names the measurement in messages, such as "the load measurement".
-func (f Frame) Refuse(m Measurement, kind evidence.Kind, what string) *Verdict {
+// Open gives what a measurement found, as the type that it has to have, or the verdict on a measurement that is not
+// worth judging: it must be there, whole, of that kind, about the subject, and fresh. what names the measurement in
+// messages, such as "the load measurement".
+func Open[T any, P interface {
+	*T
+	evidence.Body
+}](f Frame, m Measurement, what string) (*T, *Verdict) {
+	if refused := f.refuse(m, what); refused != nil {
+		return nil, refused
+	}
+	var want P = new(T)
+	if m.Report.Kind() != want.Kind() {
+		return nil, refusal(v1alpha1.ReasonEvidenceUnverifiable, what+" can't be used: it measured something else", time.Time{})
+	}
+	found, err := evidence.Read[T, P](m.Report.Result)
+	if err != nil {
+		return nil, refusal(v1alpha1.ReasonEvidenceUnverifiable, what+" can't be used: the report contradicts itself", time.Time{})
+	}
+	return found, nil
+}
+
+// refuse looks at everything but the result.
+func (f Frame) refuse(m Measurement, what string) *Verdict {
 	unverifiable := func(why string) *Verdict {
 		return refusal(v1alpha1.ReasonEvidenceUnverifiable, what+" can't be used: "+why, time.Time{})
 	}
@@ -48,8 +68,6 @@ func (f Frame) Refuse(m Measurement, kind evidence.Kind, what string) *Verdict {
 		return unverifiable("the report contradicts itself")
 	}
 	switch {
-	case r.Kind() != kind:
-		return unverifiable("it measured something else")
 	case f.Subject == "" || r.Subject != f.Subject:
 		return unverifiable("it measured another subject")
 	case r.FinishedAt.After(f.Now.Add(ClockSkew)):

@@ -13,6 +13,7 @@ package gate
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -109,4 +110,9 @@ func bounded(v Verdict) Verdict {
 	}
 	v.Findings = kept
 	return v
+}
+
+// Cell makes a text fit for a cell of a Markdown table.
+func Cell(text string) string {
+	return strings.NewReplacer("|", "\\|", "`", "'", "<", "&lt;", "[", "\\[").Replace(evidence.Clean(text, maxFindingMessage))
 }

@@ -18,10 +18,10 @@ var (
 func report() *evidence.Report {
 	return &evidence.Report{Schema: evidence.ReportSchema, Nonce: "0123456789abcdef", Subject: subject,
 		StartedAt: now.Add(-2 * time.Minute), FinishedAt: now.Add(-time.Minute),
-		Integration: &evidence.IntegrationReport{Checks: []evidence.CheckResult{{Name: "lms", OK: true, Attempts: 1}}}}
+		Result: &evidence.IntegrationReport{Checks: []evidence.CheckResult{{Name: "lms", OK: true, Attempts: 1}}}}
 }
 
-func TestRefuse(t *testing.T) {
+func TestOpen(t *testing.T) {
 	frame := gate.Frame{Subject: subject, Now: now, MaxAge: time.Hour}
 	changed := func(change func(*evidence.Report)) gate.Measurement {
 		r := report()
@@ -39,10 +39,10 @@ func TestRefuse(t *testing.T) {
 		"lost":           {frame, gate.Measurement{Lost: "EnvelopeMissing"}, gate.Inconclusive, v1alpha1.ReasonMeasurementLost},
 		"lost and there": {frame, gate.Measurement{Report: report(), Lost: "?"}, gate.Inconclusive, v1alpha1.ReasonMeasurementLost},
 		"empty":          {frame, gate.Measurement{Report: &evidence.Report{}}, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
-		"contradiction":  {frame, changed(func(r *evidence.Report) { r.Integration.Checks[0].Class = "DNS" }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"contradiction":  {frame, changed(func(r *evidence.Report) { r.Result.(*evidence.IntegrationReport).Checks[0].Class = "DNS" }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
 		"other subject":  {frame, changed(func(r *evidence.Report) { r.Subject = evidence.Digest(nil) }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
 		"no subject":     {gate.Frame{Now: now, MaxAge: time.Hour}, gate.Measurement{Report: report()}, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
-		"other kind":     {frame, changed(func(r *evidence.Report) { r.Integration, r.Load = nil, loadReport() }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"other kind":     {frame, changed(func(r *evidence.Report) { r.Result = loadReport() }), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
 		"old": {frame, changed(func(r *evidence.Report) {
 			r.StartedAt = now.Add(-3 * time.Hour)
 			r.FinishedAt = now.Add(-2 * time.Hour)
@@ -53,7 +53,10 @@ func TestRefuse(t *testing.T) {
 		"a little ahead":  {frame, changed(func(r *evidence.Report) { r.FinishedAt = now.Add(time.Second) }), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := c.frame.Refuse(c.m, evidence.KindIntegration, "the integration measurement")
+			found, v := gate.Open[evidence.IntegrationReport](c.frame, c.m, "the integration measurement")
+			if (found == nil) != (v != nil) {
+				t.Errorf("found %v, refused %v", found, v)
+			}
 			switch {
 			case v == nil && c.state != "":
 				t.Errorf("not refused, want %s", c.state)

@@ -54,7 +54,7 @@ func measure(t testing.TB, s evidence.LoadSpec) *evidence.LoadReport {
 func wantValid(t testing.TB, r *evidence.LoadReport) {
 	t.Helper()
 	_, _, err := evidence.Seal(evidence.Report{Nonce: "0123456789abcdef", Subject: evidence.Digest(nil),
-		StartedAt: time.Now(), FinishedAt: time.Now().Add(time.Second), Load: r})
+		StartedAt: time.Now(), FinishedAt: time.Now().Add(time.Second), Result: r})
 	if err != nil {
 		t.Errorf("the report contradicts itself: %v\n%+v", err, r)
 	}

@@ -131,7 +131,7 @@ func TestIntegrationChecks(t *testing.T) {
 			if (got.CertificateExpires != nil) != wantExpiry {
 				t.Errorf("certificate ends %v", got.CertificateExpires)
 			}
-			wantValid(t, evidence.Report{Integration: r})
+			wantValid(t, evidence.Report{Result: r})
 			wantNothingLeaked(t, r)
 		})
 	}

@@ -171,8 +171,8 @@ func pairOf(t *testing.T, late, deadline time.Duration, in evidence.Settle) (ins
 	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
-	wantValid(t, evidence.Report{Isolation: inside})
-	wantValid(t, evidence.Report{Isolation: outside})
+	wantValid(t, evidence.Report{Result: inside})
+	wantValid(t, evidence.Report{Result: outside})
 	return inside, outside
 }
 

@@ -62,7 +62,7 @@ func run(t *testing.T, window, deadline time.Duration, targets ...evidence.Targe
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantValid(t, evidence.Report{Isolation: r})
+	wantValid(t, evidence.Report{Result: r})
 	return r
 }
 

@@ -23,6 +23,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
@@ -52,6 +53,8 @@ type Config struct {
 	Credentials credentials.Maker
 	Guards      Guards
 	Recorder    events.EventRecorder
+	// Bench holds the instruments, which judge every gate anew.
+	Bench assess.Bench
 	// Now is the clock; time.Now where it is nil.
 	Now func() time.Time
 }
@@ -73,7 +76,7 @@ func New(config Config) *Controller {
 	return &Controller{
 		observer: &observer{
 			client: config.Client, live: config.Live, destination: config.Destination, maker: config.Credentials,
-			guards: config.Guards, gates: gates, now: now,
+			guards: config.Guards, gates: gates(config.Bench), now: now,
 		},
 		client: config.Client, destination: config.Destination, recorder: config.Recorder,
 	}

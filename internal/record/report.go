@@ -5,7 +5,10 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,13 +31,24 @@ const (
 	keyNonce    = "nonce"
 	keyMeasured = "measuredAt"
 	keyNetwork  = "network"
+	keyPart     = "part"
+	keyAttempt  = "attempt"
 )
+
+// MaxBeside is the most bytes of text that is kept beside a report, so that both fit into one object.
+const MaxBeside = 256 << 10
+
+// Summary is the name of the text that tells people what was found.
+const Summary = "summary.md"
 
 // Report is one measurement, as the runner wrote it. It is kept whatever it says.
 type Report struct {
 	Prototype names.Identity
-	// Gate is the kind of measurement: isolation, isolation-control, load, integration.
+	// Gate is the kind of measurement: isolation, isolation-control, or that of a policy's gate or its control.
 	Gate string
+	// Part of the gate's measurement, "" for the only one, and Attempt, from 1, for one that was made for a review.
+	Part    string
+	Attempt int
 	// Ordinal of the review that the measurement was made for; 0 where it was made for none. The same subject under
 	// the same requirements, reviewed again, is measured again.
 	Ordinal int
@@ -49,6 +63,9 @@ type Report struct {
 	MeasuredAt time.Time
 	// Body is the runner's JSON.
 	Body []byte
+	// Beside are texts for people that are kept with it, such as summary.md, by name; MaxBeside in all. They are no
+	// evidence: nothing is judged by them.
+	Beside map[string]string
 }
 
 // Digest is "sha256:" and the hexadecimal SHA-256 of the body.
@@ -67,6 +84,17 @@ func (r Report) Object() (*corev1.ConfigMap, error) {
 	if r.Network != "" {
 		data[keyNetwork] = r.Network
 	}
+	if r.Attempt > 0 {
+		data[keyPart], data[keyAttempt] = r.Part, strconv.Itoa(r.Attempt)
+	}
+	room := MaxBeside
+	for _, name := range slices.Sorted(maps.Keys(r.Beside)) {
+		// What is left out is only explanation; the report is whole.
+		if text := r.Beside[name]; strings.Contains(name, ".") && len(text) <= room {
+			data[name] = text
+			room -= len(text)
+		}
+	}
 	return kept{what: "report", name: r.Name, labels: labels, key: keyReport, body: r.Body, data: data}.object()
 }
 
@@ -79,7 +107,22 @@ func ReadReport(object *corev1.ConfigMap) (Report, error) {
 			UID:       object.Labels[v1alpha1.LabelPrototypeUID],
 		},
 		Gate: object.Labels[v1alpha1.LabelGate], Name: object.Name, Inputs: object.Data[keyInputs], Nonce: object.Data[keyNonce],
-		Network: object.Data[keyNetwork],
+		Network: object.Data[keyNetwork], Part: object.Data[keyPart],
+	}
+	for name, text := range object.Data {
+		if strings.Contains(name, ".") {
+			if report.Beside == nil {
+				report.Beside = map[string]string{}
+			}
+			report.Beside[name] = text
+		}
+	}
+	if text, ok := object.Data[keyAttempt]; ok {
+		attempt, err := strconv.Atoi(text)
+		if err != nil || attempt < 1 {
+			return report, fmt.Errorf("%w: report %s is of no attempt", ErrMismatch, object.Name)
+		}
+		report.Attempt = attempt
 	}
 	if review, ok := object.Labels[v1alpha1.LabelReview]; ok {
 		ordinal, err := strconv.Atoi(review)

@@ -5,47 +5,77 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
 
 // Outcome is what became of carrying out a plan, as far as people are told.
 type Outcome struct {
-	// Problems keep the integration run from being made until IT mends them.
-	Problems []policy.Problem
+	// Problems keep a gate's run from being made until IT mends them, by the gate.
+	Problems map[string][]policy.Problem
 	// Conflict names a stranger's object that is in the way.
 	Conflict string
 	// Sealed is the outcome in the records, which may have been sealed before with another one.
 	Sealed *record.Outcome
 	// Again is when the next look is worth while because of what was done; 0 for no reason.
 	Again time.Duration
+
+	// holding are the gates whose run can't be made in this pass, although it was planned.
+	holding map[string]bool
 }
+
+// problems of all gates, in the order of their names.
+func (o Outcome) problems() []policy.Problem {
+	var out []policy.Problem
+	for _, gate := range slices.Sorted(maps.Keys(o.Problems)) {
+		out = append(out, o.Problems[gate]...)
+	}
+	return out
+}
+
+// hold a gate's run back until the next look.
+func (o *Outcome) hold(gate string, again time.Duration) {
+	o.holding[gate] = true
+	o.Again = sooner(o.Again, again)
+}
+
+func (o *Outcome) held(gate string) bool { return o.holding[gate] }
 
 // actor carries out plans. Every action can be done again without harm, because the operator may be killed between
 // any two.
 type actor struct {
 	Writer      *apply.Writer
 	Credentials credentials.Maker
+	Now         func() time.Time
 }
 
 // act carries out the plan's actions in their order and stops at the first error, which is tried again.
 func (a actor) act(ctx context.Context, s Snapshot, plan Plan, now time.Time) (Outcome, error) {
-	var o Outcome
+	o := Outcome{Problems: map[string][]policy.Problem{}, holding: map[string]bool{}}
 	for _, action := range plan.Actions {
 		err := a.do(ctx, s, plan, action, now, &o)
 		if conflict := new(apply.ConflictError); errors.As(err, &conflict) {
 			o.Conflict, o.Again = conflict.Error(), pollProblem
+			if action.Gate != "" {
+				o.holding[action.Gate] = true
+			}
 			continue
 		}
 		if err != nil {
@@ -57,12 +87,6 @@ func (a actor) act(ctx context.Context, s Snapshot, plan Plan, now time.Time) (O
 
 func (a actor) do(ctx context.Context, s Snapshot, plan Plan, action Action, now time.Time, o *Outcome) error {
 	switch action.Do {
-	case StartControl:
-		return a.startControl(ctx, s, o)
-	case StartRun:
-		return a.startRun(ctx, s, action.Kind)
-	case KeepReport:
-		return a.keep(ctx, s, action.Kind, now, o)
 	case Discard:
 		return a.discard(ctx, s, action.Name)
 	case TearDown:
@@ -71,33 +95,73 @@ func (a actor) do(ctx context.Context, s Snapshot, plan Plan, action Action, now
 	case Seal:
 		return a.seal(ctx, s, plan, now, o)
 	}
+	m := s.measuringOf(action.Gate)
+	if m == nil || m.Current == nil || m.Current.Name != action.Name {
+		return errors.New("nothing of that name is measured")
+	}
+	switch action.Do {
+	case Rehearse:
+		return a.rehearse(ctx, s, m, o)
+	case StartControl:
+		return a.startControl(ctx, s, *m, o)
+	case StartRun:
+		return a.startRun(ctx, s, *m, o)
+	case HandOver:
+		return a.handOver(ctx, s, *m)
+	case TakeSample:
+		return a.sample(ctx, s, *m, o)
+	case KeepReport:
+		return a.keep(ctx, s, *m, now, o)
+	}
 	return errors.New("unknown action")
 }
 
 // startRun opens what the run needs before it makes the Job: a pod must not meet a closed door and measure that.
-func (a actor) startRun(ctx context.Context, s Snapshot, kind evidence.Kind) error {
-	if kind == evidence.KindLoad {
-		if _, err := a.Writer.Ensure(ctx, s.loadOpening()); err != nil {
+func (a actor) startRun(ctx context.Context, s Snapshot, m Measuring, o *Outcome) error {
+	if o.held(m.Gate.Name) {
+		return nil
+	}
+	if opening := s.opening(m); opening != nil {
+		if _, err := a.Writer.Ensure(ctx, opening); err != nil {
 			return err
 		}
 	}
-	job, err := s.job(kind, rand.Text())
+	job, err := s.job(m, rand.Text())
 	if err != nil {
 		return err
 	}
-	_, err = a.Writer.CreateOnce(ctx, job)
+	if _, err = a.Writer.CreateOnce(ctx, job); err != nil {
+		return err
+	}
+	return a.handOver(ctx, s, m)
+}
+
+// handOver gives a run its files, with the Job as their owner, so that they go with it. Its pod waits for them.
+func (a actor) handOver(ctx context.Context, s Snapshot, m Measuring) error {
+	r := s.runOf(m)
+	secret := r.FileSecret()
+	if secret == nil {
+		return nil
+	}
+	var job batchv1.Job
+	if err := a.Writer.Live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &job); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&job, batchv1.SchemeGroupVersion.WithKind("Job"))}
+	_, err := a.Writer.CreateOnce(ctx, secret)
 	return err
 }
 
-// startControl makes the rehearsal namespace whole before the control begins, so that the run can join it at once.
-func (a actor) startControl(ctx context.Context, s Snapshot, o *Outcome) error {
+// rehearse makes the rehearsal namespace whole before anything begins that is measured there.
+func (a actor) rehearse(ctx context.Context, s Snapshot, m *Measuring, o *Outcome) error {
 	at := s.rehearsal()
 	made, err := a.Credentials.Make(ctx, bare(s.Record.Subject), at)
 	if err != nil {
 		return err
 	}
 	if len(made.Problems) > 0 {
-		o.Problems, o.Again = made.Problems, pollProblem
+		o.hold(m.Gate.Name, pollProblem)
+		o.Problems[m.Gate.Name] = made.Problems
 		return nil
 	}
 	created, err := a.Writer.Ensure(ctx, s.rehearsalNamespace())
@@ -108,20 +172,65 @@ func (a actor) startControl(ctx context.Context, s Snapshot, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if err := a.furnish(ctx, s, made.Secrets); err != nil {
-		// The API server learns of a new binding a moment after it took it.
-		if apierrors.IsForbidden(err) && (created == apply.Created || bound == apply.Created) {
-			o.Again = time.Second
-			return nil
-		}
-		return err
+	err = a.furnish(ctx, s, made.Secrets)
+	// The API server learns of a new binding a moment after it took it.
+	if apierrors.IsForbidden(err) && (created == apply.Created || bound == apply.Created) {
+		o.hold(m.Gate.Name, time.Second)
+		return nil
 	}
-	job, err := s.controlJob(rand.Text())
+	return err
+}
+
+// startControl makes the control's Job; the run joins it once it is at work.
+func (a actor) startControl(ctx context.Context, s Snapshot, m Measuring, o *Outcome) error {
+	if o.held(m.Gate.Name) {
+		return nil
+	}
+	job, err := s.controlJob(m, rand.Text())
 	if err != nil {
 		return err
 	}
 	_, err = a.Writer.CreateOnce(ctx, job)
 	return err
+}
+
+// sampleWithin bounds how long the operator looks for a gate.
+const sampleWithin = 30 * time.Second
+
+// sample looks at what the operator measures itself. What could not be looked at is kept as lost, so that attempts are
+// counted by the record.
+func (a actor) sample(ctx context.Context, s Snapshot, m Measuring, o *Outcome) error {
+	sampler, ok := s.Settings.Bench.Of(m.Gate.Type).(gate.Sampler)
+	if !ok {
+		return errors.New("the operator can't measure that itself")
+	}
+	started := a.Now()
+	looking, stop := context.WithTimeout(ctx, sampleWithin)
+	defer stop()
+	result, err := sampler.Sample(looking, s.caseOf(m.Gate, m.Number, started), m.Current.Run)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	m.Current.Result = taken(s.Record.ReviewDigest, result, err, started, a.Now())
+	return a.keep(ctx, s, m, a.Now(), o)
+}
+
+// taken is what the operator saw, as a run would have left it.
+func taken(subject string, result evidence.Result, err error, started, finished time.Time) run.Result {
+	out := run.Result{State: run.Lost, StartedAt: started, Nonce: rand.Text()}
+	if err == nil && result == nil {
+		err = errors.New("nothing was seen")
+	}
+	if err == nil {
+		var raw []byte
+		report := evidence.Report{Schema: evidence.ReportSchema, Nonce: out.Nonce, Subject: subject, StartedAt: started, FinishedAt: finished, Result: result}
+		if raw, err = evidence.Encode(report); err == nil {
+			out.State, out.Opened = run.Measured, &evidence.Opened{Report: &report, Raw: raw, Digest: evidence.Digest(raw)}
+			return out
+		}
+	}
+	out.Why = evidence.Clean(err.Error(), maxText)
+	return out
 }
 
 func (a actor) furnish(ctx context.Context, s Snapshot, secrets []*corev1.Secret) error {
@@ -134,8 +243,8 @@ func (a actor) furnish(ctx context.Context, s Snapshot, secrets []*corev1.Secret
 }
 
 // keep puts the reports into the records before their Jobs go. The next pass sees them there.
-func (a actor) keep(ctx context.Context, s Snapshot, kind evidence.Kind, now time.Time, o *Outcome) error {
-	reports, err := s.kept(kind, now)
+func (a actor) keep(ctx context.Context, s Snapshot, m Measuring, now time.Time, o *Outcome) error {
+	reports, err := s.kept(m, now)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/evidence"
 )
 
 // Without IT's Secret the integrations can't be tried. Nothing is half made, and it goes on when the Secret is there.
@@ -94,7 +93,7 @@ func TestRehearsalInTheWay(t *testing.T) {
 // A stranger's object of a name that is needed is named and left alone.
 func TestObjectInTheWay(t *testing.T) {
 	w := newWorld(t)
-	name := runName(w.rec, w.review(), evidence.KindLoad, 1)
+	name := identity.Run("scalability", key(w.review(), "scalability", "")+"-1")
 	foreign := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.GatesNamespace, Name: name}}
 	w.hidden = name
 	w.must(w.client.Create(w.ctx(), foreign))

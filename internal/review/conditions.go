@@ -141,8 +141,8 @@ func (v view) ready() []metav1.Condition {
 		return v.over()
 	case v.s.Stops.Frozen:
 		return stalled(v1alpha1.ReasonEmergencyStop, v.frozen())
-	case len(v.outcome.Problems) > 0:
-		problem := v.outcome.Problems[0]
+	case len(v.outcome.problems()) > 0:
+		problem := v.outcome.problems()[0]
 		return stalled(problem.Reason, sentence(problem.Message)+" "+problem.Hint)
 	case v.outcome.Conflict != "":
 		return stalled(v1alpha1.ReasonObjectConflict, v.conflict())
@@ -180,14 +180,14 @@ func (v view) frozen() string { return v.s.Stops.Message() + " Nothing is promot
 // progress is what is being measured and what it waits for.
 func (v view) progress() string {
 	var out []string
-	for _, m := range measurements {
-		progress := v.plan.Progress[m.kind]
+	for _, m := range v.s.Measured {
+		progress := v.plan.Progress[m.Gate.Name]
 		switch {
 		case !progress.atWork():
 		case progress.Stage == Waiting, progress.Stage == Pausing:
-			out = append(out, fmt.Sprintf("%s: %s", v.s.gateName(m), progress.Why))
+			out = append(out, fmt.Sprintf("%s: %s", m.Gate.Name, progress.Why))
 		default:
-			out = append(out, v.s.gateName(m)+" is being measured.")
+			out = append(out, m.Gate.Name+" is being measured.")
 		}
 	}
 	return strings.Join(out, " ")

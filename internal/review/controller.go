@@ -85,11 +85,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 }
 
 func (r *Reconciler) observer() observer {
-	return observer{Reader: r.Client, Live: r.Live, Collector: r.Collector, Settings: r.Settings}
+	return observer{Reader: r.Client, Live: r.Live, Collector: r.Collector, Settings: r.Settings, Now: r.now}
 }
 
 func (r *Reconciler) actor() actor {
-	return actor{Writer: r.Writer, Credentials: r.Credentials}
+	return actor{Writer: r.Writer, Credentials: r.Credentials, Now: r.now}
 }
 
 func (r *Reconciler) now() time.Time {

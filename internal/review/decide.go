@@ -1,14 +1,12 @@
 package review
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
-	"github.com/affineur/affineur/internal/evidence"
-	"github.com/affineur/affineur/internal/run"
+	"github.com/affineur/affineur/internal/gate"
 )
 
 const (
@@ -54,9 +52,9 @@ func Decide(s Snapshot, now time.Time) Plan {
 		return Plan{Requeue: resync}
 	}
 	plan := Plan{
-		Gates:    assess.Gates(*s.Record, s.Reports, now),
+		Gates:    s.Settings.Bench.Gates(*s.Record, s.Reports, now),
 		Decided:  assess.Decisions(*s.Record, string(s.Review.UID), s.Review.CreationTimestamp.Time, s.Decisions, s.Guards, now, s.needed()),
-		Progress: map[evidence.Kind]Progress{},
+		Progress: map[string]Progress{},
 		Requeue:  resync,
 	}
 	if s.Rehearsal == PlaceOurs && s.Stops.Severs() {
@@ -69,7 +67,7 @@ func Decide(s Snapshot, now time.Time) Plan {
 		plan.Actions = append(plan.Actions, Action{Do: Seal, Outcome: plan.Outcome})
 		return plan
 	}
-	for _, m := range measurements {
+	for _, m := range s.Measured {
 		s.measure(&plan, m, now)
 	}
 	for _, object := range s.Leftovers {
@@ -144,134 +142,28 @@ func (s Snapshot) clear() Plan {
 	return plan
 }
 
-// measure plans one measurement.
-func (s Snapshot) measure(plan *Plan, m measurement, now time.Time) {
-	if s.Record.Requirements.Gate(m.gate) == nil {
-		return
-	}
-	if s.Stops.Severs() {
-		plan.Progress[m.kind] = Progress{Stage: Waiting, Reason: v1alpha1.ReasonEmergencyStop, Why: s.Stops.Message()}
-		return
-	}
-	attempt := s.Runs[m.kind]
-	progress := Progress{Stage: Running, Why: attempt.Why}
-	switch s.stateOf(m) {
-	case run.Measured, run.Lost:
-		progress.Stage = Keeping
-		plan.Actions = append(plan.Actions, Action{Do: KeepReport, Kind: m.kind, Name: attempt.Name})
-	case run.Running:
-		if join := m.kind == evidence.KindIntegration && attempt.State == run.Absent; join {
-			progress = s.join(plan, attempt)
-		}
-	default:
-		progress = s.wanted(m, verdictOf(plan.Gates, s.nameOf(m)), now)
-		switch {
-		case progress.Stage == Starting && m.kind == evidence.KindIntegration:
-			plan.Actions = append(plan.Actions, Action{Do: StartControl, Kind: m.kind, Name: s.Control.Name})
-		case progress.Stage == Starting:
-			plan.Actions = append(plan.Actions, Action{Do: StartRun, Kind: m.kind, Name: attempt.Name})
-		}
-	}
-	plan.Progress[m.kind] = progress
-	if progress.Stage == Pausing {
-		plan.wake(progress.At.Sub(now))
-	}
-}
-
-// stateOf a measurement. An integration run and its control are one: they have ended when both have, and begun with
-// the control. A run whose control has ended before it began will not be begun any more: it is lost.
-func (s Snapshot) stateOf(m measurement) run.State {
-	attempt, control := s.Runs[m.kind].State, s.Control.State
-	switch {
-	case m.kind != evidence.KindIntegration:
-		return attempt
-	case attempt == run.Absent && control == run.Absent:
-		return run.Absent
-	case attempt == run.Running || control == run.Running:
-		return run.Running
-	}
-	return run.Lost
-}
-
-// join begins the integration run once the control is at work, so that the control sees the forbidden targets alive
-// all the while.
-func (s Snapshot) join(plan *Plan, attempt Run) Progress {
-	if s.Control.Why != controlAtWork {
-		return Progress{Stage: Running, Why: "The control is starting."}
-	}
-	plan.Actions = append(plan.Actions, Action{Do: StartRun, Kind: evidence.KindIntegration, Name: attempt.Name})
-	return Progress{Stage: Starting}
-}
-
-// controlAtWork is what a run whose pod has started waits for: its phase.
-const controlAtWork = "Running"
-
-// wanted says whether a measurement that has no run should have one.
-func (s Snapshot) wanted(m measurement, gate v1alpha1.GateStatus, now time.Time) Progress {
-	asked := s.Prototype.RequestedAt
-	if asked.After(now.Add(clockSkew)) {
-		asked = time.Time{}
-	}
-	newest := assess.Newest(*s.Record, s.Reports, m.gate)
-	again := newest.IsZero() || asked.After(newest)
-	var round int
-	for _, at := range s.made(m.kind) {
-		if !at.Before(asked) {
-			round++
-		}
-	}
-	pauseEnd := newest.Add(time.Duration(round) * pauseAfter)
-	switch {
-	case s.promoting():
-		return Progress{Stage: Resting}
-	case !again && (gate.Verdict == v1alpha1.GatePassed || gate.Verdict == v1alpha1.GateFailed):
-		return Progress{Stage: Resting}
-	case !again && round >= attemptsAtMost:
-		return Progress{Stage: GivenUp, Why: fmt.Sprintf("%d attempts came to nothing", round)}
-	case !again && round > 0 && now.Before(pauseEnd):
-		return Progress{Stage: Pausing, Why: "It came to nothing and is measured again.", At: pauseEnd}
-	}
-	return s.possible(m)
-}
-
-// possible says whether a run can be made now, and what it waits for otherwise.
-func (s Snapshot) possible(m measurement) Progress {
-	_, _, err := s.order(m.kind)
-	switch {
-	case err != nil:
-		return Progress{Stage: GivenUp, Why: "It can't be measured: " + err.Error() + "."}
-	case m.kind == evidence.KindLoad && !(s.Sandbox.Reviewed && s.Sandbox.Answering):
-		return Progress{Stage: Waiting, Why: fmt.Sprintf("It waits for the sandbox: %s What the sandbox waits for: kubectl affineur status %s -n %s.",
-			s.Sandbox.Why, s.Record.Prototype.Name, s.Record.Prototype.Namespace)}
-	case m.kind == evidence.KindLoad:
-		return Progress{Stage: Starting}
-	case s.Canary == "" || s.Settings.APIServer == "":
-		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonCanaryMissing, Why: "Service " + v1alpha1.GatesNamespace + "/" + v1alpha1.CanaryService +
-			" is not there, and without it nothing shows what is out of reach. The platform team installs it."}
-	case s.Rehearsal == PlaceForeign:
-		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonNamespaceConflict, Why: "Namespace " + s.Record.Prototype.Rehearsal() + " exists and is not the operator's. The platform team has to take it away."}
-	case s.Rehearsal == PlaceOthers, s.Rehearsal == PlaceLeaving:
-		return Progress{Stage: Waiting, Why: "It waits until the rehearsal namespace of an earlier run is gone."}
-	}
-	return Progress{Stage: Starting}
-}
-
 // rehearse takes the rehearsal namespace away as soon as nothing is measured there, and an earlier review's at once
 // where it is in the way: whoever made it may be gone.
 func (s Snapshot) rehearse(plan *Plan) {
-	progress := plan.Progress[evidence.KindIntegration]
+	var at, waiting, problem bool
+	for _, m := range s.Measured {
+		progress := plan.Progress[m.Gate.Name]
+		if m.Current == nil || m.Current.Site != gate.SiteRehearsal || !progress.atWork() {
+			continue
+		}
+		at = true
+		waiting = waiting || progress.Stage == Waiting && progress.Reason != v1alpha1.ReasonQueued
+		problem = problem || progress.Reason == v1alpha1.ReasonEmergencyStop
+	}
 	switch {
-	case s.Rehearsal == PlaceOthers && progress.Stage == Waiting,
-		s.Rehearsal == PlaceOurs && !progress.atWork() && !s.Stops.Severs():
+	case s.Rehearsal == PlaceOthers && waiting,
+		s.Rehearsal == PlaceOurs && !at && !s.Stops.Severs():
 		plan.Actions = append(plan.Actions, Action{Do: TearDown})
 		plan.wake(poll)
-	case progress.Stage == Waiting && progress.Reason != v1alpha1.ReasonEmergencyStop:
+	case waiting && !problem:
 		plan.wake(pollProblem)
 	}
 }
-
-// nameOf is the name of the gate that a measurement is for.
-func (s Snapshot) nameOf(m measurement) string { return s.Record.Requirements.Gate(m.gate).Name }
 
 func verdictOf(gates []v1alpha1.GateStatus, name string) v1alpha1.GateStatus {
 	if at := slices.IndexFunc(gates, func(g v1alpha1.GateStatus) bool { return g.Name == name }); at >= 0 {

@@ -2,6 +2,8 @@ package review
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -15,7 +17,9 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
@@ -62,23 +66,31 @@ func bare(s subject.Subject) subject.Subject {
 	return s
 }
 
-// run is a run without its order.
-func (s Snapshot) run(kind evidence.Kind) workload.Run {
-	r := workload.Run{
-		Identity: s.Record.Prototype, Name: s.Runs[kind].Name, Image: s.Settings.RunnerImage,
+// place is the namespace of a run.
+func (s Snapshot) place(r Run) string {
+	if r.Site == gate.SiteRehearsal {
+		return s.Record.Prototype.Rehearsal()
 	}
-	switch kind {
-	case evidence.KindLoad:
-		r.Namespace, r.Component, r.Gate = v1alpha1.GatesNamespace, workload.ComponentLoad, assess.ReportLoad
-		r.ServiceAccount = v1alpha1.RunnerAccount
-		r.CPU, r.Memory = "500m", "256Mi"
-	case evidence.KindIntegration:
-		r.Namespace, r.Component, r.Gate = s.Record.Prototype.Rehearsal(), workload.ComponentIntegration, assess.ReportIntegration
-		r.ServiceAccount, r.RuntimeClass = workload.Name, s.Record.Requirements.RuntimeClass
-		r.CPU, r.Memory = "100m", "64Mi"
-		r.Secrets = s.mounts()
+	return v1alpha1.GatesNamespace
+}
+
+// runOf is a gate's run without its order.
+func (s Snapshot) runOf(m Measuring) workload.Run {
+	r := m.Current
+	out := workload.Run{
+		Identity: s.Record.Prototype, Namespace: s.place(*r), Name: r.Name, Gate: assess.ReportOf(m.Gate.Name),
+		Image: cmp.Or(r.Image, s.Settings.RunnerImage), ServiceAccount: v1alpha1.RunnerAccount, CPU: r.CPU, Memory: r.Memory, Files: r.Files,
 	}
-	return r
+	switch r.Site {
+	case gate.SiteSandbox:
+		out.Component, out.Resolves = workload.ComponentCaller, true
+	case gate.SiteRehearsal:
+		out.Component, out.ServiceAccount, out.RuntimeClass = workload.ComponentRehearsal, workload.Name, s.Record.Requirements.RuntimeClass
+		out.Secrets = s.mounts()
+	case gate.SiteClosed:
+		out.Component = workload.ComponentClosed
+	}
+	return out
 }
 
 // mounts are the integrations' Secrets, by the directory in which the checks look for them.
@@ -86,85 +98,67 @@ func (s Snapshot) mounts() map[string]string {
 	out := map[string]string{}
 	for _, integration := range s.Record.Requirements.Integrations {
 		if endpoint := integration.Production; endpoint != nil && (endpoint.Credentials != nil || endpoint.CA != nil) {
-			out[assess.IntegrationFiles(integration.Name)] = workload.IntegrationSecret(integration.Name)
+			out[workload.IntegrationFiles(integration.Name)] = workload.IntegrationSecret(integration.Name)
 		}
 	}
 	return out
 }
 
 // job is the whole run. The nonce is made for it alone; the review digest binds what it answers.
-func (s Snapshot) job(kind evidence.Kind, nonce string) (*batchv1.Job, error) {
-	r := s.run(kind)
-	order, length, err := s.order(kind)
-	if err != nil {
-		return nil, err
+func (s Snapshot) job(m Measuring, nonce string) (*batchv1.Job, error) {
+	r := s.runOf(m)
+	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.Record.ReviewDigest, Order: m.Current.Order}
+	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
+		r.Order.Files = append(r.Order.Files, evidence.File{Name: name, Digest: evidence.Digest(r.Files[name])})
 	}
-	order.Nonce, order.Subject = nonce, s.Record.ReviewDigest
-	r.Order, r.DeadlineSeconds = order, int64((length + startUp).Seconds())
-	job, err := r.Job()
-	if err != nil {
-		return nil, err
-	}
-	s.mark(job)
-	return job, nil
+	r.DeadlineSeconds = deadline(m.Gate, m.Current.Length)
+	return s.marked(r)
 }
 
-// order is what the runner is asked, and how long it may take. An error says that it can't be asked at all.
-func (s Snapshot) order(kind evidence.Kind) (evidence.RunSpec, time.Duration, error) {
-	patience := assess.PatienceOf(s.Runs[kind].Attempt)
-	if kind == evidence.KindIntegration {
-		integration := assess.IntegrationSpec(*s.Record, s.Canary, s.Settings.APIServer, patience)
-		return evidence.RunSpec{Integration: &integration}, integration.Deadline.Std() + 30*time.Second, nil
-	}
-	load, err := assess.LoadSpec(*s.Record, patience)
-	if err != nil {
-		return evidence.RunSpec{}, 0, err
-	}
-	length := load.Timeout.Std()
-	if load.WarmUp != nil {
-		length += load.WarmUp.Duration.Std()
-	}
-	for _, step := range load.Steps {
-		length += step.Duration.Std()
-	}
-	return evidence.RunSpec{Load: &load}, length, nil
+// controlJob is the control of a run. It runs where the isolation controls run, under their opening.
+func (s Snapshot) controlJob(m Measuring, nonce string) (*batchv1.Job, error) {
+	control := m.Current.Run.Control
+	return s.marked(workload.Run{
+		Identity: s.Record.Prototype, Name: m.Current.Control.Name, Namespace: v1alpha1.GatesNamespace,
+		Component: workload.ComponentProbe, Gate: assess.ControlOf(m.Gate.Name), Image: s.Settings.RunnerImage,
+		ServiceAccount: v1alpha1.RunnerAccount, CPU: "100m", Memory: "64Mi", DeadlineSeconds: deadline(m.Gate, control.Length),
+		Order: evidence.RunSpec{Nonce: nonce, Subject: s.Record.ReviewDigest, Order: control.Order},
+	})
 }
 
-// controlJob is the control of the integration run. It runs where the isolation controls run, under their opening.
-func (s Snapshot) controlJob(nonce string) (*batchv1.Job, error) {
-	spec := assess.ControlSpec(s.Canary, s.Settings.APIServer, assess.PatienceOf(s.Control.Attempt))
-	r := workload.Run{
-		Identity: s.Record.Prototype, Name: s.Control.Name, Namespace: v1alpha1.GatesNamespace,
-		Component: workload.ComponentProbe, Gate: assess.ReportIntegrationControl, Image: s.Settings.RunnerImage,
-		ServiceAccount: v1alpha1.RunnerAccount, CPU: "100m", Memory: "64Mi",
-		DeadlineSeconds: int64((spec.Deadline.Std() + startUp).Seconds()),
-		Order:           evidence.RunSpec{Nonce: nonce, Subject: s.Record.ReviewDigest, Isolation: &spec},
+// deadline of a run in seconds: what it needs and the time to start, or less where the policy gives it less.
+func deadline(g v1alpha1.Gate, length time.Duration) int64 {
+	length += startUp
+	if g.Timeout != nil {
+		length = min(length, g.Timeout.Duration)
 	}
-	job, err := r.Job()
-	if err != nil {
-		return nil, err
-	}
-	s.mark(job)
-	return job, nil
+	return int64(length.Seconds())
 }
 
-// loadOpening lets the load run's pods reach the sandbox's pods on the prototype's port, and nothing else.
-func (s Snapshot) loadOpening() *networkingv1.NetworkPolicy {
+// opening lets a run's pods reach the sandbox's pods on the prototype's port, and nothing else; nil for a run that is not
+// made to call the prototype.
+func (s Snapshot) opening(m Measuring) *networkingv1.NetworkPolicy {
+	if m.Current.Site != gate.SiteSandbox {
+		return nil
+	}
 	identity := s.Record.Prototype
-	run := s.run(evidence.KindLoad)
-	run.Resolves = true
-	policy := run.AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
+	policy := s.runOf(m).AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
 		Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(s.Record.Subject.Container.Port)),
 	})
 	policy.Labels = marked(policy.Labels, s.Record.Ordinal)
 	return policy
 }
 
-// mark adds the review's ordinal to a Job and its pods: by it everything of one review is found again, and what
-// happens to it leads back to the review.
-func (s Snapshot) mark(job *batchv1.Job) {
+// marked is a run's Job with the review's ordinal, on its pods too: by it everything of one review is found again, and
+// what happens to it leads back to the review.
+func (s Snapshot) marked(r workload.Run) (*batchv1.Job, error) {
+	job, err := r.Job()
+	if err != nil {
+		return nil, err
+	}
 	job.Labels = marked(job.Labels, s.Record.Ordinal)
 	job.Spec.Template.Labels = marked(job.Spec.Template.Labels, s.Record.Ordinal)
+	return job, nil
 }
 
 func marked(labels map[string]string, ordinal int) map[string]string {
@@ -176,47 +170,61 @@ func marked(labels map[string]string, ordinal int) map[string]string {
 }
 
 // kept are the reports of a run that has ended, whatever they say: the control's first, because the run's own is what
-// tells that the attempt was made.
-func (s Snapshot) kept(kind evidence.Kind, now time.Time) ([]record.Report, error) {
+// tells that it was made.
+func (s Snapshot) kept(m Measuring, now time.Time) ([]record.Report, error) {
 	var out []record.Report
-	if kind == evidence.KindIntegration {
-		control, err := s.report(s.Control, assess.ReportIntegrationControl, "", now)
+	r := m.Current
+	if r.Control != nil {
+		control, err := s.report(m, r.Control.Name, r.Control.Result, "", now)
 		if err != nil {
 			return nil, err
 		}
+		control.Gate = assess.ControlOf(m.Gate.Name)
 		out = append(out, control)
 	}
-	own, err := s.report(s.Runs[kind], s.run(kind).Gate, s.doubt(kind, s.Runs[kind]), now)
-	return append(out, own), err
+	own, err := s.report(m, r.Name, r.Result, s.doubt(*r), now)
+	if err != nil {
+		return nil, err
+	}
+	own.Beside = s.beside(m, append(slices.Clone(out), own), now)
+	return append(out, own), nil
 }
 
 // report of one run. What left nothing, or measured something else, is kept as lost.
-func (s Snapshot) report(attempt Run, gate, doubt string, now time.Time) (record.Report, error) {
+func (s Snapshot) report(m Measuring, name string, result run.Result, doubt string, now time.Time) (record.Report, error) {
 	out := record.Report{
-		Prototype: s.Record.Prototype, Gate: gate, Ordinal: s.Record.Ordinal, Name: attempt.Name,
-		Inputs: s.Record.ReviewDigest, Nonce: attempt.Nonce, MeasuredAt: now,
+		Prototype: s.Record.Prototype, Gate: assess.ReportOf(m.Gate.Name), Ordinal: s.Record.Ordinal, Name: name,
+		Part: m.Current.Part, Attempt: m.Number, Inputs: s.Record.ReviewDigest, Nonce: result.Nonce, MeasuredAt: now,
 	}
-	if attempt.Opened == nil || doubt != "" {
-		body, err := assess.Lost(cmp.Or(doubt, attempt.Why, "the run is gone"))
+	if result.Opened == nil || doubt != "" {
+		body, err := assess.Lost(cmp.Or(doubt, result.Why, "the run is gone"))
 		out.Body = body
 		return out, err
 	}
-	out.Body = attempt.Opened.Raw
-	if finished := attempt.Opened.Report.FinishedAt; finished.Before(now) {
+	out.Body = result.Opened.Raw
+	if finished := result.Opened.Report.FinishedAt; finished.Before(now) {
 		out.MeasuredAt = finished
 	}
 	return out, nil
 }
 
-// doubt says why a load run did not measure the reviewed subject from beginning to end, or "". That it stopped
-// answering is no doubt: it is what was measured.
-func (s Snapshot) doubt(kind evidence.Kind, attempt Run) string {
+// beside is what people read beside the last report of an attempt.
+func (s Snapshot) beside(m Measuring, kept []record.Report, now time.Time) map[string]string {
+	if !m.Last {
+		return nil
+	}
+	return s.Settings.Bench.Explain(*s.Record, m.Gate, slices.Concat(s.Reports, kept), now)
+}
+
+// doubt says why a run that calls the prototype did not measure the reviewed subject from beginning to end, or "". That
+// it stopped answering is no doubt: it is what was measured.
+func (s Snapshot) doubt(r Run) string {
 	switch {
-	case kind != evidence.KindLoad || attempt.Opened == nil:
+	case r.Site != gate.SiteSandbox || r.Opened == nil:
 		return ""
 	case !s.Sandbox.Reviewed:
 		return "when it ended, the sandbox did not run this revision"
-	case s.Sandbox.NewestPod.After(attempt.StartedAt):
+	case s.Sandbox.NewestPod.After(r.StartedAt):
 		return "the sandbox's pod was replaced while it measured"
 	}
 	return ""

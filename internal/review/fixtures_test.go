@@ -125,7 +125,7 @@ func (w *world) guarded() *corev1.ConfigMap {
 func (w *world) isolated(at time.Time) []client.Object {
 	inputs := "sha256:" + strings.Repeat("c", 64)
 	tables := map[isolation.Vantage][]evidence.TargetResult{}
-	for i, x := range assess.Paths() {
+	for i, x := range isolation.Paths() {
 		target := []evidence.Target{{Name: x.Target, Network: evidence.NetworkTCP, Address: fmt.Sprintf("%s:%d", canaryAddress, 9000+i)}}
 		up := reached(target, at.Add(-9*time.Second), at)
 		switch {
@@ -143,7 +143,7 @@ func (w *world) isolated(at time.Time) []client.Object {
 	keep := func(gate, name string, results []evidence.TargetResult) {
 		report := evidence.Report{
 			Schema: evidence.ReportSchema, Nonce: strings.Repeat("n", 16), Subject: inputs, StartedAt: at.Add(-10 * time.Second), FinishedAt: at,
-			Isolation: &evidence.IsolationReport{Targets: results},
+			Result: &evidence.IsolationReport{Targets: results},
 		}
 		body, err := json.Marshal(report)
 		w.must(err)

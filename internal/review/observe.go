@@ -20,6 +20,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
@@ -31,18 +32,25 @@ import (
 // indexReview is the field by which decisions are found.
 const indexReview = "spec.review.name"
 
+// indexAtWork finds the Jobs of reviews that have not ended, under the one value atWork.
+const (
+	indexAtWork = "review.at-work"
+	atWork      = "yes"
+)
+
 // observer makes all reads of a review, and nothing else.
 type observer struct {
 	// Reader reads from the cache, Live past it: Secrets, records and what others make are in no cache.
 	Reader, Live client.Reader
 	Collector    Collector
 	Settings     Settings
+	Now          func() time.Time
 }
 
 // observe reads everything that the decision rests on. An error means that the API server could not be read; what is
 // not there is a value.
 func (o observer) observe(ctx context.Context, review *v1alpha1.HardeningReview) (Snapshot, error) {
-	s := Snapshot{Settings: o.Settings, Review: review, Guards: guard.State{}, Runs: map[evidence.Kind]Run{}}
+	s := Snapshot{Settings: o.Settings, Review: review, Guards: guard.State{}}
 	if s.ended() {
 		return s, o.remains(ctx, &s, identityOf(review))
 	}
@@ -54,7 +62,7 @@ func (o observer) observe(ctx context.Context, review *v1alpha1.HardeningReview)
 	if s.Record == nil {
 		return s, nil
 	}
-	for _, look := range []func(context.Context, *Snapshot) error{o.stops, o.outcome, o.reports, o.runs, o.sandbox, o.canary} {
+	for _, look := range []func(context.Context, *Snapshot) error{o.stops, o.outcome, o.reports, o.canary, o.runs, o.sandbox, o.atWork} {
 		if err := look(ctx, &s); err != nil {
 			return s, err
 		}
@@ -270,22 +278,40 @@ func (o observer) reports(ctx context.Context, s *Snapshot) error {
 	return nil
 }
 
+// runs are looked at where they are at work: the current one of every gate, and its control.
 func (o observer) runs(ctx context.Context, s *Snapshot) error {
-	for _, m := range measurements {
-		attempt := next(*s.Record, s.Review, s.Reports, m.kind)
-		s.Runs[m.kind] = attempt
-		result, err := o.Collector.Collect(ctx, s.run(m.kind).Namespace, attempt.Name, m.kind)
-		if err != nil {
+	s.Measured = s.measurings(o.Now())
+	for _, m := range s.Measured {
+		r := m.Current
+		if r == nil || r.Site == gate.SiteOperator {
+			continue
+		}
+		var err error
+		if r.Result, err = o.Collector.Collect(ctx, s.place(*r), r.Name, r.Order.Kind()); err != nil {
 			return err
 		}
-		attempt.Result = result
-		s.Runs[m.kind] = attempt
+		if r.Control == nil {
+			continue
+		}
+		if r.Control.Result, err = o.Collector.Collect(ctx, v1alpha1.GatesNamespace, r.Control.Name, evidence.KindIsolation); err != nil {
+			return err
+		}
 	}
-	attempt := s.Runs[evidence.KindIntegration].Attempt
-	s.Control = Run{Name: controlName(*s.Record, s.Review, attempt), Attempt: attempt}
-	var err error
-	s.Control.Result, err = o.Collector.Collect(ctx, v1alpha1.GatesNamespace, s.Control.Name, evidence.KindIsolation)
-	return err
+	return nil
+}
+
+// atWork counts the measurements of other reviews that have not ended.
+func (o observer) atWork(ctx context.Context, s *Snapshot) error {
+	var jobs batchv1.JobList
+	if err := o.Reader.List(ctx, &jobs, client.MatchingFields{indexAtWork: atWork}); err != nil {
+		return err
+	}
+	for i := range jobs.Items {
+		if name, ok := reviewNamed(&jobs.Items[i]); ok && name != client.ObjectKeyFromObject(s.Review) {
+			s.AtWork++
+		}
+	}
+	return nil
 }
 
 func (o observer) sandbox(ctx context.Context, s *Snapshot) error {

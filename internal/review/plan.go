@@ -1,19 +1,20 @@
 package review
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
-	"github.com/affineur/affineur/internal/evidence"
 )
 
 // Action is one thing to do. The set is closed: see the constants.
 type Action struct {
 	Do Verb
-	// Kind of the run, for those that are about one.
-	Kind evidence.Kind
+	// Gate that it is about, for those that are about one.
+	Gate string
 	// Name of the run or object, for people.
 	Name string
 	// Outcome to seal.
@@ -26,8 +27,14 @@ type Verb string
 const (
 	// StartRun makes a measuring Job and what it needs around it.
 	StartRun Verb = "StartRun"
-	// StartControl makes the control's Job of an integration run, and the namespace in which that run will be.
+	// Rehearse makes the rehearsal namespace, and all that a run in it needs.
+	Rehearse Verb = "Rehearse"
+	// StartControl makes the control's Job of a run.
 	StartControl Verb = "StartControl"
+	// HandOver gives a run its files.
+	HandOver Verb = "HandOver"
+	// TakeSample looks at what the operator measures itself, and keeps it.
+	TakeSample Verb = "TakeSample"
 	// KeepReport puts what a run left into the records.
 	KeepReport Verb = "KeepReport"
 	// Discard deletes a Job or an opening that nothing needs any more.
@@ -40,7 +47,7 @@ const (
 
 func (a Action) String() string {
 	words := []string{string(a.Do)}
-	for _, word := range []string{string(a.Kind), a.Name, string(a.Outcome)} {
+	for _, word := range []string{a.Gate, a.Name, string(a.Outcome)} {
 		if word != "" {
 			words = append(words, word)
 		}
@@ -72,10 +79,21 @@ const (
 type Progress struct {
 	Stage Stage
 	Why   string
-	// Reason is set where somebody has to mend something first.
+	// Reason is what it waits for, in a word for machines, where there is one.
 	Reason string
 	// At is when a pause ends.
 	At time.Time
+	// Advisory is true of a gate that nobody has to wait for.
+	Advisory bool
+}
+
+// mendable tells whether it waits for somebody to mend something.
+func (p Progress) mendable() bool {
+	switch p.Reason {
+	case v1alpha1.ReasonEmergencyStop, v1alpha1.ReasonCanaryMissing, v1alpha1.ReasonNamespaceConflict:
+		return true
+	}
+	return false
 }
 
 // atWork tells whether a verdict is still to come without anybody doing anything.
@@ -86,8 +104,10 @@ type Plan struct {
 	// Gates and Decided are what records and decisions amount to; nothing else is believed.
 	Gates   []v1alpha1.GateStatus
 	Decided assess.Decided
-	// Progress of the measurements.
-	Progress map[evidence.Kind]Progress
+	// Progress of the gates that are measured by runs, by their names.
+	Progress map[string]Progress
+	// started counts the runs that this plan starts.
+	started int
 	// Outcome that the review has come to, empty while it is open.
 	Outcome v1alpha1.ReviewOutcome
 	Actions []Action
@@ -95,10 +115,10 @@ type Plan struct {
 	Requeue time.Duration
 }
 
-// measuring tells whether a verdict is still to come without anybody doing anything.
+// measuring tells whether a verdict that somebody needs is still to come without anybody doing anything.
 func (p Plan) measuring() bool {
 	for _, progress := range p.Progress {
-		if progress.atWork() {
+		if progress.atWork() && !progress.Advisory {
 			return true
 		}
 	}
@@ -108,11 +128,11 @@ func (p Plan) measuring() bool {
 // obstacle is what somebody has to mend before a measurement goes on, while none is at work; nil without one.
 func (p Plan) obstacle() *Progress {
 	var found *Progress
-	for _, m := range measurements {
-		progress := p.Progress[m.kind]
+	for _, name := range slices.Sorted(maps.Keys(p.Progress)) {
+		progress := p.Progress[name]
 		switch {
-		case !progress.atWork():
-		case progress.Reason == "":
+		case !progress.atWork(), progress.Advisory:
+		case !progress.mendable():
 			return nil
 		case found == nil:
 			found = &progress

@@ -1,11 +1,6 @@
 package review
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -17,10 +12,8 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
-	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
-	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/stop"
 )
 
@@ -30,6 +23,10 @@ type Settings struct {
 	RunnerImage string
 	// APIServer is the host:port of the API server's Service, an IP address: nothing in production may reach it.
 	APIServer string
+	// Bench holds the instruments that measure and judge.
+	Bench assess.Bench
+	// RunsAtMost is how many measurements of all reviews may be at work at the same time.
+	RunsAtMost int
 }
 
 // Snapshot is everything that a decision rests on, read at one time. Nothing in it is written to.
@@ -52,10 +49,10 @@ type Snapshot struct {
 	Decisions []v1alpha1.HardeningDecision
 	Guards    assess.Guards
 	Reports   []record.Report
-	// Runs by kind: the run that is or would be made next, and what is known of it.
-	Runs map[evidence.Kind]Run
-	// Control is the run that reaches, meanwhile, what the integration run must not reach.
-	Control Run
+	// Measured holds, for every gate that is measured by runs, the attempt that is made next or at work.
+	Measured []Measuring
+	// AtWork is how many measurements of other reviews are at work.
+	AtWork  int
 	Sandbox Sandbox
 	// Canary is the address of the isolation canary, an IP; empty where it is not there.
 	Canary    string
@@ -72,14 +69,6 @@ type Prototype struct {
 	Target           v1alpha1.Target
 	// RequestedAt is when a new look was asked for; zero where it was not, or the time can't be read.
 	RequestedAt time.Time
-}
-
-// Run is one attempt to measure.
-type Run struct {
-	run.Result
-	// Name of the Job and of its report, and which attempt it is, from 1.
-	Name    string
-	Attempt int
 }
 
 // Sandbox is what runs in the prototype's sandbox.
@@ -107,59 +96,6 @@ const (
 	// PlaceForeign means: somebody else made it.
 	PlaceForeign Place = "Foreign"
 )
-
-// measurement is a gate that is measured by a run.
-type measurement struct {
-	kind   evidence.Kind
-	gate   v1alpha1.GateType
-	report string
-}
-
-// measurements in the order in which they are shown.
-var measurements = []measurement{
-	{evidence.KindLoad, v1alpha1.GateScalability, assess.ReportLoad},
-	{evidence.KindIntegration, v1alpha1.GateIntegration, assess.ReportIntegration},
-}
-
-// key tells the runs of one review from those of every other, also of one of the same name made later.
-func key(review *v1alpha1.HardeningReview) string {
-	sum := sha256.Sum256([]byte(string(review.UID) + " " + review.Spec.ReviewDigest))
-	return hex.EncodeToString(sum[:4])
-}
-
-// runName is the name of the given attempt's Job and of its report.
-func runName(rec record.Record, review *v1alpha1.HardeningReview, kind evidence.Kind, attempt int) string {
-	return rec.Prototype.Run(string(kind), fmt.Sprintf("%s-%d", key(review), attempt))
-}
-
-// controlName is the name of the control's Job of an attempt and of its report.
-func controlName(rec record.Record, review *v1alpha1.HardeningReview, attempt int) string {
-	return rec.Prototype.Run("control", fmt.Sprintf("%s-%d", key(review), attempt))
-}
-
-// next is the first attempt of a kind that has no report.
-func next(rec record.Record, review *v1alpha1.HardeningReview, reports []record.Report, kind evidence.Kind) Run {
-	for attempt := 1; ; attempt++ {
-		name := runName(rec, review, kind, attempt)
-		if !slices.ContainsFunc(reports, func(r record.Report) bool { return r.Name == name }) {
-			return Run{Name: name, Attempt: attempt}
-		}
-	}
-}
-
-// made are the times of this review's reports of a kind, in the order of the attempts.
-func (s Snapshot) made(kind evidence.Kind) []time.Time {
-	var times []time.Time
-	for attempt := 1; attempt < s.Runs[kind].Attempt; attempt++ {
-		name := runName(*s.Record, s.Review, kind, attempt)
-		for _, report := range s.Reports {
-			if report.Name == name {
-				times = append(times, report.MeasuredAt)
-			}
-		}
-	}
-	return times
-}
 
 // ended is true once the outcome is in the status: from then on only what was left behind is cleared away.
 func (s Snapshot) ended() bool { return s.Review.Status.Outcome != "" }
@@ -228,8 +164,8 @@ func (s Snapshot) needs(object client.Object) bool {
 	if s.ended() || s.Stops.Severs() {
 		return false
 	}
-	for _, attempt := range append(slices.Collect(maps.Values(s.Runs)), s.Control) {
-		if attempt.Name == object.GetName() {
+	for _, m := range s.Measured {
+		if run := m.Current; run != nil && (run.Name == object.GetName() || run.Control != nil && run.Control.Name == object.GetName()) {
 			return true
 		}
 	}

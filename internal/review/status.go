@@ -13,6 +13,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -80,40 +81,27 @@ type view struct {
 // gatesOf are the verdicts, and of the gates without one what they wait for.
 func gatesOf(s Snapshot, plan Plan, o Outcome) []v1alpha1.GateStatus {
 	out := slices.Clone(plan.Gates)
-	for _, m := range measurements {
-		for i := range out {
-			if out[i].Name != s.gateName(m) {
-				continue
-			}
-			progress := plan.Progress[m.kind]
-			out[i].Attempts = int32(len(s.made(m.kind)))
-			if out[i].Verdict == v1alpha1.GatePending && progress.Stage != Resting {
-				out[i].Reason, out[i].Message = pending(m.kind, progress)
-			}
-			if m.kind == evidence.KindIntegration && len(o.Problems) > 0 {
-				out[i] = obstructed(out[i], o)
-			}
+	for i := range out {
+		m := s.measuringOf(out[i].Name)
+		if m == nil {
+			continue
+		}
+		progress := plan.Progress[m.Gate.Name]
+		out[i].Attempts = int32(len(m.Before))
+		if out[i].Verdict == v1alpha1.GatePending && progress.Stage != Resting {
+			out[i].Reason, out[i].Message = pending(progress)
+		}
+		if problems := o.Problems[m.Gate.Name]; len(problems) > 0 {
+			out[i] = obstructed(out[i], problems)
 		}
 	}
 	return out
 }
 
-// gateName is the name of the gate that a measurement is for, "" where the requirements have none.
-func (s Snapshot) gateName(m measurement) string {
-	if gate := s.Record.Requirements.Gate(m.gate); gate != nil {
-		return gate.Name
-	}
-	return ""
-}
-
-func pending(kind evidence.Kind, progress Progress) (reason, message string) {
+func pending(progress Progress) (reason, message string) {
 	switch progress.Stage {
 	case Waiting:
-		usual := v1alpha1.ReasonMeasuring
-		if kind == evidence.KindLoad {
-			usual = v1alpha1.ReasonWaitingForSandbox
-		}
-		return cmp.Or(progress.Reason, usual), evidence.Clean(progress.Why, maxMessage)
+		return cmp.Or(progress.Reason, v1alpha1.ReasonMeasuring), evidence.Clean(progress.Why, maxMessage)
 	case GivenUp:
 		return v1alpha1.ReasonNotMeasured, evidence.Clean(progress.Why, maxMessage)
 	}
@@ -121,10 +109,10 @@ func pending(kind evidence.Kind, progress Progress) (reason, message string) {
 }
 
 // obstructed is a gate that can't be measured before IT mends something.
-func obstructed(gate v1alpha1.GateStatus, o Outcome) v1alpha1.GateStatus {
-	gate.Reason, gate.Message = o.Problems[0].Reason, evidence.Clean(o.Problems[0].Message, maxMessage)
+func obstructed(gate v1alpha1.GateStatus, problems []policy.Problem) v1alpha1.GateStatus {
+	gate.Reason, gate.Message = problems[0].Reason, evidence.Clean(problems[0].Message, maxMessage)
 	gate.Findings = nil
-	for _, problem := range o.Problems {
+	for _, problem := range problems {
 		gate.Findings = append(gate.Findings, v1alpha1.Gap{
 			Gate: gate.Name, Reason: problem.Reason, Field: problem.Field, Owner: problem.Owner,
 			Message: evidence.Clean(problem.Message, maxText), Hint: evidence.Clean(problem.Hint, maxText),
@@ -193,9 +181,9 @@ func (v view) turns() []turn {
 		return nil
 	case v.s.Stops.Frozen:
 		return []turn{{party: v1alpha1.PartyIT, message: v.frozen()}}
-	case len(v.outcome.Problems) > 0:
+	case len(v.outcome.problems()) > 0:
 		var out []turn
-		for _, problem := range v.outcome.Problems {
+		for _, problem := range v.outcome.problems() {
 			out = append(out, turn{party: v1alpha1.Party(problem.Owner), message: problem.Message + " " + problem.Hint})
 		}
 		return out
@@ -229,9 +217,9 @@ func (v view) measuringTurns() []turn {
 // unmeasured are the gates whose measurement is under way.
 func (v view) unmeasured() []string {
 	var names []string
-	for _, m := range measurements {
-		if v.plan.Progress[m.kind].atWork() {
-			names = append(names, v.s.gateName(m))
+	for _, m := range v.s.Measured {
+		if v.plan.Progress[m.Gate.Name].atWork() {
+			names = append(names, m.Gate.Name)
 		}
 	}
 	return names

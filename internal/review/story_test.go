@@ -15,6 +15,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/workload"
 )
@@ -114,7 +115,7 @@ func TestKilledAfterEveryWrite(t *testing.T) {
 		if got := w.review().Status.Outcome; got != v1alpha1.OutcomePromoted {
 			t.Errorf("killed after %d writes: outcome %q", n, got)
 		}
-		for _, gate := range []string{assess.ReportLoad, assess.ReportIntegration} {
+		for _, gate := range []string{assess.ReportOf("scalability"), assess.ReportOf("integration")} {
 			if got := len(w.reports(gate)); got != 1 {
 				t.Errorf("killed after %d writes: %d reports of %s", n, got, gate)
 			}
@@ -149,24 +150,24 @@ func TestRunsAsk(t *testing.T) {
 	w.must(w.pass())
 	s, err := w.controller.observer().observe(w.Context(), w.review())
 	w.must(err)
-	job, err := s.job(evidence.KindLoad, strings.Repeat("n", 26))
+	scalability := *s.measuringOf("scalability")
+	job, err := s.job(scalability, strings.Repeat("n", 26))
 	w.must(err)
-	order, _, err := s.order(evidence.KindLoad)
-	w.must(err)
-	if step := order.Load.Steps[0]; step.Duration.Std() != 20*time.Second || order.Load.URL != workload.URL(identity.Sandbox())+"/" {
-		t.Errorf("%+v", order.Load)
+	order := scalability.Current.Order.(*evidence.LoadSpec)
+	if step := order.Steps[0]; step.Duration.Std() != 20*time.Second || order.URL != workload.URL(identity.Sandbox())+"/" {
+		t.Errorf("%+v", order)
 	}
-	if rate, _ := evidence.ParseDecimal(order.Load.Steps[0].RatePerSecond); rate < 15 {
+	if rate, _ := evidence.ParseDecimal(order.Steps[0].RatePerSecond); rate < 15 {
 		t.Errorf("%v requests a second; 10 with a headroom of 1.5 are demanded", rate)
 	}
 	if job.Namespace != v1alpha1.GatesNamespace || job.Spec.Template.Spec.ServiceAccountName != v1alpha1.RunnerAccount || len(job.Spec.Template.Spec.Volumes) > 0 {
 		t.Errorf("%+v", job.Spec.Template.Spec)
 	}
-	opening := s.loadOpening()
+	opening := s.opening(scalability)
 	if to := opening.Spec.Egress[len(opening.Spec.Egress)-1]; to.To[0].NamespaceSelector.MatchLabels["kubernetes.io/metadata.name"] != identity.Sandbox() || to.Ports[0].Port.IntValue() != 8080 {
 		t.Errorf("%+v", to)
 	}
-	integration, err := s.job(evidence.KindIntegration, strings.Repeat("n", 26))
+	integration, err := s.job(*s.measuringOf("integration"), strings.Repeat("n", 26))
 	w.must(err)
 	if got := integration.Spec.Template.Spec.Volumes; len(got) != 1 || got[0].Secret.SecretName != workload.IntegrationSecret("crm") || integration.Namespace != identity.Rehearsal() {
 		t.Errorf("%+v", integration.Spec.Template.Spec)
@@ -192,7 +193,7 @@ func TestRehearsal(t *testing.T) {
 	if namespace := w.rehearsal(); namespace == nil || namespace.Labels["pod-security.kubernetes.io/enforce"] != "restricted" || namespace.Labels[v1alpha1.LabelReview] != "3" {
 		t.Errorf("%+v", namespace)
 	}
-	if jobs := w.jobs(); !cmp.Equal(jobs, []string{v1alpha1.GatesNamespace + " integration-control", v1alpha1.GatesNamespace + " load"}) {
+	if jobs := w.jobs(); !cmp.Equal(jobs, []string{v1alpha1.GatesNamespace + " control-integration", v1alpha1.GatesNamespace + " gate-scalability"}) {
 		t.Errorf("%v: the integration run joins its control, and only it", jobs)
 	}
 	w.must(w.pass())
@@ -215,7 +216,7 @@ func TestGateFailed(t *testing.T) {
 	if got := w.review().Status; w.waiting() != "Business" || got.Summary.Gates != "2/3" || !strings.Contains(got.WaitingOn[0].Message, "800 ms") {
 		t.Error(w.dump())
 	}
-	if n := len(w.reports(assess.ReportLoad)); n != 1 {
+	if n := len(w.reports(assess.ReportOf("scalability"))); n != 1 {
 		t.Errorf("%d attempts; a failure is not tried again", n)
 	}
 	if n := w.told(v1alpha1.EventGateFailed); n != 2 {
@@ -231,7 +232,7 @@ func TestGateFailed(t *testing.T) {
 	w.settle()
 	w.measured(allPassed...)
 	w.is(v1alpha1.ConditionReady, "False Promoting")
-	if n := len(w.reports(assess.ReportLoad)); n != 2 {
+	if n := len(w.reports(assess.ReportOf("scalability"))); n != 2 {
 		t.Errorf("%d attempts", n)
 	}
 	w.clear()
@@ -256,14 +257,14 @@ func TestLost(t *testing.T) {
 	w.settle()
 	w.measured(allPassed[0], "scalability Inconclusive MeasurementLost", allPassed[2])
 	w.is(v1alpha1.ConditionStalled, "True GatesInconclusive")
-	if n := len(w.reports(assess.ReportLoad)); n != attemptsAtMost || w.review().Status.Gates[1].Attempts != attemptsAtMost {
+	if n := len(w.reports(assess.ReportOf("scalability"))); n != attemptsAtMost || w.review().Status.Gates[1].Attempts != attemptsAtMost {
 		t.Errorf("%d attempts are kept", n)
 	}
 	w.clear()
 
 	w.ask(w.now)
 	w.settle()
-	if n := len(w.reports(assess.ReportLoad)); n != 2*attemptsAtMost {
+	if n := len(w.reports(assess.ReportOf("scalability"))); n != 2*attemptsAtMost {
 		t.Errorf("%d attempts are kept after it was asked again", n)
 	}
 	w.lost = false
@@ -279,7 +280,7 @@ func TestRequestThatIsNone(t *testing.T) {
 		w.request(request)
 		w.settle()
 		w.measured(allPassed...)
-		if n := len(w.reports(assess.ReportLoad)); n != 1 {
+		if n := len(w.reports(assess.ReportOf("scalability"))); n != 1 {
 			t.Errorf("%q: %d attempts", request, n)
 		}
 	}
@@ -294,7 +295,7 @@ func TestSandboxReplacedMeanwhile(t *testing.T) {
 	}}))
 	w.settle()
 	w.measured(allPassed...)
-	if n := len(w.reports(assess.ReportLoad)); n != 2 {
+	if n := len(w.reports(assess.ReportOf("scalability"))); n != 2 {
 		t.Errorf("%d attempts", n)
 	}
 }
@@ -417,7 +418,7 @@ func TestIsolationStale(t *testing.T) {
 	w := newWorld(t)
 	w.settle()
 	w.approve()
-	w.now = w.now.Add(assess.IsolationMaxAge + time.Hour)
+	w.now = w.now.Add(gate.IsolationMaxAge + time.Hour)
 	w.settle()
 	w.measured("security Inconclusive EvidenceStale", allPassed[1], allPassed[2])
 	w.is(v1alpha1.ConditionGatesPassed, "False GatesInconclusive")

@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,12 +21,16 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
 
 // SetupWithManager says which changes of the world are worth a look.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.HardeningDecision{}, indexReview, decidedOn); err != nil {
+		return err
+	}
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &batchv1.Job{}, indexAtWork, measuringNow); err != nil {
 		return err
 	}
 	byReview, byPrototype := handler.EnqueueRequestsFromMapFunc(byReviewLabel), handler.EnqueueRequestsFromMapFunc(r.ofPrototype)
@@ -41,6 +46,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.AIPrototype{}, byPrototype, builder.WithPredicates(relevant())).
 		Watches(&appsv1.Deployment{}, byPrototype, builder.WithPredicates(sandboxed())).
 		Watches(&batchv1.Job{}, byReview).
+		// A measurement that ended makes room for another review's.
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.queued), builder.WithPredicates(ended())).
 		Watches(&corev1.Pod{}, byReview).
 		Watches(&networkingv1.NetworkPolicy{}, byReview, builder.WithPredicates(created())).
 		Watches(&corev1.Namespace{}, byReview).
@@ -50,6 +57,15 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 // decidedOn is the index of decisions.
 func decidedOn(object client.Object) []string {
 	return []string{object.(*v1alpha1.HardeningDecision).Spec.Review.Name}
+}
+
+// measuringNow is the index of Jobs that take up room.
+func measuringNow(object client.Object) []string {
+	_, ours := reviewNamed(object)
+	if job := object.(*batchv1.Job); !ours || run.Finished(job) || !job.DeletionTimestamp.IsZero() {
+		return nil
+	}
+	return []string{atWork}
 }
 
 func ofDecision(_ context.Context, object client.Object) []reconcile.Request {
@@ -112,6 +128,34 @@ func (r *Reconciler) open(ctx context.Context, _ client.Object) []reconcile.Requ
 		}
 	}
 	return out
+}
+
+// queued are the open reviews that wait for room.
+func (r *Reconciler) queued(ctx context.Context, _ client.Object) []reconcile.Request {
+	var reviews v1alpha1.HardeningReviewList
+	if r.Client.List(ctx, &reviews) != nil {
+		return nil
+	}
+	var out []reconcile.Request
+	for i := range reviews.Items {
+		waits := func(g v1alpha1.GateStatus) bool { return g.Reason == v1alpha1.ReasonQueued }
+		if reviews.Items[i].Status.Outcome == "" && slices.ContainsFunc(reviews.Items[i].Status.Gates, waits) {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&reviews.Items[i])})
+		}
+	}
+	return out
+}
+
+// ended are the changes by which a Job takes up room no longer.
+func ended() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return false },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			return len(measuringNow(e.ObjectOld)) > 0 && len(measuringNow(e.ObjectNew)) == 0
+		},
+		DeleteFunc:  func(e event.DeleteEvent) bool { return len(measuringNow(e.Object)) > 0 },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 func created() predicate.Predicate {

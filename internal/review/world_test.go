@@ -28,8 +28,12 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	generated "github.com/affineur/affineur/api/v1alpha1/applyconfiguration"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/integration"
+	"github.com/affineur/affineur/internal/gate/scalability"
+	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
@@ -77,7 +81,7 @@ func newWorld(t *testing.T, edits ...func(*record.Record)) *world {
 	w.client = fake.NewClientBuilder().WithScheme(scheme).
 		WithStatusSubresource(&v1alpha1.HardeningReview{}, &v1alpha1.AIPrototype{}, &appsv1.Deployment{}).
 		WithTypeConverters(converters...).
-		WithIndex(&v1alpha1.HardeningDecision{}, indexReview, decidedOn).
+		WithIndex(&v1alpha1.HardeningDecision{}, indexReview, decidedOn).WithIndex(&batchv1.Job{}, indexAtWork, measuringNow).
 		WithInterceptorFuncs(w.interceptors()).Build()
 	for _, object := range w.scene() {
 		w.must(w.client.Create(w.ctx(), object))
@@ -89,13 +93,16 @@ func newWorld(t *testing.T, edits ...func(*record.Record)) *world {
 	return w
 }
 
+// bench is what the operator has.
+var bench = assess.Bench{security.Instrument{}, scalability.Instrument{}, integration.Instrument{}}
+
 // restart makes a new controller that remembers nothing.
 func (w *world) restart() {
 	w.recorder = events.NewFakeRecorder(200)
 	w.controller = &Reconciler{
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client},
 		Credentials: credentials.Maker{Live: w.client}, Collector: w, Events: w.recorder,
-		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner:1", APIServer: "203.0.113.1:443"},
+		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner:1", APIServer: "203.0.113.1:443", Bench: bench, RunsAtMost: 8},
 		Now:      func() time.Time { return w.now },
 	}
 }
@@ -190,7 +197,7 @@ func (w *world) Collect(ctx context.Context, namespace, name string, want eviden
 	case age < 2*time.Second:
 		result.State, result.Why = run.Running, "ContainerCreating"
 	case age < 10*time.Second:
-		result.State, result.Why = run.Running, controlAtWork
+		result.State, result.Why = run.Running, atWorkNow
 	case w.lost && want == evidence.KindLoad:
 		result.State, result.Why = run.Lost, "the run ended before it could measure: DeadlineExceeded"
 	default:
@@ -213,13 +220,13 @@ func (w *world) measure(job batchv1.Job) *evidence.Opened {
 	report := evidence.Report{Nonce: order.Nonce, Subject: order.Subject, StartedAt: finished.Add(-6 * time.Second), FinishedAt: finished}
 	switch order.Kind() {
 	case evidence.KindLoad:
-		report.Load = loadReport(*order.Load, w.slow)
+		report.Result = loadReport(*evidence.As[evidence.LoadSpec](order.Order), w.slow)
 	case evidence.KindIntegration:
-		report.Integration = integrationReport(*order.Integration, w.broken, finished)
+		report.Result = integrationReport(*evidence.As[evidence.IntegrationSpec](order.Order), w.broken, finished)
 	case evidence.KindIsolation:
 		// The control began before the run that joined it, and outlasts it.
 		report.FinishedAt = w.now
-		report.Isolation = &evidence.IsolationReport{Targets: reached(order.Isolation.Targets, finished.Add(-8*time.Second), w.now)}
+		report.Result = &evidence.IsolationReport{Targets: reached(evidence.As[evidence.IsolationSpec](order.Order).Targets, finished.Add(-8*time.Second), w.now)}
 	}
 	line, envelope, err := evidence.Seal(report)
 	w.must(err)

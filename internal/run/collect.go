@@ -88,7 +88,7 @@ func (c Collector) judge(ctx context.Context, job *batchv1.Job, pod *corev1.Pod,
 	// A Job can be seen to have finished a moment before its pod is: the two come over different watches.
 	going := pod == nil || !pod.DeletionTimestamp.IsZero()
 	switch {
-	case ended == nil && finished(job) && going:
+	case ended == nil && Finished(job) && going:
 		result.State, result.Why = Lost, "the run ended before it could measure: "+reason(job)
 	case ended == nil:
 		result.State, result.Why = Running, why
@@ -157,7 +157,8 @@ func terminated(pod *corev1.Pod) (*corev1.ContainerStateTerminated, string) {
 	return nil, string(pod.Status.Phase)
 }
 
-func finished(job *batchv1.Job) bool {
+// Finished tells whether a Job has ended, one way or another.
+func Finished(job *batchv1.Job) bool {
 	for _, condition := range job.Status.Conditions {
 		if (condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed) && condition.Status == corev1.ConditionTrue {
 			return true

@@ -105,7 +105,7 @@ func (s *onServer) manager() (ctrl.Manager, error) {
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader()},
 		Resolver: &registryStub{digest: digest}, Maker: credentials.Maker{Live: manager.GetAPIReader()}, Collector: s.runs, Routes: routes, Witness: s,
 		Recorder: events.NewFakeRecorder(1000), Clock: s.clock,
-		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
+		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour, Bench: bench},
 	}).SetupWithManager(context.Background(), manager)
 }
 

@@ -162,7 +162,7 @@ func (s Snapshot) job(suffix, nonce string) (*batchv1.Job, error) {
 		spec.Deadline, spec.Serve = evidence.Duration(timing.inside), []int{v1alpha1.ProbeClosedPort, v1alpha1.ProbeOpenPort}
 	}
 	r := s.probe(suffix)
-	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.Inputs, Isolation: spec}
+	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.Inputs, Order: spec}
 	job, err := r.Job()
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/gate/scalability"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/subject"
@@ -34,7 +33,7 @@ func (s Snapshot) early(now time.Time) []v1alpha1.GateStatus {
 	rec.Requirements.Gates = slices.DeleteFunc(slices.Clone(rec.Requirements.Gates), func(gate v1alpha1.Gate) bool {
 		return gate.Type == v1alpha1.GateScalability && s.Subject.Demand == nil
 	})
-	judged := assess.Gates(rec, nil, now)
+	judged := s.Settings.Bench.Gates(rec, nil, now)
 	if !known {
 		for i := range judged {
 			judged[i].Findings = slices.DeleteFunc(judged[i].Findings, ofTheImage)

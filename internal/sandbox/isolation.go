@@ -14,6 +14,7 @@ import (
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/isolation"
 	judge "github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/subject"
@@ -219,7 +220,7 @@ func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 	table := judge.Judge(judge.Evidence{
 		Frame:  gate.Frame{Subject: s.Inputs, Now: now, MaxAge: maxEvidenceAge},
 		Runs:   map[judge.Vantage]gate.Measurement{judge.Inside: s.insideMeasurement(), judge.Outside: s.Control.measurement()},
-		Expect: assess.Paths(),
+		Expect: isolation.Paths(),
 	})
 	result := table.Verdict
 	status := &v1alpha1.IsolationStatus{

@@ -19,6 +19,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/isolation"
 )
 
 // onNode plays the scheduler: the workload's pod runs there.
@@ -43,9 +44,9 @@ func TestStatusHoldsTheTable(t *testing.T) {
 		found[path.Name] = path.Direction + " " + path.Network + " " + path.Found
 	}
 	for name, want := range map[string]string{
-		assess.TargetDeniedUDP: "Egress udp Blocked", assess.TargetNode: "Egress tcp Blocked", assess.TargetAPIServer: "Egress tcp Blocked",
-		assess.TargetAllowedTCP: "Egress tcp Reachable", assess.TargetInUDP: "Ingress udp Blocked", assess.TargetAdmittedTCP: "Ingress tcp Reachable",
-		assess.TargetMetadata: "Egress tcp Unknown", assess.TargetBeyond: "Egress tcp Unknown",
+		isolation.TargetDeniedUDP: "Egress udp Blocked", isolation.TargetNode: "Egress tcp Blocked", isolation.TargetAPIServer: "Egress tcp Blocked",
+		isolation.TargetAllowedTCP: "Egress tcp Reachable", isolation.TargetInUDP: "Ingress udp Blocked", isolation.TargetAdmittedTCP: "Ingress tcp Reachable",
+		isolation.TargetMetadata: "Egress tcp Unknown", isolation.TargetBeyond: "Egress tcp Unknown",
 	} {
 		if found[name] != want {
 			t.Errorf("%s: %q, want %q", name, found[name], want)
@@ -55,7 +56,7 @@ func TestStatusHoldsTheTable(t *testing.T) {
 		t.Errorf("measured on node %q", w.isolation().Node)
 	}
 	message := apimeta.FindStatusCondition(w.prototype().Status.Conditions, v1alpha1.ConditionNetworkIsolated).Message
-	for _, part := range []string{"blocked are " + assess.TargetDeniedTCP, assess.TargetInTCP, "not known", assess.TargetMetadata} {
+	for _, part := range []string{"blocked are " + isolation.TargetDeniedTCP, isolation.TargetInTCP, "not known", isolation.TargetMetadata} {
 		if !strings.Contains(message, part) {
 			t.Errorf("the condition does not say %q: %s", part, message)
 		}
@@ -127,7 +128,7 @@ func TestIsolationLost(t *testing.T) {
 			t.Fatalf("%d logs kept", len(kept))
 		}
 		w.expect(v1alpha1.ConditionReady, metav1.ConditionFalse, v1alpha1.ReasonNotEnforced)
-		if message := apimeta.FindStatusCondition(w.prototype().Status.Conditions, v1alpha1.ConditionReady).Message; !strings.Contains(message, assess.TargetDeniedTCP) {
+		if message := apimeta.FindStatusCondition(w.prototype().Status.Conditions, v1alpha1.ConditionReady).Message; !strings.Contains(message, isolation.TargetDeniedTCP) {
 			t.Errorf("it is not told what was reached: %s", message)
 		}
 		told := false
@@ -211,7 +212,7 @@ func TestTargets(t *testing.T) {
 					tried[target.Name] = both
 				}
 			}
-			for _, x := range assess.Paths() {
+			for _, x := range isolation.Paths() {
 				both := tried[x.Target]
 				if x.IfAny && p != all && !both[0] && !both[1] {
 					continue
@@ -229,9 +230,9 @@ func TestOpenWaysAreWaitedFor(t *testing.T) {
 	for _, target := range targets(places{Canary: "203.0.113.5", Second: "2001:db8::5", APIServer: "203.0.113.1:443"}, false) {
 		waited[target.Name] = target.Settle == evidence.SettleReached
 	}
-	for _, name := range []string{assess.TargetAdmittedTCP, assess.TargetAdmittedUDP} {
-		if !waited[name] || !waited[assess.SecondFamily(name)] {
-			t.Errorf("%s: waited for %v, over the other family %v", name, waited[name], waited[assess.SecondFamily(name)])
+	for _, name := range []string{isolation.TargetAdmittedTCP, isolation.TargetAdmittedUDP} {
+		if !waited[name] || !waited[isolation.SecondFamily(name)] {
+			t.Errorf("%s: waited for %v, over the other family %v", name, waited[name], waited[isolation.SecondFamily(name)])
 		}
 	}
 }
@@ -260,12 +261,12 @@ func TestRunsOfAPairMeet(t *testing.T) {
 		return spec
 	}
 	inside, control := order(w.identity.Sandbox(), suffixInside), order(v1alpha1.GatesNamespace, suffixControl)
-	if a, b := inside.Isolation.Meeting, control.Isolation.Meeting; a.Token != b.Token || a.Seat == b.Seat || a.Token == control.Nonce {
+	if a, b := evidence.As[evidence.IsolationSpec](inside.Order).Meeting, evidence.As[evidence.IsolationSpec](control.Order).Meeting; a.Token != b.Token || a.Seat == b.Seat || a.Token == control.Nonce {
 		t.Errorf("%+v and %+v", a, b)
 	}
 	w.must(w.client.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: w.identity.Run(assess.ReportIsolation, suffixInside)}}))
 	w.settle()
-	if again := order(w.identity.Sandbox(), suffixInside); again.Isolation.Meeting.Token != control.Isolation.Meeting.Token || again.Nonce == inside.Nonce {
+	if again := order(w.identity.Sandbox(), suffixInside); evidence.As[evidence.IsolationSpec](again.Order).Meeting.Token != evidence.As[evidence.IsolationSpec](control.Order).Meeting.Token || again.Nonce == inside.Nonce {
 		t.Error("a run that was started later does not find its control")
 	}
 }

@@ -67,7 +67,7 @@ func TestSurplusReports(t *testing.T) {
 	}
 	broken := report(assess.ReportIsolation, "isolation-x-broken", -9)
 	broken.BinaryData = nil
-	objects = append(objects, broken, report(assess.ReportLoad, "load-x-1", -9))
+	objects = append(objects, broken, report(assess.ReportOf("load"), "load-x-1", -9))
 	var names []string
 	for _, object := range surplusReports(objects, resting{digests: map[string]bool{evidence.Digest([]byte("isolation-x-1")): true}}) {
 		names = append(names, object.GetName())

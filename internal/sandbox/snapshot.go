@@ -11,6 +11,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/names"
@@ -31,6 +32,8 @@ type Settings struct {
 	Beyond netip.AddrPort
 	// MeasureEvery is how old a measurement of isolation may become.
 	MeasureEvery time.Duration
+	// Bench holds the instruments, which judge early what needs no measurement.
+	Bench assess.Bench
 }
 
 // Snapshot is everything that a decision rests on, read at one time. Nothing in it is written to.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/isolation"
 )
 
 // metadataService is where clouds tell a machine its secrets.
@@ -77,17 +77,17 @@ func targets(p places, inside bool) []evidence.Target {
 		denied, any, node = evidence.SettleBlocked, evidence.SettleBlocked, evidence.PlaceNode
 	}
 	var o order
-	o.both(assess.TargetDeniedTCP, assess.TargetDeniedUDP, p.Canary, v1alpha1.CanaryDeniedPort, denied)
-	o.add(assess.TargetAPIServer, evidence.NetworkTCP, p.APIServer, evidence.ModeConnect, denied)
-	o.add(assess.TargetNode, evidence.NetworkTCP, ":"+strconv.Itoa(v1alpha1.KubeletPort), evidence.ModeConnect, denied)
+	o.both(isolation.TargetDeniedTCP, isolation.TargetDeniedUDP, p.Canary, v1alpha1.CanaryDeniedPort, denied)
+	o.add(isolation.TargetAPIServer, evidence.NetworkTCP, p.APIServer, evidence.ModeConnect, denied)
+	o.add(isolation.TargetNode, evidence.NetworkTCP, ":"+strconv.Itoa(v1alpha1.KubeletPort), evidence.ModeConnect, denied)
 	o.at(node, 1)
-	o.both(assess.TargetAllowedTCP, assess.TargetAllowedUDP, p.Canary, v1alpha1.CanaryAllowedPort, evidence.SettleReached)
-	o.add(assess.TargetMetadata, evidence.NetworkTCP, metadataService, evidence.ModeConnect, any)
+	o.both(isolation.TargetAllowedTCP, isolation.TargetAllowedUDP, p.Canary, v1alpha1.CanaryAllowedPort, evidence.SettleReached)
+	o.add(isolation.TargetMetadata, evidence.NetworkTCP, metadataService, evidence.ModeConnect, any)
 	if p.Beyond != "" {
-		o.add(assess.TargetBeyond, evidence.NetworkTCP, p.Beyond, evidence.ModeConnect, any)
+		o.add(isolation.TargetBeyond, evidence.NetworkTCP, p.Beyond, evidence.ModeConnect, any)
 	}
 	if p.Second != "" {
-		o.both(assess.SecondFamily(assess.TargetDeniedTCP), assess.SecondFamily(assess.TargetDeniedUDP), p.Second, v1alpha1.CanaryDeniedPort, any)
+		o.both(isolation.SecondFamily(isolation.TargetDeniedTCP), isolation.SecondFamily(isolation.TargetDeniedUDP), p.Second, v1alpha1.CanaryDeniedPort, any)
 	}
 	return slices.Concat(o, ways(p, inside))
 }
@@ -97,22 +97,22 @@ func targets(p places, inside bool) []evidence.Target {
 func ways(p places, inside bool) []evidence.Target {
 	var o order
 	if inside {
-		o.both(assess.TargetInTCP, assess.TargetInUDP, "", v1alpha1.ProbeClosedPort, evidence.SettleReached)
+		o.both(isolation.TargetInTCP, isolation.TargetInUDP, "", v1alpha1.ProbeClosedPort, evidence.SettleReached)
 		o.at(evidence.PlaceSelf, 2)
 		if p.Second != "" {
-			o.both(assess.SecondFamily(assess.TargetInTCP), assess.SecondFamily(assess.TargetInUDP), "", v1alpha1.ProbeClosedPort, evidence.SettleAny)
+			o.both(isolation.SecondFamily(isolation.TargetInTCP), isolation.SecondFamily(isolation.TargetInUDP), "", v1alpha1.ProbeClosedPort, evidence.SettleAny)
 			o.at(evidence.PlaceSelfSecond, 2)
 		}
 		return o
 	}
-	o.both(assess.TargetInTCP, assess.TargetInUDP, "", v1alpha1.ProbeClosedPort, evidence.SettleBlocked)
-	o.both(assess.TargetAdmittedTCP, assess.TargetAdmittedUDP, "", v1alpha1.ProbeOpenPort, evidence.SettleReached)
+	o.both(isolation.TargetInTCP, isolation.TargetInUDP, "", v1alpha1.ProbeClosedPort, evidence.SettleBlocked)
+	o.both(isolation.TargetAdmittedTCP, isolation.TargetAdmittedUDP, "", v1alpha1.ProbeOpenPort, evidence.SettleReached)
 	o.at(evidence.PlaceOther, 4)
 	if p.Second != "" {
 		// Where the probe has an address of the other family, the way to it is waited for: of a pod that is new it may come
 		// later than the first's. Where it has none, nothing is tried.
-		o.both(assess.SecondFamily(assess.TargetInTCP), assess.SecondFamily(assess.TargetInUDP), "", v1alpha1.ProbeClosedPort, evidence.SettleBlocked)
-		o.both(assess.SecondFamily(assess.TargetAdmittedTCP), assess.SecondFamily(assess.TargetAdmittedUDP), "", v1alpha1.ProbeOpenPort, evidence.SettleReached)
+		o.both(isolation.SecondFamily(isolation.TargetInTCP), isolation.SecondFamily(isolation.TargetInUDP), "", v1alpha1.ProbeClosedPort, evidence.SettleBlocked)
+		o.both(isolation.SecondFamily(isolation.TargetAdmittedTCP), isolation.SecondFamily(isolation.TargetAdmittedUDP), "", v1alpha1.ProbeOpenPort, evidence.SettleReached)
 		o.at(evidence.PlaceOtherSecond, 4)
 	}
 	return o

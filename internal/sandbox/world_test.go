@@ -36,12 +36,18 @@ import (
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/integration"
+	"github.com/affineur/affineur/internal/gate/scalability"
+	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
+
+// bench is what the operator has.
+var bench = assess.Bench{security.Instrument{}, scalability.Instrument{}, integration.Instrument{}}
 
 var birth = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
@@ -190,7 +196,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.Reconciler = &Reconciler{
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client, Rights: workload.RightsIn}, Resolver: w.registry,
 		Maker: credentials.Maker{Live: w.client}, Collector: w.runs, Routes: w.routes(), Tailer: w, Recorder: w.events, Clock: w.clock, Witness: w,
-		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour},
+		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour, Bench: bench},
 	}
 	w.identity = names.Of(w.prototype())
 	return w
@@ -399,11 +405,13 @@ func (w *world) serves() {
 // reports of two runs, as a runner would write them.
 func reports(now time.Time, enforced bool) (inside, control run.Result) {
 	half := func(inside bool) run.Result {
-		report := &evidence.Report{Schema: evidence.ReportSchema, StartedAt: now.Add(-15 * time.Second), FinishedAt: now.Add(-time.Second), Isolation: &evidence.IsolationReport{}}
+		report := &evidence.Report{Schema: evidence.ReportSchema, StartedAt: now.Add(-15 * time.Second), FinishedAt: now.Add(-time.Second)}
+		found := &evidence.IsolationReport{}
 		for _, target := range targets(places{Canary: "10.96.0.53", APIServer: "10.96.0.1:443"}, inside) {
 			reached := target.Settle == evidence.SettleReached || target.Settle == evidence.SettleBlocked && !enforced
-			report.Isolation.Targets = append(report.Isolation.Targets, resultOf(target, reached, now))
+			found.Targets = append(found.Targets, resultOf(target, reached, now))
 		}
+		report.Result = found
 		return run.Result{State: run.Measured, Node: "node-1", Opened: &evidence.Opened{Report: report}}
 	}
 	return half(true), half(false)

@@ -189,7 +189,11 @@ func (s Scene) judge(inside, control Probe) (bool, string) {
 	case inside.State != run.Measured:
 		return false, platformLooks + s.Namespace.Name + " why the probe was lost: " + inside.Why
 	}
-	in, out := inside.Opened.Report.Isolation, control.Opened.Report.Isolation
+	in, err := evidence.Read[evidence.IsolationReport](inside.Opened.Report.Result)
+	if err != nil {
+		return false, platformLooks + s.Namespace.Name + " why the probe's report can't be used: " + err.Error()
+	}
+	out := evidence.As[evidence.IsolationReport](control.Opened.Report.Result)
 	if c := reach.Blocked(in.Target(canaryTarget), out.Target(canaryTarget)); c.Outcome != reach.Holds {
 		return false, engineUnseen + "the canary was " + c.Why
 	}

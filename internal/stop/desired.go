@@ -198,7 +198,7 @@ func (s Scene) job(image, nonce string, at Addresses, inside bool) (*batchv1.Job
 		spec.Window, spec.Deadline = evidence.Duration(16*time.Second), evidence.Duration(21*time.Second)
 	}
 	r := s.probe(image, inside)
-	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.inputs(), Isolation: spec}
+	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.inputs(), Order: spec}
 	job, err := r.Job()
 	if err != nil {
 		return nil, err

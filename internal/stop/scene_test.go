@@ -207,7 +207,7 @@ func result(name string, class evidence.Class) evidence.TargetResult {
 
 func ran(results ...evidence.TargetResult) Probe {
 	return Probe{Result: run.Result{State: run.Measured, Opened: &evidence.Opened{Report: &evidence.Report{
-		Isolation: &evidence.IsolationReport{Targets: results}}}}}
+		Result: &evidence.IsolationReport{Targets: results}}}}}
 }
 
 func TestJudge(t *testing.T) {
@@ -280,7 +280,7 @@ func TestTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out []string
-		for _, target := range order.Isolation.Targets {
+		for _, target := range evidence.As[evidence.IsolationSpec](order.Order).Targets {
 			out = append(out, target.Name)
 		}
 		return strings.Join(out, ", ")

@@ -106,7 +106,8 @@ func runs(pod *corev1.Pod) bool {
 // carry one.
 func Measuring(pod *corev1.Pod) bool {
 	maker := metav1.GetControllerOf(pod)
-	ours := slices.Contains([]string{gateInside, assess.ReportIsolation, assess.ReportIntegration}, pod.Labels[v1alpha1.LabelGate])
+	gate := pod.Labels[v1alpha1.LabelGate]
+	ours := gate == gateInside || gate == assess.ReportIsolation || assess.IsGate(gate)
 	return ours && maker != nil && maker.Kind == "Job"
 }
 

@@ -117,13 +117,12 @@ func destination(to v1alpha1.Destination) networkingv1.NetworkPolicyEgressRule {
 	}
 }
 
-// callers are those who may call the workload: the load generator in a sandbox, the policy's sources in production.
+// callers are those who may call the workload: the gates' runs in a sandbox, the policy's sources in production.
 func callers(s Surroundings) []networkingv1.NetworkPolicyPeer {
 	switch s.Purpose {
 	case v1alpha1.PurposeSandbox:
-		load := s.Identity.Labels(ComponentLoad)
 		return []networkingv1.NetworkPolicyPeer{peer(v1alpha1.GatesNamespace, map[string]string{
-			v1alpha1.LabelComponent: load[v1alpha1.LabelComponent], v1alpha1.LabelPrototypeUID: s.Identity.UID,
+			v1alpha1.LabelComponent: ComponentCaller, v1alpha1.LabelPrototypeUID: s.Identity.UID,
 		})}
 	case v1alpha1.PurposeProduction:
 		var out []networkingv1.NetworkPolicyPeer

@@ -130,7 +130,7 @@ func volumes(s subject.Subject, at Surroundings) ([]corev1.Volume, []corev1.Volu
 	for i, integration := range at.Requirements.Integrations {
 		endpoint := at.Endpoint(integration)
 		if endpoint != nil && (endpoint.Credentials != nil || endpoint.CA != nil) {
-			add("integration-"+string(rune('a'+i)), IntegrationSecret(integration.Name), IntegrationsPath+"/"+integration.Name)
+			add("integration-"+string(rune('a'+i)), IntegrationSecret(integration.Name), IntegrationFiles(integration.Name))
 		}
 	}
 	return volumes, mounts

@@ -19,7 +19,7 @@ type Run struct {
 	Namespace string
 	// Name of the Job, and of its network policy if it has one.
 	Name string
-	// Component is ComponentProbe, ComponentLoad or ComponentIntegration.
+	// Component is ComponentProbe, ComponentCaller, ComponentRehearsal or ComponentClosed.
 	Component string
 	// Gate is the kind of measurement, in a label.
 	Gate string
@@ -29,6 +29,8 @@ type Run struct {
 	Order evidence.RunSpec
 	// Secrets to mount, by the absolute directory in which the runner finds them.
 	Secrets map[string]string
+	// Files for the runner, by name: FileSecret holds them.
+	Files map[string][]byte
 	// RuntimeClass of what is measured, where the run stands in for it: the same network path. Empty for the cluster's
 	// default.
 	RuntimeClass string
@@ -102,7 +104,7 @@ func (r Run) tolerations() []corev1.Toleration {
 
 // addresses that a run can't be told beforehand.
 func (r Run) addresses() []corev1.EnvVar {
-	if r.Order.Isolation == nil || r.Order.Isolation.Meeting == nil {
+	if order := evidence.As[evidence.IsolationSpec](r.Order.Order); order == nil || order.Meeting == nil {
 		return nil
 	}
 	from := func(name, field string) corev1.EnvVar {
@@ -127,7 +129,25 @@ func (r Run) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
 		}})
 		mounts = append(mounts, corev1.VolumeMount{Name: name, MountPath: directory, ReadOnly: true})
 	}
+	if len(r.Files) > 0 {
+		volumes = append(volumes, corev1.Volume{Name: "files", VolumeSource: corev1.VolumeSource{
+			Secret: &corev1.SecretVolumeSource{SecretName: r.Name, DefaultMode: ptr.To[int32](0o440)},
+		}})
+		mounts = append(mounts, corev1.VolumeMount{Name: "files", MountPath: evidence.FilesPath, ReadOnly: true})
+	}
 	return volumes, mounts
+}
+
+// FileSecret holds the run's files, under its name; nil without any. It is a Secret and no ConfigMap because few may read
+// Secrets, and what a prototype is tried with may be confidential.
+func (r Run) FileSecret() *corev1.Secret {
+	if len(r.Files) == 0 {
+		return nil
+	}
+	return &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name, Labels: r.labels()},
+		Immutable:  ptr.To(true), Data: r.Files,
+	}
 }
 
 // RunnerQuota is what a namespace's quota leaves for a runner.

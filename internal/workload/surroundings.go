@@ -33,11 +33,14 @@ const (
 
 // Components, the values of the component label.
 const (
-	ComponentPrototype   = "prototype"
-	ComponentProbe       = "probe"
-	ComponentLoad        = "load"
-	ComponentIntegration = "integration"
-	ComponentCanary      = "canary"
+	ComponentPrototype = "prototype"
+	ComponentProbe     = "probe"
+	ComponentCanary    = "canary"
+	// ComponentCaller is a gate's run that calls the prototype in its sandbox, ComponentRehearsal one in production's
+	// stead, ComponentClosed one without any network.
+	ComponentCaller    = "caller"
+	ComponentRehearsal = "rehearsal"
+	ComponentClosed    = "closed"
 )
 
 // Surroundings are what a workload is given in the place where it runs.
@@ -136,3 +139,7 @@ func IntegrationEnv(name string) string {
 // literal keeps Kubernetes from expanding $(NAME) in a value: what was reviewed is what the program sees. Every $ is
 // doubled, because $$ stands for one $ wherever it is, also before a parenthesis.
 func literal(value string) string { return strings.ReplaceAll(value, "$", "$$") }
+
+// IntegrationFiles is the directory in which a program, and a runner in its place, finds an integration's credential and
+// certificate authority.
+func IntegrationFiles(name string) string { return IntegrationsPath + "/" + name }

@@ -148,11 +148,11 @@ func checkPod(t *testing.T, what string, pod corev1.PodTemplateSpec) {
 
 func aRun() Run {
 	return Run{
-		Identity: identity, Namespace: v1alpha1.GatesNamespace, Name: identity.Run("load", "1"), Component: ComponentLoad, Gate: "load",
+		Identity: identity, Namespace: v1alpha1.GatesNamespace, Name: identity.Run("load", "1"), Component: ComponentCaller, Gate: "load",
 		Image: "registry.example.org/it/gate-runner@sha256:" + strings.Repeat("b", 64),
 		Order: evidence.RunSpec{
 			Nonce: strings.Repeat("0", 32), Subject: "sha256:" + strings.Repeat("c", 64),
-			Isolation: &evidence.IsolationSpec{Deadline: evidence.Duration(time.Second), Targets: []evidence.Target{{
+			Order: &evidence.IsolationSpec{Deadline: evidence.Duration(time.Second), Targets: []evidence.Target{{
 				Name: "$(KUBERNETES_SERVICE_HOST)", Network: evidence.NetworkTCP, Mode: evidence.ModeConnect, Address: "192.0.2.1:443", Timeout: evidence.Duration(time.Second),
 			}}},
 		},
@@ -404,7 +404,7 @@ func TestDNSNoneClosesTheResolver(t *testing.T) {
 		}
 	}
 	probe := Run{Identity: identity, Component: ComponentProbe}
-	load := Run{Identity: identity, Component: ComponentLoad, Resolves: true}
+	load := Run{Identity: identity, Component: ComponentCaller, Resolves: true}
 	if got := asks([]*networkingv1.NetworkPolicy{probe.AllowRun("a", nil)}); got != 0 {
 		t.Error("a probe that is given addresses may ask the resolver")
 	}

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/test/story/await"
 )
 
@@ -72,7 +72,7 @@ func (f *field) floodsElsewhere(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, path := range []string{assess.TargetAllowedTCP, assess.TargetAllowedUDP} {
+	for _, path := range []string{isolation.TargetAllowedTCP, isolation.TargetAllowedUDP} {
 		if found := foundOf(f.intruder, path); found != "Reachable" {
 			return fmt.Errorf("%s is %q: a pod that may reach the canary does not", path, found)
 		}
@@ -96,9 +96,9 @@ func (f *field) floodsCanary(ctx context.Context) (by string, err error) {
 	if err != nil {
 		return "", err
 	}
-	isolation := f.intruder.Status.Sandbox.Isolation
-	if isolation.Verdict != "Enforced" || foundOf(f.intruder, assess.TargetAllowedTCP) != "Reachable" || foundOf(f.intruder, assess.TargetAllowedUDP) != "Reachable" {
-		return "", fmt.Errorf("under the flood it is %s: %s", isolation.Verdict, isolation.Message)
+	measured := f.intruder.Status.Sandbox.Isolation
+	if measured.Verdict != "Enforced" || foundOf(f.intruder, isolation.TargetAllowedTCP) != "Reachable" || foundOf(f.intruder, isolation.TargetAllowedUDP) != "Reachable" {
+		return "", fmt.Errorf("under the flood it is %s: %s", measured.Verdict, measured.Message)
 	}
 	places, err := f.canaryPlaces(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func (f *field) floodsCanary(ctx context.Context) (by string, err error) {
 	for _, place := range places {
 		var told []line
 		err := await.Until(ctx, func() (err error) {
-			told, err = f.floodTold(ctx, place, isolation.MeasuredAt.Time)
+			told, err = f.floodTold(ctx, place, measured.MeasuredAt.Time)
 			return err
 		})
 		if err != nil {
@@ -117,7 +117,7 @@ func (f *field) floodsCanary(ctx context.Context) (by string, err error) {
 			return "", fmt.Errorf("the flood of %s arrived", place)
 		}
 	}
-	return fmt.Sprintf("the canary's network policy (nothing of the flood arrived on %d ports; asked again meanwhile, isolation is %s)", len(places), isolation.Verdict), nil
+	return fmt.Sprintf("the canary's network policy (nothing of the flood arrived on %d ports; asked again meanwhile, isolation is %s)", len(places), measured.Verdict), nil
 }
 
 // floodTold is what the flooder tells of a place, once it goes on until then.

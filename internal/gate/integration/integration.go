@@ -48,17 +48,19 @@ func Judge(e Evidence) gate.Verdict {
 	if len(e.Declared) == 0 && len(e.Forbidden) == 0 {
 		return gate.Pass(v1alpha1.ReasonNoIntegrations, "the prototype declares no integration", e.Now)
 	}
-	if refused := e.Refuse(e.Run, evidence.KindIntegration, "the integration measurement"); refused != nil {
+	run, refused := gate.Open[evidence.IntegrationReport](e.Frame, e.Run, "the integration measurement")
+	if refused != nil {
 		return *refused
 	}
+	var control *evidence.IsolationReport
 	if len(e.Forbidden) > 0 {
-		if refused := e.Refuse(e.Control, evidence.KindIsolation, "the control of the integration measurement"); refused != nil {
+		if control, refused = gate.Open[evidence.IsolationReport](e.Frame, e.Control, "the control of the integration measurement"); refused != nil {
 			return *refused
 		}
 	}
 	at := e.Run.Report.FinishedAt
-	broken, unclear := checks(e)
-	reached, unproven := forbidden(e)
+	broken, unclear := checks(e, run)
+	reached, unproven := forbidden(e, run, control)
 	broken, unclear = slices.Concat(broken, reached), slices.Concat(unclear, unproven)
 	switch {
 	case len(broken) > 0:
@@ -76,9 +78,9 @@ func Judge(e Evidence) gate.Verdict {
 	return gate.Pass(v1alpha1.ReasonIntegrationsWork, message, at)
 }
 
-func checks(e Evidence) (broken, unclear []gate.Finding) {
+func checks(e Evidence, run *evidence.IntegrationReport) (broken, unclear []gate.Finding) {
 	for _, d := range e.Declared {
-		r := e.Run.Report.Integration.Check(d.Name)
+		r := run.Check(d.Name)
 		switch {
 		case r == nil:
 			unclear = append(unclear, finding(v1alpha1.ReasonEvidenceUnverifiable, d, d.Name+" was not measured", "It is measured again."))
@@ -176,9 +178,9 @@ func statusHint(status int) string {
 	return "Look at the system's own log; the check's expectStatus says what shows that it works."
 }
 
-func forbidden(e Evidence) (reached, unproven []gate.Finding) {
+func forbidden(e Evidence, run *evidence.IntegrationReport, control *evidence.IsolationReport) (reached, unproven []gate.Finding) {
 	for _, name := range e.Forbidden {
-		c := reach.Blocked(e.Run.Report.Integration.Target(name), e.Control.Report.Isolation.Target(name))
+		c := reach.Blocked(run.Target(name), control.Target(name))
 		switch c.Outcome {
 		case reach.Holds:
 		case reach.Broken:

@@ -35,11 +35,11 @@ func target(class evidence.Class) evidence.TargetResult {
 }
 
 func run(unreachable evidence.Class, checks ...evidence.CheckResult) gate.Measurement {
-	return envelope(evidence.Report{Integration: &evidence.IntegrationReport{Checks: checks, Unreachable: []evidence.TargetResult{target(unreachable)}}})
+	return envelope(evidence.Report{Result: &evidence.IntegrationReport{Checks: checks, Unreachable: []evidence.TargetResult{target(unreachable)}}})
 }
 
 func control(class evidence.Class) gate.Measurement {
-	return envelope(evidence.Report{Isolation: &evidence.IsolationReport{Targets: []evidence.TargetResult{target(class)}}})
+	return envelope(evidence.Report{Result: &evidence.IsolationReport{Targets: []evidence.TargetResult{target(class)}}})
 }
 
 func ok(name string) evidence.CheckResult {

@@ -93,6 +93,9 @@ type Evidence struct {
 	// Runs by where they ran.
 	Runs   map[Vantage]gate.Measurement
 	Expect []Expectation
+
+	// found is what the runs found, once they are opened.
+	found map[Vantage]*evidence.IsolationReport
 }
 
 // Path is one row of the table: an expectation and what became of it.
@@ -115,13 +118,16 @@ func Judge(e Evidence) Result {
 		return Result{Verdict: unknown("no expectation names both a target that the sandbox must not reach and one that it must", time.Time{})}
 	}
 	var measuredAt time.Time
+	e.found = map[Vantage]*evidence.IsolationReport{}
 	for _, x := range e.Expect {
 		for _, v := range vantages(x) {
 			m := e.Runs[v]
 			what := "the isolation measurement from " + strings.ToLower(string(v))
-			if refused := e.Refuse(m, evidence.KindIsolation, what); refused != nil {
+			found, refused := gate.Open[evidence.IsolationReport](e.Frame, m, what)
+			if refused != nil {
 				return Result{Verdict: *refused}
 			}
+			e.found[v] = found
 			// A verdict is as old as its oldest evidence.
 			if measuredAt.IsZero() || m.Report.FinishedAt.Before(measuredAt) {
 				measuredAt = m.Report.FinishedAt
@@ -157,7 +163,7 @@ func vantages(x Expectation) []Vantage {
 
 // target is what a run says about the target of an expectation, nil where it did not try it.
 func (e Evidence) target(v Vantage, x Expectation) *evidence.TargetResult {
-	return e.Runs[v].Report.Isolation.Target(x.Target)
+	return e.found[v].Target(x.Target)
 }
 
 func conclude(e Evidence, x Expectation) reach.Conclusion {
@@ -178,7 +184,7 @@ func conclude(e Evidence, x Expectation) reach.Conclusion {
 		judge = reach.BlockedIfAny
 	}
 	c := judge(from, e.target(x.Witness, x))
-	if c.Outcome == reach.Holds && x.Twin != "" && !reach.Meanwhile(from, e.Runs[x.From].Report.Isolation.Target(x.Twin)) {
+	if c.Outcome == reach.Holds && x.Twin != "" && !reach.Meanwhile(from, e.found[x.From].Target(x.Twin)) {
 		return reach.Conclusion{Outcome: reach.Unclear, Why: "nothing shows that the way there was open: " + x.Twin + " was not reached meanwhile"}
 	}
 	return c

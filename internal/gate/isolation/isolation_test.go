@@ -36,7 +36,7 @@ func result(name string, class evidence.Class) evidence.TargetResult {
 
 func run(results ...evidence.TargetResult) gate.Measurement {
 	return gate.Measurement{Report: &evidence.Report{Schema: evidence.ReportSchema, Nonce: "0123456789abcdef", Subject: subject,
-		StartedAt: start, FinishedAt: start.Add(5 * time.Second), Isolation: &evidence.IsolationReport{Targets: results}}}
+		StartedAt: start, FinishedAt: start.Add(5 * time.Second), Result: &evidence.IsolationReport{Targets: results}}}
 }
 
 const up = evidence.ClassNone
@@ -157,7 +157,7 @@ func TestJudgeTablesEveryPath(t *testing.T) {
 			e.Expect = append(e.Expect, isolation.Expectation{Target: "listener", Direction: isolation.Ingress, Want: isolation.Blocked,
 				From: isolation.Outside, Witness: isolation.Inside, Twin: "open"})
 			for vantage, more := range map[isolation.Vantage][]evidence.TargetResult{isolation.Inside: c.inside, isolation.Outside: c.outside} {
-				report := e.Runs[vantage].Report.Isolation
+				report := evidence.As[evidence.IsolationReport](e.Runs[vantage].Report.Result)
 				report.Targets = append(report.Targets, more...)
 			}
 			got := isolation.Judge(e)
@@ -196,7 +196,7 @@ func TestWhatThereNeedNotBe(t *testing.T) {
 			e.Expect = append(e.Expect, isolation.Expectation{Target: name, Direction: isolation.Egress, Want: isolation.Blocked,
 				From: isolation.Inside, Witness: isolation.Outside, IfAny: true})
 			for vantage, more := range map[isolation.Vantage]*evidence.TargetResult{isolation.Inside: c.inside, isolation.Outside: c.outside} {
-				if report := e.Runs[vantage].Report.Isolation; more != nil {
+				if report := evidence.As[evidence.IsolationReport](e.Runs[vantage].Report.Result); more != nil {
 					report.Targets = append(report.Targets, *more)
 				}
 			}

@@ -143,7 +143,7 @@ func TestPlan(t *testing.T) {
 			if spec.Within.Std() != d.LatencyP95 || spec.Timeout < spec.Within || spec.WarmUp.Arrivals() < 3 {
 				t.Errorf("got %+v, warm-up %+v", spec, spec.WarmUp)
 			}
-			_, err = evidence.EncodeRun(evidence.RunSpec{Nonce: "0123456789abcdef", Subject: evidence.Digest(nil), Load: &spec})
+			_, err = evidence.EncodeRun(evidence.RunSpec{Nonce: "0123456789abcdef", Subject: evidence.Digest(nil), Order: &spec})
 			if err != nil {
 				t.Errorf("the runner would refuse it: %v", err)
 			}

@@ -43,10 +43,11 @@ func Judge(e Evidence) gate.Verdict {
 	if err := (Settings{Headroom: e.Headroom, Duration: time.Second}).validate(); err != nil {
 		return invalid(err)
 	}
-	if refused := e.Refuse(e.Run, evidence.KindLoad, "the load measurement"); refused != nil {
+	report, refused := gate.Open[evidence.LoadReport](e.Frame, e.Run, "the load measurement")
+	if refused != nil {
 		return *refused
 	}
-	report, at := e.Run.Report.Load, e.Run.Report.FinishedAt
+	at := e.Run.Report.FinishedAt
 	wanted := e.Demand.Rate * e.Headroom
 	step := stepFor(report, wanted)
 	switch {

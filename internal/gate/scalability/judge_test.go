@@ -60,7 +60,7 @@ func loadRun(steps ...evidence.StepResult) gate.Measurement {
 		r.CutShort = r.CutShort || s.Unfinished > 0
 	}
 	return gate.Measurement{Report: &evidence.Report{Schema: evidence.ReportSchema, Nonce: "0123456789abcdef", Subject: subject,
-		StartedAt: now.Add(-2 * time.Minute), FinishedAt: now.Add(-time.Minute), Load: r}}
+		StartedAt: now.Add(-2 * time.Minute), FinishedAt: now.Add(-time.Minute), Result: r}}
 }
 
 func judged(run gate.Measurement) scalability.Evidence {
@@ -186,8 +186,8 @@ func TestJudgeRefuses(t *testing.T) {
 		"other subject":   {func(e *scalability.Evidence) { e.Subject = evidence.Digest(nil) }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
 		"other promise":   {func(e *scalability.Evidence) { e.Demand.LatencyP95 = time.Second }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
 		"stale":           {func(e *scalability.Evidence) { e.Now = now.Add(time.Hour) }, gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
-		"no steps":        {func(e *scalability.Evidence) { e.Run.Report.Load.Steps = nil }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
-		"sums differ":     {func(e *scalability.Evidence) { e.Run.Report.Load.Steps[0].Succeeded++ }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"no steps":        {func(e *scalability.Evidence) { e.Run.Report.Result.(*evidence.LoadReport).Steps = nil }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
+		"sums differ":     {func(e *scalability.Evidence) { e.Run.Report.Result.(*evidence.LoadReport).Steps[0].Succeeded++ }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := judged(loadRun(step("30", 20)))

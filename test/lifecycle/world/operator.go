@@ -18,7 +18,11 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
+	integrationgate "github.com/affineur/affineur/internal/gate/integration"
+	"github.com/affineur/affineur/internal/gate/scalability"
+	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/promotion"
@@ -30,6 +34,9 @@ import (
 	"github.com/affineur/affineur/test/lifecycle/informer"
 	"github.com/affineur/affineur/test/lifecycle/server"
 )
+
+// bench is what the operator has.
+var bench = assess.Bench{security.Instrument{}, scalability.Instrument{}, integrationgate.Instrument{}}
 
 // operator is one life of the operator: from its start until it is killed.
 type operator struct {
@@ -76,16 +83,16 @@ func (o *operator) setUp(ctx context.Context) error {
 			Routes:   &sandbox.Routes{Cache: o.manager.Seen(), Gateways: o.manager.Seen(), Writer: writer, Served: func() (bool, error) { return o.world.Gateway, nil }},
 			Tailer:   collector,
 			Recorder: told("sandbox"), Clock: clock, Witness: sandbox.ServerClock{Client: c},
-			Settings: sandbox.Settings{RunnerImage: runnerImage, APIServer: apiServer, MeasureEvery: measureEvery},
+			Settings: sandbox.Settings{RunnerImage: runnerImage, APIServer: apiServer, MeasureEvery: measureEvery, Bench: bench},
 		}).SetupWithManager(ctx, o.manager),
 		(&review.Reconciler{
 			Client: c, Live: live, Writer: writer, Credentials: maker, Collector: collector, Events: told("review"),
-			Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer}, Now: clock.Now,
+			Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer, Bench: bench, RunsAtMost: 8}, Now: clock.Now,
 		}).SetupWithManager(o.manager),
 		(&stop.Reconciler{Client: c, Live: live, Recorder: told("stop"), Clock: clock}).SetupWithManager(o.manager),
 		(&stop.Meter{Client: c, Live: live, Writer: writer, Collector: collector, Clock: clock, RunnerImage: runnerImage}).SetupWithManager(o.manager),
 		promotion.New(promotion.Config{
-			Client: c, Live: live, Credentials: maker, Guards: meter{o.world}, Recorder: told("promotion"), Now: clock.Now,
+			Client: c, Live: live, Credentials: maker, Guards: meter{o.world}, Recorder: told("promotion"), Now: clock.Now, Bench: bench,
 			Destination: &promotion.InCluster{Client: c, Live: live, Writer: writer},
 		}).SetupWithManager(ctx, o.manager),
 	)

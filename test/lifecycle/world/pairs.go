@@ -31,8 +31,8 @@ func (w *World) other(pod *corev1.Pod, order evidence.RunSpec) *corev1.Pod {
 		if candidate.UID == pod.UID || candidate.Status.StartTime == nil || !runs(candidate) {
 			continue
 		}
-		spec := w.orderOf(candidate).Isolation
-		if spec != nil && spec.Meeting != nil && spec.Meeting.Token == order.Isolation.Meeting.Token {
+		spec := evidence.As[evidence.IsolationSpec](w.orderOf(candidate).Order)
+		if spec != nil && spec.Meeting != nil && spec.Meeting.Token == evidence.As[evidence.IsolationSpec](order.Order).Meeting.Token {
 			return candidate
 		}
 	}
@@ -49,8 +49,8 @@ func (w *World) span(pod *corev1.Pod, order evidence.RunSpec) (from, to time.Tim
 	began := pod.Status.StartTime.UTC()
 	other = w.other(pod, order)
 	if other == nil {
-		from = began.Add(order.Isolation.Meeting.Patience.Std())
-		return from, from.Add(order.Isolation.Deadline.Std()), nil
+		from = began.Add(evidence.As[evidence.IsolationSpec](order.Order).Meeting.Patience.Std())
+		return from, from.Add(evidence.As[evidence.IsolationSpec](order.Order).Deadline.Std()), nil
 	}
 	from = began
 	if theirs := other.Status.StartTime.UTC(); theirs.After(from) {
@@ -63,7 +63,7 @@ func (w *World) span(pod *corev1.Pod, order evidence.RunSpec) (from, to time.Tim
 func (w *World) pair(pod *corev1.Pod, order evidence.RunSpec) []evidence.TargetResult {
 	from, to, other := w.span(pod, order)
 	var out []evidence.TargetResult
-	for _, target := range order.Isolation.Targets {
+	for _, target := range evidence.As[evidence.IsolationSpec](order.Order).Targets {
 		host, reached := "", false
 		switch target.Place {
 		case evidence.PlaceNone:

@@ -113,7 +113,7 @@ func readOrder(pod *corev1.Pod) evidence.RunSpec {
 
 // ending is when a run is over.
 func (w *World) ending(pod *corev1.Pod, order evidence.RunSpec) time.Time {
-	if order.Kind() == evidence.KindIsolation && order.Isolation.Meeting != nil {
+	if order.Kind() == evidence.KindIsolation && evidence.As[evidence.IsolationSpec](order.Order).Meeting != nil {
 		_, to, _ := w.span(pod, order)
 		return to
 	}
@@ -125,12 +125,12 @@ func length(order evidence.RunSpec) time.Duration {
 	switch order.Kind() {
 	case evidence.KindLoad:
 		total := 2 * time.Second
-		for _, step := range order.Load.Steps {
+		for _, step := range evidence.As[evidence.LoadSpec](order.Order).Steps {
 			total += step.Duration.Std()
 		}
 		return total
 	case evidence.KindIsolation:
-		return max(order.Isolation.Window.Std(), 4*time.Second)
+		return max(evidence.As[evidence.IsolationSpec](order.Order).Window.Std(), 4*time.Second)
 	}
 	return 4 * time.Second
 }
@@ -170,24 +170,25 @@ func (w *World) measure(pod *corev1.Pod, order evidence.RunSpec) evidence.Report
 	report := evidence.Report{Nonce: order.Nonce, Subject: order.Subject, StartedAt: from, FinishedAt: to}
 	switch order.Kind() {
 	case evidence.KindIsolation:
-		if order.Isolation.Meeting != nil {
-			report.Isolation = &evidence.IsolationReport{Targets: w.pair(pod, order)}
+		if evidence.As[evidence.IsolationSpec](order.Order).Meeting != nil {
+			report.Result = &evidence.IsolationReport{Targets: w.pair(pod, order)}
 		} else {
-			report.Isolation = &evidence.IsolationReport{Targets: w.tries(pod, order.Isolation.Targets, from, to)}
+			report.Result = &evidence.IsolationReport{Targets: w.tries(pod, evidence.As[evidence.IsolationSpec](order.Order).Targets, from, to)}
 		}
 		w.truth.networks.runEnds(w, pod, order)
 	case evidence.KindIntegration:
-		report.Integration = &evidence.IntegrationReport{Unreachable: w.tries(pod, order.Integration.Unreachable, from, to)}
-		for _, check := range order.Integration.Checks {
+		found := &evidence.IntegrationReport{Unreachable: w.tries(pod, evidence.As[evidence.IntegrationSpec](order.Order).Unreachable, from, to)}
+		for _, check := range evidence.As[evidence.IntegrationSpec](order.Order).Checks {
 			result := evidence.CheckResult{Name: check.Name, OK: true, Status: 200, Attempts: 1}
 			if w.Broken[check.Name] {
 				result.OK, result.Class, result.Status = false, evidence.ClassStatus, 503
 			}
-			report.Integration.Checks = append(report.Integration.Checks, result)
+			found.Checks = append(found.Checks, result)
 		}
+		report.Result = found
 		w.truth.trials.add(w, pod, order, len(w.Broken) == 0)
 	case evidence.KindLoad:
-		report.Load = w.load(pod, *order.Load)
+		report.Result = w.load(pod, *evidence.As[evidence.LoadSpec](order.Order))
 		w.truth.trials.add(w, pod, order, !w.slow(pod))
 	}
 	return report

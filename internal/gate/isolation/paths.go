@@ -1,10 +1,6 @@
-package assess
+package isolation
 
-import (
-	"strings"
-
-	"github.com/affineur/affineur/internal/gate/isolation"
-)
+import "strings"
 
 // Names of the targets that tell whether a network policy is enforced, as reports hold them and people read them.
 const (
@@ -31,16 +27,16 @@ func SecondFamily(target string) string { return target + secondFamily }
 
 const secondFamily = "-second-family"
 
-// forbidden are the targets that neither a sandbox nor production may reach.
-var forbidden = []string{TargetDeniedTCP, TargetDeniedUDP, TargetAPIServer}
+// Forbidden are the targets that neither a sandbox nor production may reach.
+var Forbidden = []string{TargetDeniedTCP, TargetDeniedUDP, TargetAPIServer}
 
 // Paths of a sandbox and how they should be. Those that lead to what a cluster need not have come last.
-func Paths() []isolation.Expectation {
-	out := isolation.Egresses(append(forbidden[:len(forbidden):len(forbidden)], TargetNode), []string{TargetAllowedTCP, TargetAllowedUDP})
+func Paths() []Expectation {
+	out := Egresses(append(Forbidden[:len(Forbidden):len(Forbidden)], TargetNode), []string{TargetAllowedTCP, TargetAllowedUDP})
 	out = append(out, in(TargetInTCP, TargetAdmittedTCP), in(TargetInUDP, TargetAdmittedUDP),
 		admitted(TargetAdmittedTCP), admitted(TargetAdmittedUDP))
 	for _, name := range []string{TargetMetadata, TargetBeyond, SecondFamily(TargetDeniedTCP), SecondFamily(TargetDeniedUDP)} {
-		out = append(out, isolation.Egresses([]string{name}, nil)[0])
+		out = append(out, Egresses([]string{name}, nil)[0])
 		out[len(out)-1].IfAny = true
 	}
 	for _, pair := range [][2]string{{TargetInTCP, TargetAdmittedTCP}, {TargetInUDP, TargetAdmittedUDP}} {
@@ -54,13 +50,13 @@ func Paths() []isolation.Expectation {
 }
 
 // in is a way into the sandbox that must be closed. The probe inside bears witness that it listens there.
-func in(target, twin string) isolation.Expectation {
-	return isolation.Expectation{
-		Target: target, Direction: isolation.Ingress, Want: isolation.Blocked, From: isolation.Outside, Witness: isolation.Inside, Twin: twin,
+func in(target, twin string) Expectation {
+	return Expectation{
+		Target: target, Direction: Ingress, Want: Blocked, From: Outside, Witness: Inside, Twin: twin,
 	}
 }
 
 // admitted is the one way in that is open to the control of a probe.
-func admitted(target string) isolation.Expectation {
-	return isolation.Expectation{Target: target, Direction: isolation.Ingress, Want: isolation.Reachable, From: isolation.Outside}
+func admitted(target string) Expectation {
+	return Expectation{Target: target, Direction: Ingress, Want: Reachable, From: Outside}
 }

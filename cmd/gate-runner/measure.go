@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/load"
+	"github.com/affineur/affineur/internal/probe"
+)
+
+// maxFileBytes bounds one file that a run is given: what a Secret holds.
+const maxFileBytes = 1 << 20
+
+// measurements that can be made, by the kind of their orders. None adds itself.
+var measurements = map[evidence.Kind]measurement{
+	evidence.KindIsolation:   of(isolate),
+	evidence.KindLoad:        of(put),
+	evidence.KindIntegration: of(integrate),
+}
+
+// measurement does what an order asks.
+type measurement func(ctx context.Context, r runner, order evidence.Body, files map[string][]byte) (evidence.Result, error)
+
+// of makes a measurement of a function that takes its order by type.
+func of[T any, P interface {
+	*T
+	evidence.Body
+}](do func(context.Context, runner, T, map[string][]byte) (evidence.Result, error)) measurement {
+	return func(ctx context.Context, r runner, order evidence.Body, files map[string][]byte) (evidence.Result, error) {
+		asked, err := evidence.Read[T, P](order)
+		if err != nil {
+			return nil, fmt.Errorf("%s can't be used: %w", evidence.RunEnv, err)
+		}
+		return do(ctx, r, *asked, files)
+	}
+}
+
+func isolate(ctx context.Context, r runner, order evidence.IsolationSpec, _ map[string][]byte) (evidence.Result, error) {
+	return probe.Isolation(ctx, order, r.here())
+}
+
+func put(ctx context.Context, r runner, order evidence.LoadSpec, _ map[string][]byte) (evidence.Result, error) {
+	return load.Run(ctx, order, r.guard.DialContext)
+}
+
+func integrate(ctx context.Context, r runner, order evidence.IntegrationSpec, _ map[string][]byte) (evidence.Result, error) {
+	return probe.Integration(ctx, order, r.guard)
+}
+
+// measure does what the spec asks.
+func (r runner) measure(ctx context.Context, spec evidence.RunSpec) (evidence.Result, error) {
+	do, ok := measurements[spec.Kind()]
+	if !ok {
+		return nil, fmt.Errorf("%q can't be measured", spec.Kind())
+	}
+	files, err := r.read(spec.Files)
+	if err != nil {
+		return nil, err
+	}
+	result, err := do(ctx, r, spec.Order, files)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, errors.New("the runner was stopped before it was done")
+	case err != nil:
+		return nil, err
+	}
+	return result, nil
+}
+
+// read the run's files and compare them with what the order binds.
+func (r runner) read(asked []evidence.File) (map[string][]byte, error) {
+	out := map[string][]byte{}
+	for _, f := range asked {
+		content, err := readFile(filepath.Join(r.files, f.Name))
+		if err != nil {
+			return nil, fmt.Errorf("file %s can't be read", f.Name)
+		}
+		if evidence.Digest(content) != f.Digest {
+			return nil, fmt.Errorf("file %s is not the one that was asked about", f.Name)
+		}
+		out[f.Name] = content
+	}
+	return out, nil
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
+	if err == nil && len(content) > maxFileBytes {
+		err = errors.New("too long")
+	}
+	return content, errors.Join(err, file.Close())
+}
+
+// here is where the run is, as the kubelet says in its environment.
+func (r runner) here() probe.Here {
+	at := probe.Here{Guard: r.guard}
+	at.Node, _ = netip.ParseAddr(os.Getenv(evidence.NodeAddressEnv))
+	for text := range strings.SplitSeq(os.Getenv(evidence.PodAddressesEnv), ",") {
+		if address, err := netip.ParseAddr(text); err == nil && len(at.Pod) < 2 {
+			at.Pod = append(at.Pod, address)
+		}
+	}
+	return at
+}

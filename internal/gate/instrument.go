@@ -1,0 +1,156 @@
+package gate
+
+import (
+	"context"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/record"
+)
+
+// Instrument measures and judges one type of gate. The operator's main package lists them; the frame around them, in the
+// packages assess and review, knows none by name: it makes the runs that an instrument plans, keeps what they leave
+// behind, tries again what came to nothing, and asks for the verdict.
+type Instrument interface {
+	// Type of the gates that it measures.
+	Type() v1alpha1.GateType
+	// Plan says what has to be measured, one run after the other; nothing where the record alone tells. What the attempt
+	// has taken so far is there to plan the rest by; the runs before must stay the same. The error says, to people, why it
+	// can't be measured at all.
+	Plan(Case, Taken) ([]Run, error)
+	// Judge gives the verdict on what was taken. It is asked at any time, also before anything was.
+	Judge(Case, Taken) Verdict
+	// Summarize tells people what was found, for the summary that is kept beside the report.
+	Summarize(Case, Taken) Summary
+}
+
+// Sampler is an instrument that has runs at SiteOperator: the operator itself looks, and keeps what it saw as a report
+// like any other. An error means that it could not be looked at this time, and why; it is tried again.
+type Sampler interface {
+	Instrument
+	Sample(ctx context.Context, c Case, r Run) (evidence.Result, error)
+}
+
+// Case is what a gate is asked about: one gate of one record.
+type Case struct {
+	// Record holds the subject and the frozen requirements.
+	Record record.Record
+	// Gate with its settings, as they were frozen.
+	Gate v1alpha1.Gate
+	// Ground is known only where runs are planned; verdicts don't depend on it.
+	Ground Ground
+	// Patience of the attempt that is planned.
+	Patience Patience
+	// Now is the present time.
+	Now time.Time
+}
+
+// MeasurementMaxAge is how old a measurement of the subject may be where the policy does not say. The subject does not
+// change; what it leans on does.
+const MeasurementMaxAge = 30 * 24 * time.Hour
+
+// Frame that the gate's evidence has to fit into.
+func (c Case) Frame() Frame {
+	age := MeasurementMaxAge
+	if c.Gate.MaxAge != nil {
+		age = c.Gate.MaxAge.Duration
+	}
+	return Frame{Subject: c.Record.ReviewDigest, Now: c.Now, MaxAge: age}
+}
+
+// Ground is where runs take place.
+type Ground struct {
+	// Canary is the IP address of the isolation canary.
+	Canary string
+	// APIServer is the host:port of the API server's Service, by IP address.
+	APIServer string
+}
+
+// Patience is how long a measurement may take. The first attempt is as short as the policy says; one that came to
+// nothing is made anew with more of it.
+type Patience int
+
+// MostPatient is the longest that is ever tried.
+const MostPatient Patience = 3
+
+// PatienceOf the given attempt, counted from 1.
+func PatienceOf(attempt int) Patience { return Patience(min(max(attempt, 1), int(MostPatient))) }
+
+// Site is where a run takes place, and with that what it reaches.
+type Site string
+
+const (
+	// SiteSandbox is the namespace of gates; the run reaches the prototype in its sandbox on its port, cluster DNS, and
+	// nothing else. It begins when the reviewed revision answers there, and counts only if that ran all the while.
+	SiteSandbox Site = "Sandbox"
+	// SiteRehearsal is a namespace of the review's own under production's network policies, with the credentials of the
+	// prototype's integrations.
+	SiteRehearsal Site = "Rehearsal"
+	// SiteClosed is the namespace of gates without any network.
+	SiteClosed Site = "Closed"
+	// SiteOperator is the operator itself: see Sampler.
+	SiteOperator Site = "Operator"
+)
+
+// Run is one measurement.
+type Run struct {
+	// Part tells the runs of a gate apart, in lower case letters and digits, at most 16; "" for the only one.
+	Part string
+	// Site where it takes place.
+	Site Site
+	// Order for the runner.
+	Order evidence.Body
+	// Length of the measurement, from the start of the runner.
+	Length time.Duration
+	// CPU and Memory of the runner, as quantities.
+	CPU, Memory string
+	// Files for the runner, by name; at most 700 KiB in all.
+	Files map[string][]byte
+	// Image of the runner where IT chose another; "" for the operator's.
+	Image string
+	// Control is a run from outside that begins first and must be at work all the while; nil for none.
+	Control *Control
+}
+
+// Control is an isolation run from a place that no policy of the prototype restrains: the witness that what another run
+// must not reach was there to be reached.
+type Control struct {
+	Order  *evidence.IsolationSpec
+	Length time.Duration
+}
+
+// Taken is what the newest attempt of a gate has measured so far.
+type Taken struct {
+	// Runs by part. One that is not there has not ended.
+	Runs map[string]Witnessed
+	// Isolation of the prototype's sandbox.
+	Isolation Isolation
+}
+
+// IsolationMaxAge is how old the measurement of a sandbox's isolation may be. It is made anew all the time, so an old one
+// means that it can't be made any more.
+const IsolationMaxAge = 24 * time.Hour
+
+// Isolation is what is known of a sandbox's isolation, under the network policies that the record renders.
+type Isolation struct {
+	// Verdict of package isolation.
+	Verdict Verdict
+	// Report is the digest of the report from inside, and At its time; empty without one.
+	Report string
+	At     time.Time
+}
+
+// Witnessed is a measurement and that of its control.
+type Witnessed struct {
+	Measurement
+	Control Measurement
+}
+
+// Summary is what people read about a measurement.
+type Summary struct {
+	// Markdown without a heading of the first or second level. It follows the rule for reports: no input, no answer.
+	Markdown string
+	// Files beside it, such as plot.svg, by name; texts of at most 128 KiB.
+	Files map[string]string
+}

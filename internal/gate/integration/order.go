@@ -1,0 +1,108 @@
+package integration
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/isolation"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// timing of the integration run and its control. The control begins first and goes on until the run has ended, because
+// only then can it bear witness that the forbidden targets were up all the while.
+type timing struct{ control, run time.Duration }
+
+func timingOf(patience gate.Patience) timing {
+	if patience > 1 {
+		return timing{control: 90 * time.Second, run: 60 * time.Second}
+	}
+	return timing{control: 20 * time.Second, run: 12 * time.Second}
+}
+
+// orderOf asks every declared integration, as the frozen catalogue says, and tries what production must not reach.
+func orderOf(c gate.Case) evidence.IntegrationSpec {
+	spec := evidence.IntegrationSpec{
+		Unreachable: targets(c.Ground, evidence.SettleBlocked), Deadline: evidence.Duration(timingOf(c.Patience).run),
+	}
+	for _, integration := range c.Record.Requirements.Integrations {
+		if integration.Production != nil {
+			spec.Checks = append(spec.Checks, checkOf(integration))
+		}
+	}
+	return spec
+}
+
+// controlOf reaches the same targets from a place that may, meanwhile.
+func controlOf(c gate.Case) evidence.IsolationSpec {
+	window := timingOf(c.Patience).control
+	return evidence.IsolationSpec{
+		Targets: targets(c.Ground, evidence.SettleReached),
+		Window:  evidence.Duration(window), Deadline: evidence.Duration(window + 5*time.Second),
+	}
+}
+
+func targets(ground gate.Ground, settle evidence.Settle) []evidence.Target {
+	denied := net.JoinHostPort(ground.Canary, strconv.Itoa(v1alpha1.CanaryDeniedPort))
+	target := func(name string, network evidence.Network, address string, mode evidence.Mode) evidence.Target {
+		return evidence.Target{
+			Name: name, Network: network, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
+		}
+	}
+	return []evidence.Target{
+		target(isolation.TargetDeniedTCP, evidence.NetworkTCP, denied, evidence.ModeEcho),
+		target(isolation.TargetDeniedUDP, evidence.NetworkUDP, denied, evidence.ModeEcho),
+		target(isolation.TargetAPIServer, evidence.NetworkTCP, ground.APIServer, evidence.ModeConnect),
+	}
+}
+
+// checkOf renders one catalogue entry.
+func checkOf(integration v1alpha1.Integration) evidence.Check {
+	endpoint := integration.Production
+	check := evidence.Check{Name: integration.Name, Address: endpoint.Address, Timeout: evidence.Duration(3 * time.Second)}
+	if endpoint.CA != nil {
+		check.CAFile = workload.IntegrationFiles(integration.Name) + "/ca.crt"
+	}
+	var http *v1alpha1.HTTPCheck
+	switch {
+	case integration.Check.TCP != nil:
+		check.Kind = evidence.CheckTCP
+	case integration.Check.TLS != nil:
+		check.Kind = evidence.CheckTLS
+	case integration.Check.HTTP != nil:
+		check.Kind, http = evidence.CheckHTTP, integration.Check.HTTP
+	case integration.Check.HTTPS != nil:
+		check.Kind, http = evidence.CheckHTTPS, integration.Check.HTTPS
+	}
+	if http == nil {
+		return check
+	}
+	check.Path, check.ExpectStatus = http.Path, int(http.ExpectStatus)
+	if check.Path == "" {
+		check.Path = "/"
+	}
+	if endpoint.Credentials != nil {
+		check.Credential = &evidence.Credential{File: workload.IntegrationFiles(integration.Name) + "/token"}
+	}
+	return check
+}
+
+// expected says in words what the catalogue expects of an integration.
+func expected(integration v1alpha1.Integration) string {
+	check := checkOf(integration)
+	switch check.Kind {
+	case evidence.CheckTCP:
+		return "a connection to " + check.Address
+	case evidence.CheckTLS:
+		return "a valid certificate at " + check.Address
+	}
+	status := "a status from 200 to 299"
+	if check.ExpectStatus != 0 {
+		status = strconv.Itoa(check.ExpectStatus)
+	}
+	return fmt.Sprintf("%s from %s at %s", status, check.Path, check.Address)
+}

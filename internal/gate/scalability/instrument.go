@@ -1,0 +1,188 @@
+package scalability
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+const (
+	// stretch is by which factor a load measurement may grow with every step of patience, to send enough requests
+	// at a rate nearer to the demand.
+	stretch = 4
+	// longestLoad is never exceeded for that.
+	longestLoad = 20 * time.Minute
+)
+
+// Instrument measures the declared demand against the sandbox's Service.
+type Instrument struct{}
+
+// Type implements gate.Instrument.
+func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateScalability }
+
+// Plan implements gate.Instrument: one run with the demand's rate and the policy's headroom.
+func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
+	spec, err := orderOf(c)
+	if err != nil {
+		return nil, err
+	}
+	length := spec.Timeout.Std()
+	if spec.WarmUp != nil {
+		length += spec.WarmUp.Duration.Std()
+	}
+	for _, step := range spec.Steps {
+		length += step.Duration.Std()
+	}
+	return []gate.Run{{Site: gate.SiteSandbox, Order: &spec, Length: length, CPU: "500m", Memory: "256Mi"}}, nil
+}
+
+// orderOf is what the load generator is asked. An error says that the demand can't be measured.
+func orderOf(c gate.Case) (evidence.LoadSpec, error) {
+	demand, err := demandOf(c.Record.Subject)
+	if err != nil {
+		return evidence.LoadSpec{}, err
+	}
+	settings, err := settingsOf(c.Gate, c.Patience)
+	if err != nil {
+		return evidence.LoadSpec{}, err
+	}
+	sample := c.Record.Subject.Demand
+	spec, err := Plan(demand, settings, evidence.LoadSpec{
+		URL: workload.URL(c.Record.Prototype.Sandbox()) + sample.Path, Method: sample.Method, Body: sample.Body, Headers: contentType(sample.Body),
+	})
+	if err != nil {
+		return evidence.LoadSpec{}, err
+	}
+	return spec, spec.Validate()
+}
+
+// Judge implements gate.Instrument.
+func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
+	demand, err := demandOf(c.Record.Subject)
+	settings, wrong := settingsOf(c.Gate, 1)
+	if err = errors.Join(err, wrong); err == nil {
+		c.Patience = 1
+		_, err = orderOf(c)
+	}
+	if err != nil {
+		return unmeasurable(err)
+	}
+	run := taken.Runs[""].Measurement
+	if run.Report != nil && !demanded(c, run.Report) {
+		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "The load that was measured is not what the requirements demand.", run.Report.FinishedAt)
+	}
+	return Judge(Evidence{Frame: c.Frame(), Run: run, Demand: demand, Headroom: settings.Headroom})
+}
+
+// Summarize implements gate.Instrument.
+func (Instrument) Summarize(_ gate.Case, taken gate.Taken) gate.Summary {
+	run := taken.Runs[""]
+	if run.Report == nil {
+		return gate.Summary{}
+	}
+	report := evidence.As[evidence.LoadReport](run.Report.Result)
+	if report == nil {
+		return gate.Summary{}
+	}
+	text := "| Rate | For | Requests | Failed | p50 | p95 | p99 |\n|---:|---:|---:|---:|---:|---:|---:|\n"
+	for _, s := range report.Steps {
+		text += fmt.Sprintf("| %s req/s | %s | %d | %d | %s | %s | %s |\n", s.RatePerSecond, span(s.Duration.Std()), s.Planned, s.Failures.Total(),
+			span(s.Latency.P50.Std()), span(s.Latency.P95.Std()), span(s.Latency.P99.Std()))
+	}
+	return gate.Summary{Markdown: text}
+}
+
+func unmeasurable(err error) gate.Verdict {
+	return gate.Unknown(v1alpha1.ReasonRequirementInvalid, "The demand can't be measured: "+err.Error()+".", time.Time{}, gate.Finding{
+		Reason: v1alpha1.ReasonRequirementInvalid, Field: "spec.demand", Owner: v1alpha1.OwnerBusiness, Message: err.Error(),
+		Hint: "Say under demand how many requests to expect, how fast they are answered, and what one looks like.",
+	})
+}
+
+// demanded tells whether a report was made with the rate and for the time that the gate demands, with any patience. One
+// that can't be read is left to Judge.
+func demanded(c gate.Case, report *evidence.Report) bool {
+	load := evidence.As[evidence.LoadReport](report.Result)
+	if load == nil {
+		return true
+	}
+	for c.Patience = 1; c.Patience <= gate.MostPatient; c.Patience++ {
+		order, err := orderOf(c)
+		if err != nil || load.Within != order.Within {
+			return false
+		}
+		if step := load.Steps[0]; step.RatePerSecond == order.Steps[0].RatePerSecond && step.Duration == order.Steps[0].Duration {
+			return true
+		}
+	}
+	return false
+}
+
+func settingsOf(g v1alpha1.Gate, patience gate.Patience) (Settings, error) {
+	headroom, duration := "1.5", time.Minute
+	if g.Scalability != nil {
+		headroom, duration = g.Scalability.Headroom, g.Scalability.Duration.Duration
+	}
+	longest := duration
+	for range patience - 1 {
+		longest *= stretch
+	}
+	return NewSettings(headroom, duration, max(duration, min(longest, longestLoad)))
+}
+
+// contentType tells a program what it gets: there is no other way for a team to say.
+func contentType(body string) []evidence.Header {
+	switch {
+	case body == "":
+		return nil
+	case json.Valid([]byte(body)):
+		return []evidence.Header{{Name: "Content-Type", Value: "application/json"}}
+	}
+	return []evidence.Header{{Name: "Content-Type", Value: "text/plain; charset=utf-8"}}
+}
+
+// demandOf reads the frozen demand.
+func demandOf(s subject.Subject) (Demand, error) {
+	if s.Demand == nil {
+		return Demand{}, fmt.Errorf("no demand is declared")
+	}
+	d := v1alpha1.Demand{ErrorRatio: s.Demand.ErrorRatio}
+	if s.Demand.People > 0 {
+		d.People = ptr.To(s.Demand.People)
+	}
+	if s.Demand.BusiestHour > 0 {
+		d.BusiestHour = ptr.To(s.Demand.BusiestHour)
+	}
+	if s.Demand.RequestsPerSecond != "" {
+		d.RequestsPerSecond = ptr.To(s.Demand.RequestsPerSecond)
+	}
+	var err error
+	if d.AnswerWithin, err = durationOf("answerWithin", s.Demand.AnswerWithin); err != nil {
+		return Demand{}, err
+	}
+	if d.LatencyP95, err = durationOf("latencyP95", s.Demand.LatencyP95); err != nil {
+		return Demand{}, err
+	}
+	return NewDemand(d)
+}
+
+func durationOf(field, text string) (*metav1.Duration, error) {
+	if text == "" {
+		return nil, nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no duration", field)
+	}
+	return &metav1.Duration{Duration: d}, nil
+}

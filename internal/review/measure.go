@@ -1,0 +1,139 @@
+package review
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/run"
+)
+
+// measure plans one gate's measurement.
+func (s Snapshot) measure(plan *Plan, m Measuring, now time.Time) {
+	if s.Stops.Severs() {
+		plan.Progress[m.Gate.Name] = Progress{Stage: Waiting, Reason: v1alpha1.ReasonEmergencyStop, Why: s.Stops.Message()}
+		return
+	}
+	progress := Progress{Stage: GivenUp, Why: m.Problem}
+	if m.Current != nil {
+		progress = s.advance(plan, m, now)
+	}
+	progress.Advisory = m.Gate.Enforcement == v1alpha1.EnforcementAdvisory
+	plan.Progress[m.Gate.Name] = progress
+	if progress.Stage == Pausing {
+		plan.wake(progress.At.Sub(now))
+	}
+}
+
+// advance plans what becomes of the current run.
+func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
+	r := m.Current
+	act := func(verb Verb) {
+		plan.Actions = append(plan.Actions, Action{Do: verb, Gate: m.Gate.Name, Name: r.Name})
+	}
+	switch r.state() {
+	case run.Measured, run.Lost:
+		act(KeepReport)
+		return Progress{Stage: Keeping, Why: r.Why}
+	case run.Running:
+		if r.State == run.Absent {
+			return s.join(plan, m)
+		}
+		if len(r.Files) > 0 && r.Why != atWorkNow {
+			act(HandOver)
+		}
+		return Progress{Stage: Running, Why: r.Why}
+	}
+	progress := s.wanted(plan, m, verdictOf(plan.Gates, m.Gate.Name), now)
+	if progress.Stage != Starting {
+		return progress
+	}
+	plan.started++
+	if r.Site == gate.SiteRehearsal {
+		act(Rehearse)
+	}
+	switch {
+	case r.Site == gate.SiteOperator:
+		act(TakeSample)
+	case r.Control != nil:
+		act(StartControl)
+	default:
+		act(StartRun)
+	}
+	return progress
+}
+
+// join begins the run once its control is at work, so that the control sees the forbidden targets alive all the while.
+func (s Snapshot) join(plan *Plan, m Measuring) Progress {
+	if m.Current.Control.Why != atWorkNow {
+		return Progress{Stage: Running, Why: "The control is starting."}
+	}
+	plan.Actions = append(plan.Actions, Action{Do: StartRun, Gate: m.Gate.Name, Name: m.Current.Name})
+	return Progress{Stage: Starting}
+}
+
+// atWorkNow is what a run whose pod has started waits for: its phase.
+const atWorkNow = "Running"
+
+// wanted says whether a measurement that has no run should have one.
+func (s Snapshot) wanted(plan *Plan, m Measuring, verdict v1alpha1.GateStatus, now time.Time) Progress {
+	asked := s.Prototype.RequestedAt
+	if asked.After(now.Add(clockSkew)) {
+		asked = time.Time{}
+	}
+	newest := m.newest()
+	again := newest.IsZero() || asked.After(newest)
+	// What has become too old was no attempt at what is asked now.
+	round, fresh := 0, now.Add(-s.caseOf(m.Gate, m.Number, now).Frame().MaxAge)
+	for _, at := range m.Before {
+		if !at.Before(asked) && at.After(fresh) {
+			round++
+		}
+	}
+	pauseEnd := newest.Add(time.Duration(round) * pauseAfter)
+	switch {
+	case s.promoting():
+		return Progress{Stage: Resting}
+	case m.began():
+	case !again && (verdict.Verdict == v1alpha1.GatePassed || verdict.Verdict == v1alpha1.GateFailed):
+		return Progress{Stage: Resting}
+	case !again && round >= attemptsAtMost:
+		return Progress{Stage: GivenUp, Why: fmt.Sprintf("%d attempts came to nothing", round)}
+	case !again && round > 0 && now.Before(pauseEnd):
+		return Progress{Stage: Pausing, Why: "It came to nothing and is measured again.", At: pauseEnd}
+	}
+	return s.possible(plan, *m.Current)
+}
+
+// possible says whether a run can be made now, and what it waits for otherwise.
+func (s Snapshot) possible(plan *Plan, r Run) Progress {
+	witnessed := r.Site == gate.SiteRehearsal || r.Control != nil
+	switch {
+	case r.Site == gate.SiteSandbox && !(s.Sandbox.Reviewed && s.Sandbox.Answering):
+		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonWaitingForSandbox, Why: fmt.Sprintf("It waits for the sandbox: %s What the sandbox waits for: kubectl affineur status %s -n %s.",
+			s.Sandbox.Why, s.Record.Prototype.Name, s.Record.Prototype.Namespace)}
+	case witnessed && (s.Canary == "" || s.Settings.APIServer == ""):
+		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonCanaryMissing, Why: "Service " + v1alpha1.GatesNamespace + "/" + v1alpha1.CanaryService +
+			" is not there, and without it nothing shows what is out of reach. The platform team installs it."}
+	case r.Site == gate.SiteRehearsal && s.Rehearsal == PlaceForeign:
+		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonNamespaceConflict, Why: "Namespace " + s.Record.Prototype.Rehearsal() + " exists and is not the operator's. The platform team has to take it away."}
+	case r.Site == gate.SiteRehearsal && (s.Rehearsal == PlaceOthers || s.Rehearsal == PlaceLeaving):
+		return Progress{Stage: Waiting, Why: "It waits until the rehearsal namespace of an earlier run is gone."}
+	case r.Site != gate.SiteOperator && s.AtWork+plan.atWork(s) >= s.Settings.RunsAtMost:
+		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonQueued, Why: fmt.Sprintf(
+			"It waits for its turn: %d measurements are at work in the cluster, as many as the installation lets run at the same time.", s.Settings.RunsAtMost)}
+	}
+	return Progress{Stage: Starting}
+}
+
+// atWork is how many runs of this review are at work, those that the plan starts included.
+func (p Plan) atWork(s Snapshot) int {
+	n := p.started
+	for _, m := range s.Measured {
+		if m.Current != nil && m.Current.state() == run.Running {
+			n++
+		}
+	}
+	return n
+}
