@@ -10,8 +10,8 @@ import (
 // Kind is what a run measures. Every gate that needs one brings its own: the frame knows none of them.
 type Kind string
 
-// kindForm of a kind: a word in lower case.
-var kindForm = regexp.MustCompile(`^[a-z][a-z-]{1,31}$`)
+// kindWord of a kind: a word in lower case.
+var kindWord = regexp.MustCompile(`^[a-z][a-z-]{1,31}$`)
 
 // Body is what a run is asked, or what it found, in the words of one kind.
 type Body interface {
@@ -41,7 +41,7 @@ func (r *raw) Kind() Kind { return r.kind }
 // Validate implements Body as far as that is possible without the type.
 func (r *raw) Validate() error {
 	switch {
-	case !kindForm.MatchString(string(r.kind)):
+	case !kindWord.MatchString(string(r.kind)):
 		return errors.New("kind is no word")
 	case !json.Valid(r.json):
 		return errors.New("not well-formed JSON")
@@ -61,7 +61,7 @@ func Read[T any, P interface {
 	Body
 }](body Body) (*T, error) {
 	var want P = new(T)
-	switch got := body.(type) {
+	switch got := any(body).(type) {
 	case nil:
 		return nil, errors.New("nothing is there")
 	case P:
@@ -69,6 +69,8 @@ func Read[T any, P interface {
 			return nil, errors.New("nothing is there")
 		}
 		return (*T)(got), got.Validate()
+	case T:
+		return &got, P(&got).Validate()
 	case *raw:
 		if got.kind != want.Kind() {
 			return nil, fmt.Errorf("it is of another kind than %s", want.Kind())

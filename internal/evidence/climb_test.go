@@ -73,7 +73,7 @@ func TestLoadReportRefuses(t *testing.T) {
 		above.Planned, above.Succeeded = 2000, 2000
 		return &LoadReport{Within: 1, FirstWithin: 1, Steps: []StepResult{step}, Climb: []StepResult{above}, ClimbEnd: ClimbDone}
 	}
-	if err := good().validate(); err != nil {
+	if err := good().Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*LoadReport){
@@ -100,7 +100,7 @@ func TestLoadReportRefuses(t *testing.T) {
 	} {
 		r := good()
 		change(r)
-		if err := r.validate(); err == nil {
+		if err := r.Validate(); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
@@ -112,7 +112,7 @@ func TestLoadSpecRefusesClimbs(t *testing.T) {
 			Timeout: Duration(time.Second), Within: Duration(time.Second), MaxInFlight: 10, MaxLag: Duration(time.Second),
 			Climb: &Climb{Factor: "1.5", Most: 5, Duration: Duration(time.Second), ErrorRatio: "0.01"}}
 	}
-	if err := good().validate(); err != nil {
+	if err := good().Validate(); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*LoadSpec){
@@ -131,7 +131,7 @@ func TestLoadSpecRefusesClimbs(t *testing.T) {
 	} {
 		s := good()
 		change(s)
-		if err := s.validate(); err == nil {
+		if err := s.Validate(); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -111,7 +111,7 @@ func one(t *testing.T, check evidence.Check) evidence.CheckResult {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantValid(t, evidence.Report{Integration: r})
+	wantValid(t, evidence.Report{Result: r})
 	wantNothingLeaked(t, r)
 	return r.Checks[0]
 }

@@ -490,6 +490,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: integration
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.IntegrationGate
+    - name: maxAge
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: name
       type:
         scalar: string
@@ -499,6 +502,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: security
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.SecurityGate
+    - name: timeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: type
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.GateType

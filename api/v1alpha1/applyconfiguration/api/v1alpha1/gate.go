@@ -6,6 +6,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/affineur/affineur/api/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // GateApplyConfiguration represents a declarative configuration of the Gate type for use
@@ -19,6 +20,11 @@ type GateApplyConfiguration struct {
 	Type *apiv1alpha1.GateType `json:"type,omitempty"`
 	// enforcement decides: Required blocks, Advisory informs.
 	Enforcement *apiv1alpha1.Enforcement `json:"enforcement,omitempty"`
+	// maxAge is how old a measurement may be and still count, from one minute; 720h (30 days) where nothing is said.
+	MaxAge *v1.Duration `json:"maxAge,omitempty"`
+	// timeout of one measurement, from when its pod is made. One that takes longer came to nothing and is made again, at
+	// most three times. Without it a measurement takes as long as it needs, and three minutes to start.
+	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// security settings.
 	Security *apiv1alpha1.SecurityGate `json:"security,omitempty"`
 	// scalability settings.
@@ -54,6 +60,22 @@ func (b *GateApplyConfiguration) WithType(value apiv1alpha1.GateType) *GateApply
 // If called multiple times, the Enforcement field is set to the value of the last call.
 func (b *GateApplyConfiguration) WithEnforcement(value apiv1alpha1.Enforcement) *GateApplyConfiguration {
 	b.Enforcement = &value
+	return b
+}
+
+// WithMaxAge sets the MaxAge field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxAge field is set to the value of the last call.
+func (b *GateApplyConfiguration) WithMaxAge(value v1.Duration) *GateApplyConfiguration {
+	b.MaxAge = &value
+	return b
+}
+
+// WithTimeout sets the Timeout field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Timeout field is set to the value of the last call.
+func (b *GateApplyConfiguration) WithTimeout(value v1.Duration) *GateApplyConfiguration {
+	b.Timeout = &value
 	return b
 }
 
