@@ -1,0 +1,205 @@
+// Package quality judges whether a prototype's answers are right: often enough, shown by enough examples, in every slice
+// that matters, each time it is asked, and not worse than what is in production.
+package quality
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/examples"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/stats"
+)
+
+// Settings are what the policy asks for.
+type Settings struct {
+	Bound
+	// Floors of slices. The slice * stands for each one that has no floor of its own.
+	Floors []Floor
+	// Repeats is how often each question is asked; fewer where the set is so large that it would be too many questions.
+	Repeats int
+	// NonRegression demands a comparison with the revision in production.
+	NonRegression bool
+}
+
+// Bound is a share of right answers that must be shown with 95 % confidence.
+type Bound struct {
+	// Ratio of right answers, above 0 and below 1: no sample shows that all are right.
+	Ratio float64
+	// Minimum number of examples, whatever fewer would show.
+	Minimum int64
+}
+
+// Floor is the bound of one slice.
+type Floor struct {
+	Slice string
+	Bound
+}
+
+// EverySlice is the floor of each slice that has none of its own.
+const EverySlice = "*"
+
+// Evidence is what the verdict rests on.
+type Evidence struct {
+	Settings Settings
+	// Set that was frozen with the subject. It has no examples where the evaluation brings its own.
+	Set examples.Set
+	// Result that a runner measured, and when it had.
+	Result evidence.QualityResult
+	At     time.Time
+	// Production is what serves now; nil where nothing does, or where it was never evaluated.
+	Production *Production
+}
+
+// Production is how the revision in production was evaluated before it went there.
+type Production struct {
+	// Review that it came from, for people.
+	Review string
+	// Set and Result of that review.
+	Set    examples.Set
+	Result evidence.QualityResult
+	// Lost says why there is neither, although there should be; empty where there is.
+	Lost string
+}
+
+// Judge says
+//
+//	Passed        when it is shown with 95 % confidence (Wilson's lower bound) that at least the asked share of answers is
+//	              right, overall and in every slice with a floor, and the revision in production is not shown to be better;
+//	Failed        when enough examples were asked and fewer are right, or so few that a small set shows it too, or when more
+//	              of production's right answers became wrong than chance explains;
+//	Inconclusive  when the set is too small, the share too close, answers were lost on our side and would decide, or there
+//	              is nothing to compare with.
+//
+// An example is right when every answer to it is. What was lost counts as wrong where it could make the gate pass, and as
+// right where it could make it fail. Several bounds that must all be shown need no correction for their number: the
+// chance that all are shown by mistake is no larger than that of one (Berger, "Multiparameter hypothesis testing and
+// acceptance sampling", Technometrics 24 (1982)).
+func Judge(e Evidence) gate.Verdict {
+	if err := e.Settings.validate(); err != nil {
+		return invalid(err)
+	}
+	if why := e.unfit(); why != "" {
+		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "The evaluation can't be used: "+why+".", e.At)
+	}
+	cases := casesOf(e.Result, e.Set)
+	if mute(cases) {
+		return silent(cases, e.At)
+	}
+	parts := []part{overall(cases, e.Settings.Bound)}
+	for _, floor := range e.Settings.expanded(cases) {
+		parts = append(parts, ofSlice(cases, floor))
+	}
+	if e.Settings.NonRegression && e.Production != nil {
+		parts = append(parts, compared(e, cases))
+	}
+	return together(parts, e.At)
+}
+
+func (s Settings) validate() error {
+	if err := s.Bound.validate(); err != nil {
+		return err
+	}
+	for _, f := range s.Floors {
+		if err := f.validate(); err != nil {
+			return fmt.Errorf("slice %s: %w", f.Slice, err)
+		}
+	}
+	if s.Repeats < 1 || s.Repeats > evidence.MaxRepeats {
+		return fmt.Errorf("repeats is not between 1 and %d", evidence.MaxRepeats)
+	}
+	return nil
+}
+
+func (b Bound) validate() error {
+	switch {
+	case !(b.Ratio > 0 && b.Ratio < 1):
+		return errors.New("the share of right answers is not above 0 and below 1, which no number of examples would show")
+	case b.Minimum < 1 || b.needed() > evidence.MaxExamples:
+		return fmt.Errorf("it would take %d examples, and a set holds at most %d", b.needed(), evidence.MaxExamples)
+	}
+	return nil
+}
+
+// needed is the least number of examples that can pass.
+func (b Bound) needed() int64 { return max(b.Minimum, stats.SmallestSample(b.Ratio)) }
+
+func invalid(err error) gate.Verdict {
+	return gate.Unknown(v1alpha1.ReasonRequirementInvalid, "The policy's quality gate can't be measured: "+err.Error()+".", time.Time{}, gate.Finding{
+		Reason: v1alpha1.ReasonRequirementInvalid, Owner: v1alpha1.OwnerIT, Message: err.Error(),
+		Hint: "IT changes passRateLowerBound, minimumExamples or repeats of the policy's quality gate.",
+	})
+}
+
+// Repeats is how often each question of a set of n is asked where the policy asks for so many repeats.
+func Repeats(n, asked int) int {
+	if n < 1 {
+		return 1
+	}
+	return max(min(asked, evidence.MaxAsked/n), 1)
+}
+
+// unfit says why the result is not the evaluation that was ordered, or "". A result that leaves out the hard examples
+// must not count.
+func (e Evidence) unfit() string {
+	if e.Result.Validate() != nil {
+		return "it contradicts itself"
+	}
+	if why := strays(e.Set, e.Result); why != "" || len(e.Set.Examples) == 0 {
+		return why
+	}
+	repeats := Repeats(len(e.Set.Examples), e.Settings.Repeats)
+	for _, c := range e.Result.Cases {
+		if len(c.Answers) != repeats {
+			return "it did not ask each example as often as it should"
+		}
+	}
+	return ""
+}
+
+// strays says how a result speaks of something else than the set, or "". An evaluation that brings its own examples has
+// no set to stray from.
+func strays(set examples.Set, r evidence.QualityResult) string {
+	switch {
+	case len(set.Examples) == 0:
+		return ""
+	case r.Digest != set.Digest:
+		return "it asked another set"
+	case len(r.Cases) != len(set.Examples):
+		return "it does not speak of all examples"
+	}
+	for i, c := range r.Cases {
+		if c.ID != set.Examples[i].ID || c.Slice != "" {
+			return "it does not speak of the set's examples"
+		}
+	}
+	return ""
+}
+
+// expanded are the floors with * written out.
+func (s Settings) expanded(cases []asked) []Floor {
+	named := make(map[string]bool)
+	var all []Floor
+	var every *Floor
+	for i, f := range s.Floors {
+		named[f.Slice] = true
+		if f.Slice == EverySlice {
+			every = &s.Floors[i]
+			continue
+		}
+		all = append(all, f)
+	}
+	if every == nil {
+		return all
+	}
+	for _, c := range cases {
+		if c.slice != "" && !named[c.slice] {
+			named[c.slice] = true
+			all = append(all, Floor{Slice: c.slice, Bound: every.Bound})
+		}
+	}
+	return all
+}

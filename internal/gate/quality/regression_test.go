@@ -1,0 +1,135 @@
+package quality
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/examples"
+	"github.com/affineur/affineur/internal/gate"
+)
+
+// against is an evaluation of 200 examples, all but the given right, with another in production.
+func against(t *testing.T, now []times, production *Production) Evidence {
+	e := evaluation(t, 200, now...)
+	e.Settings.NonRegression, e.Production = true, production
+	return e
+}
+
+func TestAgainstProduction(t *testing.T) {
+	set := table(t, 200, nil)
+	before := func(parts ...times) *Production {
+		return &Production{Review: "advisor-1", Set: set, Result: answered(set, parts...)}
+	}
+	perfect := before(of(200, right))
+	for name, c := range map[string]struct {
+		now        []times
+		production *Production
+		state      gate.State
+		reason     string
+		says       string
+	}{
+		"nothing serves": {[]times{of(200, right)}, nil, gate.Passed, v1alpha1.ReasonAnswersRight, "200 of 200"},
+		"as good":        {[]times{of(200, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "of 200 examples that advisor-1 in production was asked too, 0 became wrong and 0 became right"},
+		"four worse":     {[]times{of(4, wrong), of(196, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "4 became wrong"},
+		"five worse":     {[]times{of(5, wrong), of(195, right)}, perfect, gate.Failed, v1alpha1.ReasonRegressed, "5 became wrong and 0 became right: by chance that happens 3.13 times in 100"},
+		"five worse, five better": {[]times{of(5, wrong), of(195, right)}, before(of(195, right), of(5, wrong)), gate.Passed,
+			v1alpha1.ReasonAnswersRight, "5 became wrong and 5 became right"},
+		"better":               {[]times{of(200, right)}, before(of(180, right), of(20, wrong)), gate.Passed, v1alpha1.ReasonAnswersRight, "20 became right"},
+		"no answer is worse":   {[]times{of(5, broken), of(195, right)}, perfect, gate.Failed, v1alpha1.ReasonRegressed, "5 became wrong"},
+		"lost says nothing":    {[]times{of(5, lost), of(195, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "of 195 examples"},
+		"lost in production":   {[]times{of(5, wrong), of(195, right)}, before(of(5, lost), of(195, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 195 examples"},
+		"production's is lost": {[]times{of(200, right)}, &Production{Review: "advisor-1", Lost: "its report can't be verified"}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "advisor-1, which is in production, can't be used"},
+		"production's strays":  {[]times{of(200, right)}, &Production{Review: "advisor-1", Set: set, Result: evidence.QualityResult{Digest: set.Digest}}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "does not speak of all examples"},
+		"wrong anyhow":         {[]times{of(100, wrong), of(100, right)}, before(of(100, wrong), of(100, right)), gate.Failed, v1alpha1.ReasonTooManyWrong, "0 became wrong"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want(t, Judge(against(t, c.now, c.production)), c.state, c.reason, c.says)
+		})
+	}
+}
+
+func TestNonRegressionIsAsked(t *testing.T) {
+	set := table(t, 200, nil)
+	e := against(t, []times{of(9, wrong), of(191, right)}, &Production{Review: "advisor-1", Set: set, Result: answered(set, of(200, right))})
+	want(t, Judge(e), gate.Failed, v1alpha1.ReasonRegressed)
+	e.Settings.NonRegression = false
+	want(t, Judge(e), gate.Passed, v1alpha1.ReasonAnswersRight)
+}
+
+// The pairs are the same questions with the same expectations, wherever they stand in the set.
+func TestPairsAreTheSameQuestions(t *testing.T) {
+	set := func(text string) examples.Set {
+		s, err := examples.Read([]byte("question,expected\n" + text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	var lines []string
+	for i := range 60 {
+		lines = append(lines, "q"+strings.Repeat("x", i)+",yes")
+	}
+	old := set(strings.Join(lines, "\n"))
+	moved := set("new,yes\n" + strings.Join(lines, "\n"))
+	expectation := set(strings.ReplaceAll(strings.Join(lines, "\n"), "yes", "no"))
+	easier := set(strings.Join(lines[:20], "\n") + "\na,yes\nb,yes\n" + strings.ReplaceAll(strings.Join(lines[20:], "\n"), "q", "r"))
+	judge := func(s examples.Set, parts ...times) gate.Verdict {
+		e := Evidence{Settings: settings(50, 0.9), Set: s, Result: answered(s, parts...), At: at,
+			Production: &Production{Review: "advisor-1", Set: old, Result: answered(old, of(60, right))}}
+		e.Settings.NonRegression, e.Settings.Ratio = true, 0.5
+		return Judge(e)
+	}
+	want(t, judge(moved, of(1, right), of(6, wrong), of(54, right)), gate.Failed, v1alpha1.ReasonRegressed, "of 60 examples", "6 became wrong")
+	want(t, judge(moved, of(61, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 60 examples")
+	want(t, judge(expectation, of(60, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "0 of the 60 examples")
+	// A set that was made easier is not the set that production passed.
+	want(t, judge(easier, of(62, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "20 of the 60 examples")
+}
+
+// Who is asked more often has more chances to be wrong: both are compared by as many answers.
+func TestPairsOfUnequalRepeats(t *testing.T) {
+	set := table(t, 200, nil)
+	e := Evidence{Settings: settings(100, 0.9), Set: set, Result: answered(set, of(10, right, wrong), of(190, right, right)), At: at,
+		Production: &Production{Review: "advisor-1", Set: set, Result: answered(set, of(200, right))}}
+	e.Settings.Repeats, e.Settings.NonRegression = 2, true
+	want(t, Judge(e), gate.Passed, v1alpha1.ReasonAnswersRight, "0 became wrong")
+}
+
+// Evaluations that bring their own examples are paired by id.
+func TestPairsByID(t *testing.T) {
+	own := func(parts ...times) evidence.QualityResult {
+		r := answered(table(t, 200, nil), parts...)
+		r.Digest = evidence.Digest([]byte("results"))
+		return r
+	}
+	e := Evidence{Settings: settings(100, 0.9), Result: own(of(6, wrong), of(194, right)), At: at,
+		Production: &Production{Review: "advisor-1", Result: own(of(200, right))}}
+	e.Settings.NonRegression = true
+	want(t, Judge(e), gate.Failed, v1alpha1.ReasonRegressed, "6 became wrong")
+	e.Production.Set = table(t, 200, nil)
+	e.Production.Result.Digest = e.Production.Set.Digest
+	want(t, Judge(e), gate.Inconclusive, v1alpha1.ReasonNothingToCompare)
+}
+
+func TestMarkdown(t *testing.T) {
+	set := table(t, 200, map[string]int{"fees": 20})
+	e := Evidence{Settings: settings(100, 0.9), Set: set, Result: answered(set, of(2, wrong), of(1, broken), of(197, right)), At: at,
+		Production: &Production{Review: "advisor-1", Set: set, Result: answered(set, of(200, right))}}
+	e.Settings.Floors = []Floor{{Slice: "fees", Bound: Bound{Ratio: 0.6, Minimum: 10}}}
+	e.Settings.NonRegression = true
+	e.Result.Models = []evidence.ModelSeen{{Name: "a`b", Fingerprint: "fp", Answers: 3}}
+	got := Markdown(e)
+	for _, line := range []string{
+		"| all | 200 | 197 | 96.3 | 90 | 187 of 200 |", "| slice fees | 20 | 17 | 67.8 | 60 | 16 of 20 |",
+		"3 became wrong and 0 became right", "`a'b`", "**2 not what is expected:** line-2, line-3", "**1 a server error (5xx):** line-4",
+	} {
+		if !strings.Contains(got, line) {
+			t.Errorf("%q is missing in\n%s", line, got)
+		}
+	}
+	if strings.Contains(got, "question") || strings.Contains(got, "answer 1") {
+		t.Errorf("a question or an answer is quoted:\n%s", got)
+	}
+}
