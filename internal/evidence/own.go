@@ -91,7 +91,7 @@ type ResourceOrder struct {
 
 var (
 	apiVersionForm = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[a-z0-9]+$`)
-	kindForm       = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`)
+	objectKindForm = regexp.MustCompile(`^[A-Z][A-Za-z0-9]{0,62}$`)
 	namespaceForm  = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 	// objectNameForm is what the API server takes for the name of any kind's object (path segments, RFC 1123 or not).
 	objectNameForm = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.:]*[A-Za-z0-9])?$`)
@@ -105,7 +105,7 @@ func (o ResourceOrder) Validate() error {
 	switch {
 	case len(o.APIVersion) > maxObjectName || !apiVersionForm.MatchString(o.APIVersion):
 		return errors.New("apiVersion is none")
-	case !kindForm.MatchString(o.ObjectKind):
+	case !objectKindForm.MatchString(o.ObjectKind):
 		return errors.New("objectKind is none")
 	case o.ObjectKind == "Secret" || o.ObjectKind == "SecretList":
 		return errors.New("a Secret is not read")
