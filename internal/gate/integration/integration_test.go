@@ -50,6 +50,16 @@ func bad(class evidence.Class) evidence.CheckResult {
 	return evidence.CheckResult{Name: "lms", Class: class, Attempts: 4}
 }
 
+// other is a target that need not be shown, as the run and its control found it.
+func other(name string, found, witnessed evidence.Class) func(*integration.Evidence) {
+	return func(e *integration.Evidence) {
+		mine, theirs := target(found), target(witnessed)
+		mine.Name, theirs.Name = name, name
+		e.Run.Report.Integration.Unreachable = append(e.Run.Report.Integration.Unreachable, mine)
+		e.Control.Report.Isolation.Targets = append(e.Control.Report.Isolation.Targets, theirs)
+	}
+}
+
 // certificate is that of lms, which ends after start in a time, while another is wanted.
 func certificate(ends, wanted time.Duration) func(*integration.Evidence) {
 	return func(e *integration.Evidence) {
@@ -123,6 +133,19 @@ func TestJudge(t *testing.T) {
 
 		"undeclared reached": {func(e *integration.Evidence) { e.Run = run(evidence.ClassNone, ok("crm"), ok("lms")) }, gate.Failed,
 			v1alpha1.ReasonForbiddenReached, "is not declared"},
+		"another entry blocked": {other("integration crm", evidence.ClassTimeout, evidence.ClassNone), gate.Passed, v1alpha1.ReasonIntegrationsWork,
+			"2 of 2 other targets are out of reach"},
+		"another entry reached": {other("integration crm", evidence.ClassNone, evidence.ClassTimeout), gate.Failed, v1alpha1.ReasonForbiddenReached,
+			"integration crm can be reached from production and is not declared"},
+		"another entry that is down": {other("integration crm", evidence.ClassTimeout, evidence.ClassTimeout), gate.Passed, v1alpha1.ReasonIntegrationsWork,
+			"1 of 2 other targets are out of reach; not reached, but from nowhere else either: integration crm"},
+		"another entry without a witness": {func(e *integration.Evidence) {
+			other("integration crm", evidence.ClassRefused, evidence.ClassNone)(e)
+			e.Control.Report.Isolation.Targets = e.Control.Report.Isolation.Targets[:1]
+		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "1 of 2 other targets"},
+		"more than can be tried": {func(e *integration.Evidence) {
+			e.Run.Report.Integration.Untried = []string{"a", "b", "c", "d", "e"}
+		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "; not tried: a, b, c and 2 more"},
 		"undeclared untried": {func(e *integration.Evidence) { e.Forbidden = append(e.Forbidden, "another") }, gate.Inconclusive,
 			v1alpha1.ReasonNotProven, "another"},
 		"canary was down": {func(e *integration.Evidence) { e.Control = control(evidence.ClassRefused) }, gate.Inconclusive,
