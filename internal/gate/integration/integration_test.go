@@ -55,8 +55,8 @@ func other(name string, found, witnessed evidence.Class) func(*integration.Evide
 	return func(e *integration.Evidence) {
 		mine, theirs := target(found), target(witnessed)
 		mine.Name, theirs.Name = name, name
-		e.Run.Report.Integration.Unreachable = append(e.Run.Report.Integration.Unreachable, mine)
-		e.Control.Report.Isolation.Targets = append(e.Control.Report.Isolation.Targets, theirs)
+		run, control := e.Run.Report.Result.(*evidence.IntegrationReport), e.Control.Report.Result.(*evidence.IsolationReport)
+		run.Unreachable, control.Targets = append(run.Unreachable, mine), append(control.Targets, theirs)
 	}
 }
 
@@ -141,10 +141,11 @@ func TestJudge(t *testing.T) {
 			"1 of 2 other targets are out of reach; not reached, but from nowhere else either: integration crm"},
 		"another entry without a witness": {func(e *integration.Evidence) {
 			other("integration crm", evidence.ClassRefused, evidence.ClassNone)(e)
-			e.Control.Report.Isolation.Targets = e.Control.Report.Isolation.Targets[:1]
+			control := e.Control.Report.Result.(*evidence.IsolationReport)
+			control.Targets = control.Targets[:1]
 		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "1 of 2 other targets"},
 		"more than can be tried": {func(e *integration.Evidence) {
-			e.Run.Report.Integration.Untried = []string{"a", "b", "c", "d", "e"}
+			e.Run.Report.Result.(*evidence.IntegrationReport).Untried = []string{"a", "b", "c", "d", "e"}
 		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "; not tried: a, b, c and 2 more"},
 		"undeclared untried": {func(e *integration.Evidence) { e.Forbidden = append(e.Forbidden, "another") }, gate.Inconclusive,
 			v1alpha1.ReasonNotProven, "another"},
