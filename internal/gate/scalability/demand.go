@@ -2,6 +2,7 @@
 package scalability
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -22,6 +23,8 @@ type Demand struct {
 	Rate float64
 	// LatencyP95 is the time within which 95 of 100 answers must be complete.
 	LatencyP95 time.Duration
+	// FirstWithin is the time within which 95 of 100 answers must have begun; 0 where none is promised.
+	FirstWithin time.Duration
 	// ErrorRatio is the share of requests that may fail, 0 to 1.
 	ErrorRatio float64
 
@@ -88,6 +91,8 @@ func (d Demand) validate() error {
 		return errors.New("neither latencyP95 nor answerWithin says how fast an answer must come")
 	case d.LatencyP95 > evidence.MaxTimeout:
 		return fmt.Errorf("an answer that may take longer than %s is no service that people wait for", evidence.MaxTimeout)
+	case d.FirstWithin < 0 || d.FirstWithin > d.LatencyP95:
+		return errors.New("an answer can't be promised to begin after it is complete")
 	case !(d.ErrorRatio >= 0 && d.ErrorRatio <= 1):
 		return errors.New("errorRatio is not between 0 and 1")
 	}
@@ -96,8 +101,12 @@ func (d Demand) validate() error {
 
 // Explain says the arithmetic in a sentence or two, for the person who declared the demand.
 func (d Demand) Explain() string {
-	return fmt.Sprintf("%s. 95 of 100 must be answered within %s, and at most %s of 100 may fail.",
-		d.derivation, span(d.LatencyP95), short(d.ErrorRatio*100))
+	begins := ""
+	if d.FirstWithin > 0 {
+		begins = fmt.Sprintf("begin within %s and be complete within ", span(d.FirstWithin))
+	}
+	return fmt.Sprintf("%s. 95 of 100 must %s%s, and at most %s of 100 may fail.",
+		d.derivation, cmp.Or(begins, "be answered within "), span(d.LatencyP95), short(d.ErrorRatio*100))
 }
 
 // needed is the smallest sample that can show both promises, when nothing goes wrong in it.

@@ -54,6 +54,8 @@ func Judge(e Evidence) gate.Verdict {
 	case report.Within.Std() != e.Demand.LatencyP95:
 		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, fmt.Sprintf("answers within %s were counted, %s are promised",
 			span(report.Within.Std()), span(e.Demand.LatencyP95)), at)
+	case report.FirstWithin.Std() != e.Demand.FirstWithin:
+		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "beginnings of answers were counted against another time than the promised one", at)
 	case step == nil:
 		return unknown(v1alpha1.ReasonMeasuredBelowDemand, fmt.Sprintf("less than %s req/s, the demand with headroom, was sent", short(wanted)),
 			"It is measured again.", at)
@@ -62,7 +64,11 @@ func Judge(e Evidence) gate.Verdict {
 	case step.GeneratorLimited || step.Lag.P99.Std() > maxLag(e.Demand.LatencyP95):
 		return limited(step, at)
 	}
-	return measured{step: step, demand: e.Demand, wanted: wanted, at: at}.judge()
+	m := measured{step: step, demand: e.Demand, wanted: wanted, at: at}
+	if where := CapacityOf(report, e.Demand, 1).Describe(); where != "" && len(report.Climb) > 0 {
+		m.more = "; " + where
+	}
+	return m.judge()
 }
 
 func invalid(err error) gate.Verdict {
@@ -94,6 +100,10 @@ func limited(s *evidence.StepResult, at time.Time) gate.Verdict {
 	case evidence.LimitLate, evidence.LimitNone:
 		message = fmt.Sprintf("the load generator was too late itself (1 of 100 requests by more than %s), so nothing is said about the prototype", span(s.Lag.P99.Std()))
 		hint = "Give the runner more processor time, or a node with less to do; it is measured again."
+	case evidence.LimitProcessor:
+		message = fmt.Sprintf("the load generator had too little processor time (it used %s of %s and was held back for %s), so nothing is said about the prototype",
+			span(s.Generator.Processor.Std()), span(s.Generator.Available.Std()), span(s.Generator.Throttled.Std()))
+		hint = "Give the runner more processor time, or a node with less to do; it is measured again."
 	case evidence.LimitAddress:
 		message = "the load generator could not resolve the prototype's Service to an address that it may use"
 		hint = "Look whether the Service exists and cluster DNS answers; it is measured again."
@@ -107,6 +117,8 @@ type measured struct {
 	demand Demand
 	wanted float64
 	at     time.Time
+	// more is what was seen above the demand.
+	more string
 }
 
 func (m measured) judge() gate.Verdict {
@@ -115,6 +127,7 @@ func (m measured) judge() gate.Verdict {
 	errorsLow, errorsHigh := stats.Wilson(failed, n)
 	slowLow, slowHigh := stats.Wilson(slow, s.Succeeded)
 	enough := n >= m.demand.needed()
+	lateFirst, firstLow, firstHigh := m.first()
 
 	var holes []gate.Finding
 	if exceeds(failed, n, m.demand.ErrorRatio) && enough || errorsLow > m.demand.ErrorRatio {
@@ -123,9 +136,12 @@ func (m measured) judge() gate.Verdict {
 	if exceeds(slow, s.Succeeded, 1-quantile) && enough || slowLow > 1-quantile {
 		holes = append(holes, m.tooSlow())
 	}
+	if exceeds(lateFirst, s.Succeeded, 1-quantile) && enough || firstLow > 1-quantile {
+		holes = append(holes, m.beginsLate())
+	}
 	// Where not even one failure is allowed, none of a sufficient sample is as much as can be shown.
 	errorsShown := errorsHigh <= m.demand.ErrorRatio || m.demand.ErrorRatio == 0 && failed == 0 && enough
-	slowShown := slowHigh <= 1-quantile
+	slowShown := slowHigh <= 1-quantile && firstHigh <= 1-quantile
 	switch {
 	case len(holes) > 0 && m.aboveDemand():
 		return unknown(v1alpha1.ReasonMeasuredAboveDemand, fmt.Sprintf("%s; that is above the demand of %s req/s with headroom, sent to have enough requests in the given time, so it says nothing about the demand",
@@ -133,9 +149,19 @@ func (m measured) judge() gate.Verdict {
 	case len(holes) > 0:
 		return gate.Fail(holes[0].Reason, m.summary(), m.at, holes...)
 	case errorsShown && slowShown:
-		return gate.Pass(v1alpha1.ReasonSustainsDemand, m.summary(), m.at)
+		return gate.Pass(v1alpha1.ReasonSustainsDemand, m.summary()+m.more, m.at)
 	}
-	return m.tooFew(failed, slow, errorsShown)
+	return m.tooFew(failed, max(slow, lateFirst), errorsShown)
+}
+
+// first is how many answers began too late, and the bounds of their share; none where no time is promised.
+func (m measured) first() (late int64, low, high float64) {
+	if m.demand.FirstWithin == 0 {
+		return 0, 0, 0
+	}
+	late = m.step.Succeeded - m.step.FirstWithinTarget
+	low, high = stats.Wilson(late, m.step.Succeeded)
+	return late, low, high
 }
 
 func exceeds(k, n int64, ratio float64) bool { return n > 0 && float64(k) > ratio*float64(n) }
@@ -169,6 +195,13 @@ func (m measured) tooSlow() gate.Finding {
 		Hint: "Make it faster, give it more under spec.workload.container.resources, or declare the time that people really accept."}
 }
 
+func (m measured) beginsLate() gate.Finding {
+	message := fmt.Sprintf("95 of 100 answers began after up to %s; %s are promised (%d of %d kept it)",
+		span(m.step.FirstByte.P95.Std()), span(m.demand.FirstWithin), m.step.FirstWithinTarget, m.step.Succeeded)
+	return gate.Finding{Reason: v1alpha1.ReasonTooSlow, Field: "spec.demand.firstByteWithin", Message: message, Owner: v1alpha1.OwnerBusiness,
+		Hint: "Send the beginning of an answer as soon as it is there, or declare the time that people really accept."}
+}
+
 func (m measured) tooManyErrors() gate.Finding {
 	f := m.step.Failures
 	var kinds []string
@@ -194,6 +227,9 @@ func (m measured) summary() string {
 	latency := "no answer"
 	if s.Succeeded > 0 {
 		latency = fmt.Sprintf("p95 %s of %s", span(s.Latency.P95.Std()), span(m.demand.LatencyP95))
+		if m.demand.FirstWithin > 0 {
+			latency += fmt.Sprintf(", first byte %s of %s", span(s.FirstByte.P95.Std()), span(m.demand.FirstWithin))
+		}
 	}
 	return fmt.Sprintf("%s req/s for %s: %s, %d of %d failed", s.RatePerSecond, span(s.Duration.Std()), latency, s.Failures.Total(), s.Planned)
 }

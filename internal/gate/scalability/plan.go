@@ -28,6 +28,8 @@ type Settings struct {
 	// Longest is how far Duration may be stretched for a demand so low that it takes long to send enough requests; less
 	// than Duration means not at all.
 	Longest time.Duration
+	// Climb is how far it is looked for the knee when the demand was measured.
+	Climb Climbing
 }
 
 // NewSettings reads the policy's words.
@@ -46,6 +48,9 @@ func (s Settings) validate() error {
 	}
 	if s.Duration < time.Second || s.Duration > longestStep {
 		return fmt.Errorf("a measurement of %v is not between a second and an hour", s.Duration)
+	}
+	if !(s.Climb.UpTo >= 0 && s.Climb.UpTo <= farthest) {
+		return fmt.Errorf("a climb up to %v times the rate is not between 1 and %d times", s.Climb.UpTo, farthest)
 	}
 	return nil
 }
@@ -79,7 +84,13 @@ func Plan(d Demand, s Settings, request evidence.LoadSpec) (evidence.LoadSpec, e
 	request.WarmUp, err = warmUp(rate, duration)
 	request.Timeout = evidence.Duration(timeout)
 	request.Within = evidence.Duration(d.LatencyP95)
-	request.MaxInFlight = int(min(math.Ceil(rate*timeout.Seconds())+16, maxInFlight))
+	request.FirstWithin = evidence.Duration(d.FirstWithin)
+	request.Climb = s.Climb.plan(d, rate, evidence.Duration(duration))
+	top := rate
+	if request.Climb != nil {
+		top *= s.Climb.UpTo
+	}
+	request.MaxInFlight = int(min(math.Ceil(top*timeout.Seconds())+16, maxInFlight))
 	request.MaxLag = evidence.Duration(maxLag(d.LatencyP95))
 	return request, err
 }

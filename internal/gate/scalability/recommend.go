@@ -1,0 +1,231 @@
+package scalability
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+const (
+	// Utilization of the requested CPU, in percent, at which production's autoscaler adds replicas: room for the time that
+	// a pod needs to start.
+	Utilization = 70
+	// helps is by how much one more measured number of replicas has to carry more than the one before, for more to help at all.
+	helps = 1.05
+	// spareMemory is requested beyond the largest use that was seen.
+	spareMemory = 1.25
+	// memoryStep and cpuStep are what requests are rounded up to: 16 MiB and 10 millicores.
+	memoryStep, cpuStep = 16 << 20, 10
+	// maxReplicas is the largest number that a recommendation looks at.
+	maxReplicas = 1000
+)
+
+// Resources of one replica: CPU in millicores, memory in bytes.
+type Resources struct{ CPU, Memory int64 }
+
+// Usage is what one replica used while a rate was measured, as the cluster's metrics say.
+type Usage struct {
+	// Rate a second that one replica answered meanwhile.
+	Rate float64
+	// Mean CPU, and the largest memory.
+	Resources
+}
+
+// Sizing is what a recommendation rests on.
+type Sizing struct {
+	Demand   Demand
+	Headroom float64
+	// Capacities by number of replicas.
+	Capacities []Capacity
+	// Declared are the limits under which it was measured.
+	Declared Resources
+	// Usage is nil where the cluster has no metrics.
+	Usage *Usage
+	// Least and Most replicas that the policy allows.
+	Least, Most int32
+}
+
+// Recommendation is what production should have. Its limits are those under which the subject was measured.
+type Recommendation struct {
+	// Replicas that carry the demand with headroom.
+	Replicas int32
+	// Min and Max of the autoscaler, within the policy's bounds.
+	Min, Max int32
+	// Requests and Limits of one replica.
+	Requests, Limits Resources
+	// PerReplica is the rate that was reckoned with for one of them.
+	PerReplica float64
+	// Enough is false where even the largest number of replicas that the policy allows would not carry the demand with
+	// headroom, as far as was measured.
+	Enough bool
+	// Why says in sentences how it was found, and what was assumed.
+	Why []string
+}
+
+// Recommend sizes production. It takes the smallest number of replicas that carries the demand with headroom at their knee:
+// as measured, between measured numbers by the fitted curve, and beyond them in proportion to the largest
+// that was measured, which it says. The autoscaler begins with what carries the demand itself, and may go to what carries the
+// demand with headroom at its target utilization. The error says why nothing can be recommended.
+func Recommend(s Sizing) (Recommendation, error) {
+	if err := s.validate(); err != nil {
+		return Recommendation{}, err
+	}
+	s.Capacities = carrying(s.Capacities)
+	if len(s.Capacities) == 0 {
+		return Recommendation{}, errors.New("no rate was seen at which the promises were kept")
+	}
+	wanted := s.Demand.Rate * s.Headroom
+	n, assumed := s.replicasFor(wanted)
+	base, _ := s.replicasFor(s.Demand.Rate)
+	r := Recommendation{Replicas: n, Enough: n > 0 && n <= s.Most, Limits: s.Declared}
+	if n == 0 {
+		r.Replicas = s.Most
+	}
+	if base == 0 {
+		base = s.Most
+	}
+	last := s.Capacities[len(s.Capacities)-1]
+	r.PerReplica = last.Carries() / float64(last.Replicas)
+	r.Min = clamp(base, s.Least, s.Most)
+	r.Max = clamp(max(ceil(float64(r.Replicas)*100/Utilization), r.Min+1), r.Min, s.Most)
+	r.Requests = s.requests(r.PerReplica)
+	r.Why = s.why(r, n, assumed, wanted)
+	return r, nil
+}
+
+func (s Sizing) validate() error {
+	if err := s.Demand.validate(); err != nil {
+		return err
+	}
+	switch {
+	case !(s.Headroom >= 1 && s.Headroom < 1000):
+		return fmt.Errorf("a headroom of %v is not between 1 and 1000", s.Headroom)
+	case s.Least < 1 || s.Most < s.Least || s.Most > maxReplicas:
+		return fmt.Errorf("the policy's replicas are not between 1 and %d", maxReplicas)
+	case s.Declared.CPU <= 0 || s.Declared.Memory <= 0:
+		return errors.New("the limits under which it was measured are not known")
+	}
+	return nil
+}
+
+// carrying are the capacities that carry something, by number of replicas, each once.
+func carrying(all []Capacity) []Capacity {
+	var out []Capacity
+	for _, c := range all {
+		if c.Replicas > 0 && c.Carries() > 0 {
+			out = append(out, c)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Capacity) int { return cmp.Compare(a.Replicas, b.Replicas) })
+	return slices.CompactFunc(out, func(a, b Capacity) bool { return a.Replicas == b.Replicas })
+}
+
+// replicasFor is the smallest number that carries a rate, and whether that assumes more than was measured; 0 where
+// none does.
+func (s Sizing) replicasFor(rate float64) (n int32, assumed bool) {
+	for n := int32(1); n <= maxReplicas; n++ {
+		carries, known := s.carried(int(n))
+		if carries >= rate-rounding {
+			return n, !known
+		}
+	}
+	return 0, true
+}
+
+// carried is what a number of replicas carries, and whether that is known or only assumed.
+func (s Sizing) carried(n int) (rate float64, known bool) {
+	first, last := s.Capacities[0], s.Capacities[len(s.Capacities)-1]
+	var below Capacity
+	for _, c := range s.Capacities {
+		switch {
+		case c.Replicas == n:
+			return c.Carries(), true
+		case c.Replicas < n:
+			below = c
+		}
+	}
+	switch {
+	case n < first.Replicas:
+		return first.Carries() * float64(n) / float64(first.Replicas), false
+	case n < last.Replicas:
+		if u, err := fitReplicas(s.Capacities); err == nil {
+			if carries, ok := u.At(float64(n)); ok {
+				return carries, true
+			}
+		}
+		// Without a curve, no more than the next smaller number that was measured.
+		return below.Carries(), true
+	case s.saturates():
+		return last.Carries(), false
+	}
+	return last.Carries() * float64(n) / float64(last.Replicas), false
+}
+
+// saturates tells whether the largest number of replicas carried hardly more than the one before it, so that more of
+// them can't be assumed to help: they wait for something that they share.
+func (s Sizing) saturates() bool {
+	n := len(s.Capacities)
+	return n > 1 && s.Capacities[n-1].Bracketed && s.Capacities[n-1].Carries() < helps*s.Capacities[n-2].Carries()
+}
+
+// requests are what a replica uses at its knee, so that the autoscaler's utilization speaks about the knee: a program that
+// waits for others never uses the CPU that is its limit, and would never be scaled by it. Without metrics, the limits.
+func (s Sizing) requests(perReplica float64) Resources {
+	if s.Usage == nil || !(s.Usage.Rate > 0) || s.Usage.CPU < 0 || s.Usage.Memory < 0 {
+		return s.Declared
+	}
+	return Resources{
+		CPU:    upTo(float64(s.Usage.CPU)*perReplica/s.Usage.Rate, cpuStep, s.Declared.CPU),
+		Memory: upTo(float64(s.Usage.Memory)*spareMemory, memoryStep, s.Declared.Memory),
+	}
+}
+
+// upTo rounds up to whole steps, one at least, and not beyond a limit.
+func upTo(v float64, step, limit int64) int64 {
+	if !(v < float64(limit)) {
+		return limit
+	}
+	return min(max(int64(math.Ceil(v/float64(step)))*step, step), limit)
+}
+
+func clamp(n, low, high int32) int32 { return min(max(n, low), high) }
+
+// ceil rounds up; the tiny subtraction keeps 7·100/70 at 10 where the quotient in binary is a little more.
+func ceil(v float64) int32 { return int32(min(math.Ceil(v-1e-9), math.MaxInt32-1)) }
+
+func (s Sizing) why(r Recommendation, n int32, assumed bool, wanted float64) []string {
+	last := s.Capacities[len(s.Capacities)-1]
+	at := "at its knee"
+	if !last.KneeSeen {
+		at = "at least, for no knee was seen"
+	}
+	out := []string{fmt.Sprintf("One replica carries %s req/s %s, measured with %s.", short(r.PerReplica), at, replicas(last.Replicas))}
+	switch {
+	case n == 0:
+		out = append(out, fmt.Sprintf("No number of replicas is known to carry %s req/s, the demand with headroom: more of them carried no more, so they wait for something that they share.", short(wanted)))
+	case assumed && int(n) > last.Replicas:
+		out = append(out, fmt.Sprintf("%s carry %s req/s, the demand with headroom, if each carries as much as of the %d that were measured; that was not measured.", replicas(int(n)), short(wanted), last.Replicas))
+	default:
+		out = append(out, fmt.Sprintf("The demand with headroom, %s req/s, takes %s.", short(wanted), replicas(int(n))))
+	}
+	if n > s.Most {
+		out = append(out, fmt.Sprintf("The policy allows %d at most.", s.Most))
+	}
+	if s.Usage == nil {
+		return append(out, "The cluster's metrics say nothing about the use of CPU and memory, so requests are the declared limits.")
+	}
+	return append(out, fmt.Sprintf("Requests are the use that was seen: CPU at the knee, memory with a quarter to spare (%s, %s).", millis(r.Requests.CPU), mebi(r.Requests.Memory)))
+}
+
+func replicas(n int) string {
+	if n == 1 {
+		return "1 replica"
+	}
+	return fmt.Sprintf("%d replicas", n)
+}
+
+func millis(n int64) string { return fmt.Sprintf("%dm", n) }
+
+func mebi(n int64) string { return fmt.Sprintf("%dMi", n>>20) }

@@ -1,0 +1,141 @@
+package scalability_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/affineur/affineur/internal/gate/scalability"
+)
+
+func carries(n int, rate float64) scalability.Capacity {
+	return scalability.Capacity{Replicas: n, Usable: rate, Knee: rate, Bracketed: true, KneeSeen: true, Over: rate * 1.4}
+}
+
+func sizing(capacities ...scalability.Capacity) scalability.Sizing {
+	return scalability.Sizing{Demand: demanded, Headroom: 1.5, Capacities: capacities, Least: 2, Most: 10,
+		Declared: scalability.Resources{CPU: 500, Memory: 512 << 20}}
+}
+
+func TestRecommend(t *testing.T) {
+	type want struct {
+		replicas, min, max int32
+		enough             bool
+		says               string
+	}
+	for name, c := range map[string]struct {
+		in   scalability.Sizing
+		want want
+	}{
+		"one is plenty":              {sizing(carries(1, 74)), want{1, 2, 3, true, "One replica carries 74 req/s at its knee, measured with 1 replica."}},
+		"one would do, none to lose": {with(sizing(carries(1, 74)), func(s *scalability.Sizing) { s.Least = 1 }), want{1, 1, 2, true, "takes 1 replica"}},
+		"the demand takes more":      {sizing(carries(1, 8)), want{4, 3, 6, true, "if each carries as much"}},
+		"as measured":                {sizing(carries(1, 12), carries(2, 22), carries(4, 40)), want{3, 2, 5, true, "takes 3 replicas"}},
+		"exactly what was measured":  {sizing(carries(1, 10), carries(2, 18), carries(4, 30)), want{4, 3, 6, true, "takes 4 replicas"}},
+		"no fit, the number below":   {sizing(carries(1, 12), carries(4, 36)), want{4, 4, 6, true, "takes 4 replicas"}},
+		"beyond the measured":        {sizing(carries(1, 6), carries(2, 10)), want{6, 4, 9, true, "that was not measured"}},
+		"they wait for each other":   {sizing(carries(1, 10), carries(2, 16), carries(4, 16.2)), want{10, 10, 10, false, "they wait for something that they share"}},
+		"they get slower":            {sizing(carries(1, 16), carries(2, 22), carries(4, 18)), want{10, 2, 10, false, "they wait"}},
+		"the policy allows too few":  {sizing(carries(1, 2)), want{15, 10, 10, false, "The policy allows 10 at most."}},
+		"unordered, twice":           {sizing(carries(4, 36), carries(1, 12), carries(1, 99)), want{4, 4, 6, true, ""}},
+		"only two were measured":     {sizing(carries(2, 30)), want{2, 2, 3, true, "measured with 2 replicas"}},
+		"one of them carried none":   {sizing(scalability.Capacity{Replicas: 1}, carries(2, 30)), want{2, 2, 3, true, ""}},
+		"no knee was seen":           {sizing(scalability.Capacity{Replicas: 1, Usable: 30, Knee: 30}), want{1, 2, 3, true, "at least, for no knee was seen"}},
+	} {
+		got, err := scalability.Recommend(c.in)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if (want{got.Replicas, got.Min, got.Max, got.Enough, c.want.says}) != c.want || !strings.Contains(strings.Join(got.Why, " "), c.want.says) {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
+		if got.Min < c.in.Least || got.Max > c.in.Most || got.Min > got.Max {
+			t.Errorf("%s: %d to %d is not within the policy's bounds", name, got.Min, got.Max)
+		}
+	}
+}
+
+func with(s scalability.Sizing, change func(*scalability.Sizing)) scalability.Sizing {
+	change(&s)
+	return s
+}
+
+func TestRecommendedResources(t *testing.T) {
+	used := func(rate float64, cpu, memory int64) *scalability.Usage {
+		return &scalability.Usage{Rate: rate, Resources: scalability.Resources{CPU: cpu, Memory: memory}}
+	}
+	declared := scalability.Resources{CPU: 500, Memory: 512 << 20}
+	for name, c := range map[string]struct {
+		usage *scalability.Usage
+		want  scalability.Resources
+	}{
+		"no metrics":           {nil, declared},
+		"waits for others":     {used(30, 12, 60<<20), scalability.Resources{CPU: 30, Memory: 80 << 20}},
+		"works":                {used(30, 180, 300<<20), scalability.Resources{CPU: 450, Memory: 384 << 20}},
+		"all that it may":      {used(30, 400, 500<<20), declared},
+		"nothing to speak of":  {used(30, 0, 0), scalability.Resources{CPU: 10, Memory: 16 << 20}},
+		"used under no load":   {used(0, 100, 60<<20), declared},
+		"a rate that is none":  {used(math.NaN(), 100, 60<<20), declared},
+		"less than nothing":    {used(30, -5, 60<<20), declared},
+		"more than can be":     {used(30, math.MaxInt64, math.MaxInt64), declared},
+		"hardly any, for much": {used(1e-9, 100, 60<<20), scalability.Resources{CPU: 500, Memory: 80 << 20}},
+	} {
+		s := sizing(carries(1, 74))
+		s.Usage = c.usage
+		got, err := scalability.Recommend(s)
+		if err != nil || got.Requests != c.want || got.Limits != declared {
+			t.Errorf("%s: got %+v of %+v, %v, want %+v", name, got.Requests, got.Limits, err, c.want)
+		}
+	}
+}
+
+func TestRecommendRefuses(t *testing.T) {
+	for name, change := range map[string]func(*scalability.Sizing){
+		"nothing was measured": func(s *scalability.Sizing) { s.Capacities = nil },
+		"nothing was carried":  func(s *scalability.Sizing) { s.Capacities = []scalability.Capacity{{Replicas: 1, Bracketed: true}} },
+		"no demand":            func(s *scalability.Sizing) { s.Demand = scalability.Demand{} },
+		"a demand of NaN":      func(s *scalability.Sizing) { s.Demand.Rate = math.NaN() },
+		"no headroom":          func(s *scalability.Sizing) { s.Headroom = 0 },
+		"no replicas":          func(s *scalability.Sizing) { s.Least, s.Most = 0, 0 },
+		"fewer than few":       func(s *scalability.Sizing) { s.Least, s.Most = 5, 3 },
+		"no limits":            func(s *scalability.Sizing) { s.Declared = scalability.Resources{} },
+		"a capacity of NaN":    func(s *scalability.Sizing) { s.Capacities = []scalability.Capacity{carries(1, math.NaN())} },
+	} {
+		s := sizing(carries(1, 74))
+		change(&s)
+		if got, err := scalability.Recommend(s); err == nil {
+			t.Errorf("%s: got %+v", name, got)
+		}
+	}
+}
+
+// More demand never takes fewer replicas, and what is recommended carries the demand wherever it is said to be enough.
+func TestRecommendGrowsWithTheDemand(t *testing.T) {
+	for _, capacities := range [][]scalability.Capacity{
+		{carries(1, 7)}, {carries(1, 7), carries(2, 13), carries(4, 24)}, {carries(1, 7), carries(2, 13), carries(3, 18), carries(4, 22), carries(8, 33)},
+	} {
+		before := int32(0)
+		for rate := 0.5; rate < 200; rate += 0.5 {
+			s := sizing(capacities...)
+			s.Demand.Rate, s.Least, s.Most = rate, 1, 1000
+			got, err := scalability.Recommend(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Replicas < before || got.Min > got.Replicas || got.Max < got.Replicas {
+				t.Fatalf("%v req/s: %+v after %d", rate, got, before)
+			}
+			before = got.Replicas
+		}
+	}
+}
+
+func TestDemandSaysWhenAnswersBegin(t *testing.T) {
+	d := demanded
+	d.FirstWithin = 500 * time.Millisecond
+	if got := d.Explain(); !strings.Contains(got, "95 of 100 must begin within 500 ms and be complete within 2 s") {
+		t.Errorf("got %q", got)
+	}
+}
