@@ -67,6 +67,11 @@ type AIPrototypeSpec struct {
 	// +optional
 	Demand *Demand `json:"demand,omitempty"`
 
+	// evaluation says how it is told that answers are right: examples, and how the prototype is asked. The quality gate
+	// measures it.
+	// +optional
+	Evaluation *Evaluation `json:"evaluation,omitempty"`
+
 	// sandbox says how long the team wants to try.
 	// +optional
 	Sandbox *SandboxWish `json:"sandbox,omitempty"`

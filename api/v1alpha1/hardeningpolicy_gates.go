@@ -5,7 +5,7 @@ import (
 )
 
 // GateType is the kind of measurement.
-// +kubebuilder:validation:Enum=Security;Scalability;Integration
+// +kubebuilder:validation:Enum=Security;Scalability;Integration;Quality
 type GateType string
 
 const (
@@ -15,6 +15,8 @@ const (
 	GateScalability GateType = "Scalability"
 	// GateIntegration reaches every declared integration under the production network policy.
 	GateIntegration GateType = "Integration"
+	// GateQuality asks the examples of the evaluation set and judges the answers.
+	GateQuality GateType = "Quality"
 )
 
 // Enforcement says whether a gate blocks.
@@ -32,6 +34,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.security) || self.type == 'Security'",message="security is for a gate of type Security"
 // +kubebuilder:validation:XValidation:rule="!has(self.scalability) || self.type == 'Scalability'",message="scalability is for a gate of type Scalability"
 // +kubebuilder:validation:XValidation:rule="!has(self.integration) || self.type == 'Integration'",message="integration is for a gate of type Integration"
+// +kubebuilder:validation:XValidation:rule="!has(self.quality) || self.type == 'Quality'",message="quality is for a gate of type Quality"
 type Gate struct {
 	// name of the gate.
 	// +required
@@ -71,6 +74,10 @@ type Gate struct {
 	// integration settings.
 	// +optional
 	Integration *IntegrationGate `json:"integration,omitempty"`
+
+	// quality settings.
+	// +optional
+	Quality *QualityGate `json:"quality,omitempty"`
 }
 
 // SecurityGate has no settings yet.

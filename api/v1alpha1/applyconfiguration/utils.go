@@ -30,6 +30,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Catalogue"):
 		return &apiv1alpha1.CatalogueApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ChatCall"):
+		return &apiv1alpha1.ChatCallApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CIDRDestination"):
 		return &apiv1alpha1.CIDRDestinationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ClassLimits"):
@@ -62,6 +64,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EndpointApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EnvVar"):
 		return &apiv1alpha1.EnvVarApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Evaluation"):
+		return &apiv1alpha1.EvaluationApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EvaluationCall"):
+		return &apiv1alpha1.EvaluationCallApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExamplesSource"):
+		return &apiv1alpha1.ExamplesSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Facts"):
 		return &apiv1alpha1.FactsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Gap"):
@@ -108,6 +116,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IsolationPathApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IsolationStatus"):
 		return &apiv1alpha1.IsolationStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("JSONCall"):
+		return &apiv1alpha1.JSONCallApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LifetimePolicy"):
 		return &apiv1alpha1.LifetimePolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Lift"):
@@ -146,6 +156,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProductionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PromotionStatus"):
 		return &apiv1alpha1.PromotionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("QualityGate"):
+		return &apiv1alpha1.QualityGateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QueuePosition"):
 		return &apiv1alpha1.QueuePositionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Registry"):
@@ -184,6 +196,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScratchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretMount"):
 		return &apiv1alpha1.SecretMountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SliceFloor"):
+		return &apiv1alpha1.SliceFloorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StopRemaining"):
 		return &apiv1alpha1.StopRemainingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StopScope"):

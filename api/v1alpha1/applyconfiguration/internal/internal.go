@@ -57,6 +57,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: demand
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.Demand
+    - name: evaluation
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Evaluation
     - name: facts
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.Facts
@@ -182,6 +185,16 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+- name: com.github.affineur.affineur.api.v1alpha1.ChatCall
+  map:
+    fields:
+    - name: model
+      type:
+        scalar: string
+    - name: path
+      type:
+        scalar: string
+      default: /v1/chat/completions
 - name: com.github.affineur.affineur.api.v1alpha1.CheckMethod
   scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.ClassLimits
@@ -445,6 +458,34 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: value
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.Evaluation
+  map:
+    fields:
+    - name: call
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.EvaluationCall
+    - name: examples
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ExamplesSource
+- name: com.github.affineur.affineur.api.v1alpha1.EvaluationCall
+  map:
+    fields:
+    - name: json
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.JSONCall
+    - name: openAIChat
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ChatCall
+    - name: timeout
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 60s
+- name: com.github.affineur.affineur.api.v1alpha1.ExamplesSource
+  map:
+    fields:
+    - name: configMap
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ConfigMapKey
 - name: com.github.affineur.affineur.api.v1alpha1.Exposure
   scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Facts
@@ -496,6 +537,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: quality
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.QualityGate
     - name: scalability
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ScalabilityGate
@@ -959,6 +1003,22 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: verdict
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.JSONCall
+  map:
+    fields:
+    - name: answer
+      type:
+        scalar: string
+    - name: input
+      type:
+        scalar: string
+    - name: method
+      type:
+        scalar: string
+      default: POST
+    - name: path
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.LifetimePolicy
   map:
     fields:
@@ -1072,6 +1132,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: problem
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.NonRegressionRule
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.ObjectIdentity
   map:
     fields:
@@ -1228,6 +1290,33 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.PromotionStep
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.QualityGate
+  map:
+    fields:
+    - name: minimumExamples
+      type:
+        scalar: numeric
+      default: 100
+    - name: nonRegression
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.NonRegressionRule
+      default: Required
+    - name: passRateLowerBound
+      type:
+        scalar: string
+      default: "0.90"
+    - name: repeats
+      type:
+        scalar: numeric
+      default: 2
+    - name: slices
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.SliceFloor
+          elementRelationship: associative
+          keys:
+          - name
 - name: com.github.affineur.affineur.api.v1alpha1.QueuePosition
   map:
     fields:
@@ -1506,6 +1595,19 @@ var schemaYAML = typed.YAMLObject(`types:
         elementType:
           namedType: __untyped_deduced_
         elementRelationship: separable
+- name: com.github.affineur.affineur.api.v1alpha1.SliceFloor
+  map:
+    fields:
+    - name: minimumExamples
+      type:
+        scalar: numeric
+      default: 1
+    - name: name
+      type:
+        scalar: string
+    - name: passRateLowerBound
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.StopAction
   scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.StopAll

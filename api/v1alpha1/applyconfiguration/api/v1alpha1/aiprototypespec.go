@@ -34,6 +34,9 @@ type AIPrototypeSpecApplyConfiguration struct {
 	Workload *WorkloadApplyConfiguration `json:"workload,omitempty"`
 	// demand is the load that production must carry, in a business owner's words or in requests per second.
 	Demand *DemandApplyConfiguration `json:"demand,omitempty"`
+	// evaluation says how it is told that answers are right: examples, and how the prototype is asked. The quality gate
+	// measures it.
+	Evaluation *EvaluationApplyConfiguration `json:"evaluation,omitempty"`
 	// sandbox says how long the team wants to try.
 	Sandbox *SandboxWishApplyConfiguration `json:"sandbox,omitempty"`
 }
@@ -126,6 +129,14 @@ func (b *AIPrototypeSpecApplyConfiguration) WithWorkload(value *WorkloadApplyCon
 // If called multiple times, the Demand field is set to the value of the last call.
 func (b *AIPrototypeSpecApplyConfiguration) WithDemand(value *DemandApplyConfiguration) *AIPrototypeSpecApplyConfiguration {
 	b.Demand = value
+	return b
+}
+
+// WithEvaluation sets the Evaluation field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Evaluation field is set to the value of the last call.
+func (b *AIPrototypeSpecApplyConfiguration) WithEvaluation(value *EvaluationApplyConfiguration) *AIPrototypeSpecApplyConfiguration {
+	b.Evaluation = value
 	return b
 }
 

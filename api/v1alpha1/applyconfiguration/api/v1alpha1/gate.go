@@ -31,6 +31,8 @@ type GateApplyConfiguration struct {
 	Scalability *ScalabilityGateApplyConfiguration `json:"scalability,omitempty"`
 	// integration settings.
 	Integration *IntegrationGateApplyConfiguration `json:"integration,omitempty"`
+	// quality settings.
+	Quality *QualityGateApplyConfiguration `json:"quality,omitempty"`
 }
 
 // GateApplyConfiguration constructs a declarative configuration of the Gate type for use with
@@ -100,5 +102,13 @@ func (b *GateApplyConfiguration) WithScalability(value *ScalabilityGateApplyConf
 // If called multiple times, the Integration field is set to the value of the last call.
 func (b *GateApplyConfiguration) WithIntegration(value *IntegrationGateApplyConfiguration) *GateApplyConfiguration {
 	b.Integration = value
+	return b
+}
+
+// WithQuality sets the Quality field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Quality field is set to the value of the last call.
+func (b *GateApplyConfiguration) WithQuality(value *QualityGateApplyConfiguration) *GateApplyConfiguration {
+	b.Quality = value
 	return b
 }
