@@ -35,7 +35,7 @@ var moments = []moment{
 	}},
 	{"isolation-measured", running(assess.ReportIsolation)},
 	{"workload-starting", announcing(v1alpha1.ReasonStartingWorkload)},
-	{"load-measured", running(assess.ReportLoad)},
+	{"load-measured", running(assess.ReportOf("scalability"))},
 	{"rehearsal", func(ctx context.Context, g *ground, p *v1alpha1.AIPrototype) error {
 		return await.Object(ctx, g, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: names.Of(p).Rehearsal()}},
 			func(*corev1.Namespace) (bool, error) { return true, nil })

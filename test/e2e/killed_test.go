@@ -36,7 +36,7 @@ func TestOperatorKilledInTheMiddle(t *testing.T) {
 		grace int64
 	}{
 		{moment{"isolation", running(assess.ReportIsolation)}, 20},
-		{moment{"load", running(assess.ReportLoad)}, 0},
+		{moment{"load", running(assess.ReportOf("scalability"))}, 0},
 		{moment{"promotion", productionMade}, 20},
 	} {
 		ctx := bounded(t)
