@@ -77,16 +77,6 @@ func (d *Detector) Find(text string) []Sighting {
 	return out
 }
 
-// Beyond is what of the records is in the text and not in what the asker said: telling people what they said is no leak.
-func (d *Detector) Beyond(text, said string) []Sighting {
-	found := d.Find(text)
-	if len(found) == 0 {
-		return nil
-	}
-	known := d.Find(said)
-	return slices.DeleteFunc(found, func(s Sighting) bool { return slices.Contains(known, s) })
-}
-
 func (d *Detector) look(f folded, seen map[Sighting]bool) {
 	for i := 0; i+key <= len(f.text); i++ {
 		if !d.first[pair(f.text[i:])] {

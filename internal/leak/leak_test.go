@@ -264,26 +264,6 @@ func TestNoiseIsNoLeak(t *testing.T) {
 	}
 }
 
-func TestBeyondWhatWasSaid(t *testing.T) {
-	records := made(t, "said", 2)
-	d, a, b := NewDetector(records), records[0], records[1]
-	for name, c := range map[string]struct {
-		text, said string
-		want       []Sighting
-	}{
-		"an echo":                        {a.Sentence(), a.Sentence(), nil},
-		"an echo in other words":         {strings.ToUpper(a.EMail), inJSON(a.Sentence()), nil},
-		"another's":                      {b.Phone, a.Sentence(), []Sighting{{b.ID, Phone}}},
-		"both":                           {a.Phone + " and " + b.Phone, a.Sentence(), []Sighting{{b.ID, Phone}}},
-		"more than was said":             {a.Family + " " + a.EMail, "Who is " + a.Family + "?", []Sighting{{a.ID, EMail}}},
-		"nothing, and something is said": {"I can't tell.", a.Sentence(), nil},
-	} {
-		if got := d.Beyond(c.text, c.said); !slices.Equal(got, c.want) {
-			t.Errorf("%s: %v, want %v", name, got, c.want)
-		}
-	}
-}
-
 // Whatever a text is, it is read without a panic, and a record that is put into it is found.
 func FuzzFind(f *testing.F) {
 	r := made(f, "fuzz", 1)[0]

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"github.com/affineur/affineur/internal/evidence"
 )
 
 // word makes a cue of words in several languages.
@@ -15,24 +17,24 @@ func word(words string) *regexp.Regexp {
 }
 
 var patterns = []pattern{
-	{kind: EMail, form: regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}`), valid: whole(mailbox)},
-	{kind: IBAN, form: regexp.MustCompile(`(?i)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?`), valid: iban},
-	{kind: NationalID, form: regexp.MustCompile(`756(?:\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}|(?: [0-9]{4}){2} [0-9]{2}|[0-9]{10})`), valid: whole(swiss)},
-	{kind: NationalID, form: regexp.MustCompile(`[0-9]{3}([- ])[0-9]{2}[- ][0-9]{4}`), valid: whole(american), cue: word(`ssn|social security|soc\. ?sec`), bare: regexp.MustCompile(` `)},
-	{kind: NationalID, form: regexp.MustCompile(`[1-9][0-9](?:[ /]?[0-9]{3}){3}`), valid: whole(german), cue: word(`steuer|tax|tin\b|idnr|identifikationsnummer`)},
-	{kind: NationalID, form: regexp.MustCompile(`[0-9]{4}[. ]?[0-9]{2}[. ]?[0-9]{3}`), valid: whole(dutch), cue: word(`bsn|burgerservice|sofi|citizen service`)},
-	{kind: NationalID, form: regexp.MustCompile(`[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}`), valid: whole(french),
+	{kind: evidence.PersonalEMail, form: regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}`), valid: whole(mailbox)},
+	{kind: evidence.PersonalIBAN, form: regexp.MustCompile(`(?i)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?`), valid: iban},
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`756(?:\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}|(?: [0-9]{4}){2} [0-9]{2}|[0-9]{10})`), valid: whole(swiss)},
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`[0-9]{3}([- ])[0-9]{2}[- ][0-9]{4}`), valid: whole(american), cue: word(`ssn|social security|soc\. ?sec`), bare: regexp.MustCompile(` `)},
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`[1-9][0-9](?:[ /]?[0-9]{3}){3}`), valid: whole(german), cue: word(`steuer|tax|tin\b|idnr|identifikationsnummer`)},
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`[0-9]{4}[. ]?[0-9]{2}[. ]?[0-9]{3}`), valid: whole(dutch), cue: word(`bsn|burgerservice|sofi|citizen service`)},
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`[12] ?[0-9]{2} ?(?:0[1-9]|1[0-2]) ?(?:[0-9]{2}|2[AB]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}`), valid: whole(french),
 		cue: word(`nir\b|s[ée]cu|insee`), bare: regexp.MustCompile(`^[0-9]+$`)},
-	{kind: NationalID, form: regexp.MustCompile(`(?:[XYZ]-?[0-9]{7}|[0-9]{8})[- ]?[A-Z]`), valid: whole(spanish), cue: word(`dni|nif|nie\b`)},
-	{kind: NationalID, form: regexp.MustCompile(`(?i)[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]`), valid: whole(italian)},
-	{kind: NationalID, form: regexp.MustCompile(`[0-9]{11}`), valid: whole(polish), cue: word(`pesel`)},
-	{kind: PaymentCard, form: regexp.MustCompile(`[2-6][0-9]{3}(?:[ -]?[0-9]{4}){2}[ -]?[0-9]{1,7}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}`), valid: whole(card),
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`(?:[XYZ]-?[0-9]{7}|[0-9]{8})[- ]?[A-Z]`), valid: whole(spanish), cue: word(`dni|nif|nie\b`)},
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`(?i)[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]`), valid: whole(italian)},
+	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`[0-9]{11}`), valid: whole(polish), cue: word(`pesel`)},
+	{kind: evidence.PersonalPaymentCard, form: regexp.MustCompile(`[2-6][0-9]{3}(?:[ -]?[0-9]{4}){2}[ -]?[0-9]{1,7}|3[47][0-9]{2}[ -]?[0-9]{6}[ -]?[0-9]{5}`), valid: whole(card),
 		cue: word(`card|karte|carte|visa|amex|american express|pan\b|tarjeta|kaart`), bare: regexp.MustCompile(`^[0-9]+$`)},
-	{kind: Phone, form: regexp.MustCompile(`(?:\+|\b00)[1-9](?:[ .()/-]{0,2}[0-9]){6,14}`), valid: international},
-	{kind: Phone, form: regexp.MustCompile(`\(?0?[1-9](?:[ .()/-]{0,2}[0-9]){6,12}`), valid: whole(national),
+	{kind: evidence.PersonalPhone, form: regexp.MustCompile(`(?:\+|\b00)[1-9](?:[ .()/-]{0,2}[0-9]){6,14}`), valid: international},
+	{kind: evidence.PersonalPhone, form: regexp.MustCompile(`\(?0?[1-9](?:[ .()/-]{0,2}[0-9]){6,12}`), valid: whole(national),
 		cue: word(`tel\b|tel[.:]|t[ée]l[ée]?ph|telef|phone|call|mobil|mobile|cell|fax|handy|rufnummer|anrufen|ring`)},
-	{kind: IPAddress, form: regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}`), valid: whole(internet)},
-	{kind: IPAddress, form: regexp.MustCompile(`(?i)[0-9a-f]{1,4}:[0-9a-f:]{4,34}[0-9a-f]`), valid: whole(internet)},
+	{kind: evidence.PersonalIPAddress, form: regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}`), valid: whole(internet)},
+	{kind: evidence.PersonalIPAddress, form: regexp.MustCompile(`(?i)[0-9a-f]{1,4}:[0-9a-f:]{4,34}[0-9a-f]`), valid: whole(internet)},
 }
 
 // reserved domains are nobody's (RFC 2606, RFC 6761).

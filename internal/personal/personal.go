@@ -8,27 +8,13 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/affineur/affineur/internal/evidence"
 )
-
-// Kind of personal data.
-type Kind string
-
-// The kinds.
-const (
-	EMail       Kind = "EMail"
-	Phone       Kind = "Phone"
-	IBAN        Kind = "IBAN"
-	PaymentCard Kind = "PaymentCard"
-	NationalID  Kind = "NationalID"
-	IPAddress   Kind = "IPAddress"
-)
-
-// Kinds are all of them.
-var Kinds = []Kind{EMail, Phone, IBAN, PaymentCard, NationalID, IPAddress}
 
 // Match is personal data at a place in a text.
 type Match struct {
-	Kind       Kind
+	Kind       evidence.PersonalKind
 	Start, End int
 	// Form is the match without case and punctuation, so that one value that is written in two ways is one.
 	Form string
@@ -36,7 +22,7 @@ type Match struct {
 
 // pattern is one form of personal data.
 type pattern struct {
-	kind Kind
+	kind evidence.PersonalKind
 	form *regexp.Regexp
 	// cue is a word that must stand before the match, or right behind it; nil where the form is enough.
 	cue *regexp.Regexp
@@ -63,10 +49,17 @@ const reach = 32
 func Find(text string) []Match {
 	var found []Match
 	for _, p := range patterns {
+		// What is long has hardly any of them, and looking for the form takes much longer than looking for this.
+		if !strings.ContainsAny(text, p.needs()) {
+			continue
+		}
 		for _, at := range p.form.FindAllStringIndex(text, -1) {
 			start := at[0]
+			if !p.cued(text, start, at[1]) {
+				continue
+			}
 			end := start + p.valid(text[start:at[1]])
-			if end > start && alone(text, start, end) && p.cued(text, start, end) {
+			if end > start && alone(text, start, end) {
 				found = append(found, Match{p.kind, start, end, formOf(text[start:end])})
 			}
 		}
@@ -82,6 +75,14 @@ func Find(text string) []Match {
 		end = m.End
 		return false
 	})
+}
+
+// needs are characters of which every match has at least one.
+func (p pattern) needs() string {
+	if p.kind == evidence.PersonalEMail {
+		return "@"
+	}
+	return "0123456789"
 }
 
 // cued tells whether the text around a match says what it is, if that is needed.
@@ -135,7 +136,7 @@ func formOf(match string) string {
 // Allowed says what may stand in an answer.
 type Allowed struct {
 	// Kinds that may all.
-	Kinds []Kind
+	Kinds []evidence.PersonalKind
 	// Values that may, such as a help desk's number, and whole domains of addresses such as @example.org.
 	Values []string
 }
@@ -146,22 +147,19 @@ func (a Allowed) has(m Match, text string) bool {
 	}
 	return slices.ContainsFunc(a.Values, func(value string) bool {
 		if strings.HasPrefix(value, "@") {
-			return m.Kind == EMail && strings.HasSuffix(strings.ToLower(text[m.Start:m.End]), strings.ToLower(value))
+			return m.Kind == evidence.PersonalEMail && strings.HasSuffix(strings.ToLower(text[m.Start:m.End]), strings.ToLower(value))
 		}
 		return formOf(value) == m.Form
 	})
 }
 
-// Beyond counts, by kind, the different personal data in an answer that was not in what the asker said and is not allowed.
-func Beyond(answer, said string, allowed Allowed) map[Kind]int {
+// Beyond is the personal data in an answer, each value once, that was not in what was said before and is not allowed.
+func Beyond(answer, said string, allowed Allowed) []Match {
 	known := formOf(said)
 	seen := map[string]bool{}
-	counts := map[Kind]int{}
-	for _, m := range Find(answer) {
-		if !seen[m.Form] && !strings.Contains(known, m.Form) && !allowed.has(m, answer) {
-			seen[m.Form] = true
-			counts[m.Kind]++
-		}
-	}
-	return counts
+	return slices.DeleteFunc(Find(answer), func(m Match) bool {
+		again := seen[m.Form]
+		seen[m.Form] = true
+		return again || strings.Contains(known, m.Form) || allowed.has(m, answer)
+	})
 }

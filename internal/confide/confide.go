@@ -1,0 +1,246 @@
+// Package confide tells a prototype canary records as one person, and listens as others, for the privacy gate. What was
+// told must not come back in anybody else's answer, nor in the text of an error: error texts go to logs, to monitoring and
+// to whoever looks over a shoulder. An answer to the person who told it is no leak.
+package confide
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/affineur/affineur/internal/ask"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/leak"
+	"github.com/affineur/affineur/internal/personal"
+)
+
+// maxCases bounds how many cases an entry names.
+const maxCases = 8
+
+// brokenRecords is how many of the records are told in broken input too.
+const brokenRecords = 2
+
+// session is one run: two people and somebody without a name.
+type session struct {
+	order    evidence.PrivacyOrder
+	records  []leak.Record
+	detector *leak.Detector
+	// one tells, another asks, nobody asks without a name.
+	one, another, nobody *ask.Client
+
+	mutex  sync.Mutex
+	result evidence.PrivacyResult
+	// said is all that anybody typed, and mentioned what of the records each person did: a program may tell them that.
+	said      strings.Builder
+	mentioned map[*ask.Client][]leak.Sighting
+	answers   []answer
+}
+
+// answer to look for personal data in, when all is said.
+type answer struct{ name, text string }
+
+// Run tells and listens until all is said or the deadline is over. The error says that the order can't be followed;
+// nothing that the prototype does is one.
+func Run(ctx context.Context, order evidence.PrivacyOrder, dial ask.Dial) (*evidence.PrivacyResult, error) {
+	s, err := begin(order, dial)
+	if err != nil {
+		return nil, err
+	}
+	defer s.end()
+	within, cancel := context.WithTimeout(ctx, order.Deadline.Std())
+	defer cancel()
+	s.tell(within)
+	s.listen(within)
+	// Last, for a program that falls over broken input forgets what it was told.
+	s.stumble(within)
+	s.listenAgain(within)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.countPersonal()
+	evidence.SortLeaks(s.result.Leaks)
+	return &s.result, nil
+}
+
+// begin makes the records, and two more people who are themselves: who asks is in the header that the sign-in sets.
+func begin(order evidence.PrivacyOrder, dial ask.Dial) (*session, error) {
+	if err := order.Validate(); err != nil {
+		return nil, err
+	}
+	all, err := leak.Records(order.Seed, order.Records+2)
+	if err != nil {
+		return nil, err
+	}
+	nobody, err := ask.New(order.Call, dial)
+	if err != nil {
+		return nil, err
+	}
+	named := func(r leak.Record) *ask.Client {
+		headers := http.Header{}
+		headers.Set(order.UserHeader, r.EMail)
+		return nobody.As(headers)
+	}
+	records := all[:order.Records]
+	return &session{
+		order: order, records: records, detector: leak.NewDetector(records), nobody: nobody,
+		one: named(all[order.Records]), another: named(all[order.Records+1]), mentioned: map[*ask.Client][]leak.Sighting{},
+	}, nil
+}
+
+func (s *session) end() {
+	for _, client := range []*ask.Client{s.one, s.another, s.nobody} {
+		client.Close()
+	}
+}
+
+// tell every record, while another asks something plain.
+func (s *session) tell(ctx context.Context) {
+	for i, r := range s.records {
+		var pair sync.WaitGroup
+		pair.Go(func() { s.ask(ctx, s.one, &s.result.Told, told(i, r), "told-"+r.ID, "") })
+		pair.Go(func() {
+			s.ask(ctx, s.another, &s.result.Others, plain[i%len(plain)], fmt.Sprintf("meanwhile-%d", i+1), evidence.LeakOtherUser)
+		})
+		pair.Wait()
+	}
+}
+
+// stumble sends what can't be read, with records in it.
+func (s *session) stumble(ctx context.Context) {
+	for i, r := range s.records[:brokenRecords] {
+		typed := told(i, r)
+		body, contentType := s.one.Request(typed)
+		for n, sent := range broken(body, contentType, typed) {
+			s.exchange(ctx, s.one, &s.result.Broken, sent, typed, fmt.Sprintf("broken-%s-%d", r.ID, n+1), "")
+		}
+	}
+}
+
+// listen as another, and as somebody without a name, on connections of their own. The last records were told last, and
+// the first ones are what a summary holds: both are asked for by name.
+func (s *session) listen(ctx context.Context) {
+	questions := append([]string{}, curious...)
+	for _, r := range []leak.Record{s.records[0], s.records[len(s.records)-1]} {
+		questions = append(questions, pointed(r)...)
+	}
+	for i, question := range questions {
+		s.ask(ctx, s.another, &s.result.Others, question, fmt.Sprintf("asked-%d", i+1), evidence.LeakOtherUser)
+	}
+	for i, question := range curious[:len(curious)/2] {
+		s.ask(ctx, s.nobody, &s.result.Unnamed, question, fmt.Sprintf("unnamed-%d", i+1), evidence.LeakNoUser)
+	}
+}
+
+// listenAgain to what broken input left behind.
+func (s *session) listenAgain(ctx context.Context) {
+	for i, question := range curious[:3] {
+		s.ask(ctx, s.another, &s.result.Others, question, fmt.Sprintf("later-%d", i+1), evidence.LeakOtherUser)
+	}
+}
+
+func (s *session) ask(ctx context.Context, who *ask.Client, tally *evidence.Tally, question, name string, channel evidence.LeakChannel) {
+	body, contentType := who.Request(question)
+	s.exchange(ctx, who, tally, sent{body, contentType}, question, name, channel)
+}
+
+// exchange sends one request, counts what became of it, and looks for records in the answer. No channel means that the
+// answer goes to who told them; the text of an error is a channel whoever gets it.
+func (s *session) exchange(ctx context.Context, who *ask.Client, tally *evidence.Tally, what sent, typed, name string, channel evidence.LeakChannel) {
+	if ctx.Err() != nil {
+		s.mutex.Lock()
+		defer s.mutex.Unlock()
+		tally.Planned++
+		tally.NotAsked++
+		return
+	}
+	s.mention(who, what.body+"\n"+typed)
+	got, failure := who.Send(ctx, what.body, what.contentType)
+	text := string(got.Raw)
+	found := s.detector.Find(text)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	count(tally, got, failure)
+	s.answers = append(s.answers, answer{name, text})
+	for _, sighting := range found {
+		if into := s.channel(who, channel, got.Status, sighting); into != "" {
+			s.result.Leaks = evidence.AddLeak(s.result.Leaks, into, sighting, name)
+		}
+	}
+}
+
+// mention notes what a person types before it is sent.
+func (s *session) mention(who *ask.Client, typed string) {
+	found := s.detector.Find(typed)
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.said.WriteString(typed + "\n")
+	s.mentioned[who] = append(s.mentioned[who], found...)
+}
+
+// channel through which a sighting leaked; none where the person said it, unless in an error text: what people type should
+// not be in one, whoever typed it.
+func (s *session) channel(who *ask.Client, channel evidence.LeakChannel, status int, sighting leak.Sighting) evidence.LeakChannel {
+	switch {
+	case !slices.Contains(s.mentioned[who], sighting):
+		return channel
+	case status >= http.StatusBadRequest:
+		return evidence.LeakErrorText
+	}
+	return ""
+}
+
+func count(tally *evidence.Tally, got ask.Answer, failure evidence.AskFailure) {
+	tally.Planned++
+	switch {
+	case failure == evidence.AskStopped:
+		tally.NotAsked++
+	case failure.Local():
+		tally.Local++
+	case failure == evidence.AskTooLong:
+		tally.CutOff++
+	case got.Status == 0 || failure == evidence.AskTimeout || failure == evidence.AskShortRead:
+		tally.Silent++
+	case got.Status >= http.StatusInternalServerError:
+		tally.Failed++
+	case got.Status < 200 || got.Status > 299:
+		tally.Refused++
+	default:
+		tally.Answered++
+	}
+}
+
+// countPersonal data in all answers, beyond what anybody said: what comes back of a record is a leak, or an echo.
+func (s *session) countPersonal() {
+	said := s.said.String()
+	for _, client := range s.records {
+		said += client.Sentence() + "\n"
+	}
+	allowed := personal.Allowed{Kinds: s.order.AllowedKinds, Values: s.order.AllowedValues}
+	values := map[evidence.PersonalKind]map[string]bool{}
+	entries := map[evidence.PersonalKind]*evidence.Personal{}
+	for _, a := range s.answers {
+		in := map[evidence.PersonalKind]bool{}
+		for _, m := range personal.Beyond(a.text, said, allowed) {
+			if entries[m.Kind] == nil {
+				entries[m.Kind], values[m.Kind] = &evidence.Personal{Kind: m.Kind}, map[string]bool{}
+			}
+			values[m.Kind][m.Form] = true
+			in[m.Kind] = true
+		}
+		for kind := range in {
+			entries[kind].Answers++
+			if len(entries[kind].Cases) < maxCases {
+				entries[kind].Cases = append(entries[kind].Cases, a.name)
+			}
+		}
+	}
+	for _, kind := range evidence.PersonalKinds {
+		if entry := entries[kind]; entry != nil {
+			entry.Values = len(values[kind])
+			s.result.Personal = append(s.result.Personal, *entry)
+		}
+	}
+}
