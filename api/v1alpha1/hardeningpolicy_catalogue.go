@@ -119,6 +119,10 @@ type ModelGateway struct {
 	// +optional
 	MayCarry MayCarry `json:"mayCarry,omitempty"`
 
+	// assurance of what happens there with inputs. Without one, only data that asks for none passes the privacy gate.
+	// +optional
+	Assurance *Assurance `json:"assurance,omitempty"`
+
 	// credentials from which each prototype gets a key of its own.
 	// +optional
 	Credentials *CredentialSource `json:"credentials,omitempty"`
@@ -171,6 +175,11 @@ type Integration struct {
 	// mayCarry says which data may go there.
 	// +optional
 	MayCarry MayCarry `json:"mayCarry,omitempty"`
+
+	// assurance of what happens there with inputs. The organisation's own systems need one only for data whose rule says
+	// residency or maxRetention.
+	// +optional
+	Assurance *Assurance `json:"assurance,omitempty"`
 
 	// check is how the integration gate asks whether it works.
 	// +required

@@ -5,7 +5,7 @@ import (
 )
 
 // GateType is the kind of measurement.
-// +kubebuilder:validation:Enum=Security;Scalability;Integration;Quality
+// +kubebuilder:validation:Enum=Security;Scalability;Integration;Quality;Privacy
 type GateType string
 
 const (
@@ -17,6 +17,8 @@ const (
 	GateIntegration GateType = "Integration"
 	// GateQuality asks the examples of the evaluation set and judges the answers.
 	GateQuality GateType = "Quality"
+	// GatePrivacy tells the prototype invented personal data and looks for it where it must not be.
+	GatePrivacy GateType = "Privacy"
 )
 
 // Enforcement says whether a gate blocks.
@@ -35,6 +37,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.scalability) || self.type == 'Scalability'",message="scalability is for a gate of type Scalability"
 // +kubebuilder:validation:XValidation:rule="!has(self.integration) || self.type == 'Integration'",message="integration is for a gate of type Integration"
 // +kubebuilder:validation:XValidation:rule="!has(self.quality) || self.type == 'Quality'",message="quality is for a gate of type Quality"
+// +kubebuilder:validation:XValidation:rule="!has(self.privacy) || self.type == 'Privacy'",message="privacy is for a gate of type Privacy"
 type Gate struct {
 	// name of the gate.
 	// +required
@@ -78,6 +81,10 @@ type Gate struct {
 	// quality settings.
 	// +optional
 	Quality *QualityGate `json:"quality,omitempty"`
+
+	// privacy settings.
+	// +optional
+	Privacy *PrivacyGate `json:"privacy,omitempty"`
 }
 
 // SecurityGate has no settings yet.

@@ -46,6 +46,11 @@ type HardeningPolicySpec struct {
 	// +kubebuilder:validation:MaxItems=16
 	Gates []Gate `json:"gates"`
 
+	// reports says what is kept of measurements.
+	// +optional
+	// +kubebuilder:default={content: "Counts"}
+	Reports ReportsPolicy `json:"reports,omitempty"`
+
 	// roles are the groups of people who decide.
 	// +required
 	// +listType=map
@@ -129,6 +134,25 @@ type DataRule struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
 	Categories []string `json:"categories,omitempty"`
+
+	// residency lists where the data may be worked on and kept, in the words of the catalogue's assurances, such as eu.
+	// Absent: anywhere.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Residency []string `json:"residency,omitempty"`
+
+	// maxRetention is for how long a place that the data goes to may keep it. Absent: for as long as it likes.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('0s')",message="maxRetention must not be below zero"
+	MaxRetention *metav1.Duration `json:"maxRetention,omitempty"`
+
+	// mayTrain says whether models may be trained on it. Absent: Yes for Public data, OptOut for Internal data, and Never
+	// for stricter data and for data of any category.
+	// +optional
+	MayTrain MayTrain `json:"mayTrain,omitempty"`
 }
 
 // HardeningPolicyStatus says whether the policy can be used.

@@ -262,6 +262,15 @@ func TestCheck(t *testing.T) {
 		"a schema": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.Catalogue.Integrations[0].Check = v1alpha1.IntegrationCheck{HTTPS: &v1alpha1.HTTPCheck{Answer: &v1alpha1.HTTPAnswer{Schema: "{required: [status]}"}}}
 		}, ""},
+		"assurance that ends on no day": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Catalogue.ModelGateways[0].Assurance = &v1alpha1.Assurance{TrainsOnInputs: v1alpha1.TrainingNever, CheckedBy: "security", ValidUntil: "2027-02-30"}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"assurance that nobody renews": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Catalogue.Integrations[0].Assurance = &v1alpha1.Assurance{TrainsOnInputs: v1alpha1.TrainingNever, CheckedBy: "nobody", ValidUntil: "2027-02-28"}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"an assurance": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Catalogue.Integrations[0].Assurance = &v1alpha1.Assurance{TrainsOnInputs: v1alpha1.TrainingNever, CheckedBy: "security", ValidUntil: "2027-02-28"}
+		}, ""},
 		"owner without a role": {func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue.Integrations[0].Owner = "nobody" }, v1alpha1.ReasonPolicyInvalid},
 		"selector with bad operator": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}

@@ -29,6 +29,10 @@ type Requirements struct {
 	Production   v1alpha1.ProductionPolicy `json:"production"`
 	// ApprovalsValidForSeconds is 0 for the usual time, so that records from before there was another keep their digest.
 	ApprovalsValidForSeconds int64 `json:"approvalsValidForSeconds,omitempty"`
+	// DataRules are those of the data that the prototype works with; frozen where a gate asks about privacy.
+	DataRules []v1alpha1.DataRule `json:"dataRules,omitempty"`
+	// ReportContent is what reports may hold; empty for counts and case ids alone.
+	ReportContent v1alpha1.ReportContent `json:"reportContent,omitempty"`
 }
 
 // usualValidity is for how long approvals count where the tier does not say. It is what 0 means in every record that

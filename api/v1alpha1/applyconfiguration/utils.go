@@ -24,10 +24,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AIPrototypeSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AIPrototypeStatus"):
 		return &apiv1alpha1.AIPrototypeStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("AllowedPersonalData"):
+		return &apiv1alpha1.AllowedPersonalDataApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("AppliesTo"):
 		return &apiv1alpha1.AppliesToApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Approval"):
 		return &apiv1alpha1.ApprovalApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Assurance"):
+		return &apiv1alpha1.AssuranceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Catalogue"):
 		return &apiv1alpha1.CatalogueApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ChatCall"):
@@ -150,6 +154,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PodDestinationApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PodSource"):
 		return &apiv1alpha1.PodSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PrivacyGate"):
+		return &apiv1alpha1.PrivacyGateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductionPolicy"):
 		return &apiv1alpha1.ProductionPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProductionStatus"):
@@ -166,6 +172,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RejectionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReplicaRange"):
 		return &apiv1alpha1.ReplicaRangeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ReportsPolicy"):
+		return &apiv1alpha1.ReportsPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RequestBody"):
 		return &apiv1alpha1.RequestBodyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResolvedImage"):

@@ -139,6 +139,21 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: atomic
 - name: com.github.affineur.affineur.api.v1alpha1.Access
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.AllowedPersonalData
+  map:
+    fields:
+    - name: kinds
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.PersonalData
+          elementRelationship: associative
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.affineur.affineur.api.v1alpha1.AppliesTo
   map:
     fields:
@@ -153,6 +168,27 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
       default: 1
     - name: role
+      type:
+        scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.Assurance
+  map:
+    fields:
+    - name: checkedBy
+      type:
+        scalar: string
+    - name: document
+      type:
+        scalar: string
+    - name: residency
+      type:
+        scalar: string
+    - name: retention
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: trainsOnInputs
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Training
+    - name: validUntil
       type:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Autonomy
@@ -283,9 +319,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: class
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.DataClass
+    - name: maxRetention
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: mayTrain
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.MayTrain
     - name: name
       type:
         scalar: string
+    - name: residency
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.affineur.affineur.api.v1alpha1.DataUse
   map:
     fields:
@@ -537,6 +585,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: privacy
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.PrivacyGate
     - name: quality
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.QualityGate
@@ -715,6 +766,11 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: production
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ProductionPolicy
+    - name: reports
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ReportsPolicy
+      default:
+        content: Counts
     - name: roles
       type:
         list:
@@ -884,6 +940,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.affineur.affineur.api.v1alpha1.Integration
   map:
     fields:
+    - name: assurance
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Assurance
     - name: check
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.IntegrationCheck
@@ -1064,6 +1123,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.affineur.affineur.api.v1alpha1.DataClass
           elementRelationship: associative
+- name: com.github.affineur.affineur.api.v1alpha1.MayTrain
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.MeasuredNode
   map:
     fields:
@@ -1088,6 +1149,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: address
       type:
         scalar: string
+    - name: assurance
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Assurance
     - name: credentials
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.CredentialSource
@@ -1174,6 +1238,8 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Party
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.PersonalData
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.PilotGateway
   map:
     fields:
@@ -1226,6 +1292,24 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.PrivacyGate
+  map:
+    fields:
+    - name: allowed
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.AllowedPersonalData
+    - name: answerWithin
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 60s
+    - name: records
+      type:
+        scalar: numeric
+      default: 12
+    - name: userHeader
+      type:
+        scalar: string
+      default: X-Forwarded-User
 - name: com.github.affineur.affineur.api.v1alpha1.ProductionPolicy
   map:
     fields:
@@ -1364,6 +1448,15 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: numeric
       default: 2
+- name: com.github.affineur.affineur.api.v1alpha1.ReportContent
+  scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.ReportsPolicy
+  map:
+    fields:
+    - name: content
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ReportContent
+      default: Counts
 - name: com.github.affineur.affineur.api.v1alpha1.RequestBody
   map:
     fields:
@@ -1742,6 +1835,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: when
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.Training
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.WaitingOn
   map:
     fields:

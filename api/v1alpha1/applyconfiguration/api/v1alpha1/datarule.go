@@ -6,6 +6,7 @@ package v1alpha1
 
 import (
 	apiv1alpha1 "github.com/affineur/affineur/api/v1alpha1"
+	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // DataRuleApplyConfiguration represents a declarative configuration of the DataRule type for use
@@ -19,6 +20,14 @@ type DataRuleApplyConfiguration struct {
 	Class *apiv1alpha1.DataClass `json:"class,omitempty"`
 	// categories such as PersonalData.
 	Categories []string `json:"categories,omitempty"`
+	// residency lists where the data may be worked on and kept, in the words of the catalogue's assurances, such as eu.
+	// Absent: anywhere.
+	Residency []string `json:"residency,omitempty"`
+	// maxRetention is for how long a place that the data goes to may keep it. Absent: for as long as it likes.
+	MaxRetention *v1.Duration `json:"maxRetention,omitempty"`
+	// mayTrain says whether models may be trained on it. Absent: Yes for Public data, OptOut for Internal data, and Never
+	// for stricter data and for data of any category.
+	MayTrain *apiv1alpha1.MayTrain `json:"mayTrain,omitempty"`
 }
 
 // DataRuleApplyConfiguration constructs a declarative configuration of the DataRule type for use with
@@ -50,5 +59,31 @@ func (b *DataRuleApplyConfiguration) WithCategories(values ...string) *DataRuleA
 	for i := range values {
 		b.Categories = append(b.Categories, values[i])
 	}
+	return b
+}
+
+// WithResidency adds the given value to the Residency field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Residency field.
+func (b *DataRuleApplyConfiguration) WithResidency(values ...string) *DataRuleApplyConfiguration {
+	for i := range values {
+		b.Residency = append(b.Residency, values[i])
+	}
+	return b
+}
+
+// WithMaxRetention sets the MaxRetention field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MaxRetention field is set to the value of the last call.
+func (b *DataRuleApplyConfiguration) WithMaxRetention(value v1.Duration) *DataRuleApplyConfiguration {
+	b.MaxRetention = &value
+	return b
+}
+
+// WithMayTrain sets the MayTrain field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MayTrain field is set to the value of the last call.
+func (b *DataRuleApplyConfiguration) WithMayTrain(value apiv1alpha1.MayTrain) *DataRuleApplyConfiguration {
+	b.MayTrain = &value
 	return b
 }

@@ -33,6 +33,8 @@ type GateApplyConfiguration struct {
 	Integration *IntegrationGateApplyConfiguration `json:"integration,omitempty"`
 	// quality settings.
 	Quality *QualityGateApplyConfiguration `json:"quality,omitempty"`
+	// privacy settings.
+	Privacy *PrivacyGateApplyConfiguration `json:"privacy,omitempty"`
 }
 
 // GateApplyConfiguration constructs a declarative configuration of the Gate type for use with
@@ -110,5 +112,13 @@ func (b *GateApplyConfiguration) WithIntegration(value *IntegrationGateApplyConf
 // If called multiple times, the Quality field is set to the value of the last call.
 func (b *GateApplyConfiguration) WithQuality(value *QualityGateApplyConfiguration) *GateApplyConfiguration {
 	b.Quality = value
+	return b
+}
+
+// WithPrivacy sets the Privacy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Privacy field is set to the value of the last call.
+func (b *GateApplyConfiguration) WithPrivacy(value *PrivacyGateApplyConfiguration) *GateApplyConfiguration {
+	b.Privacy = value
 	return b
 }

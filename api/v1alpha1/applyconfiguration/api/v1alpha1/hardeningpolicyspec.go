@@ -22,6 +22,8 @@ type HardeningPolicySpecApplyConfiguration struct {
 	Catalogue *CatalogueApplyConfiguration `json:"catalogue,omitempty"`
 	// gates are the measurements that reviews may require.
 	Gates []GateApplyConfiguration `json:"gates,omitempty"`
+	// reports says what is kept of measurements.
+	Reports *ReportsPolicyApplyConfiguration `json:"reports,omitempty"`
 	// roles are the groups of people who decide.
 	Roles []RoleApplyConfiguration `json:"roles,omitempty"`
 	// tiers are written strictest first: the first whose expression holds applies. An expression that errs selects the
@@ -97,6 +99,14 @@ func (b *HardeningPolicySpecApplyConfiguration) WithGates(values ...*GateApplyCo
 		}
 		b.Gates = append(b.Gates, *values[i])
 	}
+	return b
+}
+
+// WithReports sets the Reports field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Reports field is set to the value of the last call.
+func (b *HardeningPolicySpecApplyConfiguration) WithReports(value *ReportsPolicyApplyConfiguration) *HardeningPolicySpecApplyConfiguration {
+	b.Reports = value
 	return b
 }
 

@@ -19,6 +19,9 @@ type IntegrationApplyConfiguration struct {
 	Owner *string `json:"owner,omitempty"`
 	// mayCarry says which data may go there.
 	MayCarry *MayCarryApplyConfiguration `json:"mayCarry,omitempty"`
+	// assurance of what happens there with inputs. The organisation's own systems need one only for data whose rule says
+	// residency or maxRetention.
+	Assurance *AssuranceApplyConfiguration `json:"assurance,omitempty"`
 	// check is how the integration gate asks whether it works.
 	Check *IntegrationCheckApplyConfiguration `json:"check,omitempty"`
 }
@@ -66,6 +69,14 @@ func (b *IntegrationApplyConfiguration) WithOwner(value string) *IntegrationAppl
 // If called multiple times, the MayCarry field is set to the value of the last call.
 func (b *IntegrationApplyConfiguration) WithMayCarry(value *MayCarryApplyConfiguration) *IntegrationApplyConfiguration {
 	b.MayCarry = value
+	return b
+}
+
+// WithAssurance sets the Assurance field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Assurance field is set to the value of the last call.
+func (b *IntegrationApplyConfiguration) WithAssurance(value *AssuranceApplyConfiguration) *IntegrationApplyConfiguration {
+	b.Assurance = value
 	return b
 }
 

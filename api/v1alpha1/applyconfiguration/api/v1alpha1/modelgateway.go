@@ -17,6 +17,8 @@ type ModelGatewayApplyConfiguration struct {
 	To *DestinationApplyConfiguration `json:"to,omitempty"`
 	// mayCarry says which data may go there.
 	MayCarry *MayCarryApplyConfiguration `json:"mayCarry,omitempty"`
+	// assurance of what happens there with inputs. Without one, only data that asks for none passes the privacy gate.
+	Assurance *AssuranceApplyConfiguration `json:"assurance,omitempty"`
 	// credentials from which each prototype gets a key of its own.
 	Credentials *CredentialSourceApplyConfiguration `json:"credentials,omitempty"`
 }
@@ -56,6 +58,14 @@ func (b *ModelGatewayApplyConfiguration) WithTo(value *DestinationApplyConfigura
 // If called multiple times, the MayCarry field is set to the value of the last call.
 func (b *ModelGatewayApplyConfiguration) WithMayCarry(value *MayCarryApplyConfiguration) *ModelGatewayApplyConfiguration {
 	b.MayCarry = value
+	return b
+}
+
+// WithAssurance sets the Assurance field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Assurance field is set to the value of the last call.
+func (b *ModelGatewayApplyConfiguration) WithAssurance(value *AssuranceApplyConfiguration) *ModelGatewayApplyConfiguration {
+	b.Assurance = value
 	return b
 }
 
