@@ -51,29 +51,35 @@ type Resolver struct {
 // Resolve returns repository@sha256:digest for a tag or digest; of a multi-platform image, the index's digest. Every
 // error that is not the API server's is an *Error.
 func (r Resolver) Resolve(ctx context.Context, image string, via v1alpha1.Registry) (string, error) {
+	reference, options, err := r.ask(ctx, image, via)
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	described, err := remote.Head(reference, append(options, remote.WithContext(ctx))...)
+	if err != nil {
+		return "", explain(image, reference.Context().RegistryStr(), err)
+	}
+	return reference.Context().Digest(described.Digest.String()).Name(), nil
+}
+
+// ask is how a registry is asked about an image.
+func (r Resolver) ask(ctx context.Context, image string, via v1alpha1.Registry) (name.Reference, []remote.Option, error) {
 	options := []name.Option{name.WeakValidation}
 	if via.Scheme == v1alpha1.RegistryHTTP {
 		options = append(options, name.Insecure)
 	}
 	reference, err := name.ParseReference(image, options...)
 	if err != nil {
-		return "", &Error{Reason: v1alpha1.ReasonImageInvalid, Message: fmt.Sprintf("The image reference can't be read: %v.", err), Owner: v1alpha1.OwnerBusiness}
+		return nil, nil, &Error{Reason: v1alpha1.ReasonImageInvalid, Message: fmt.Sprintf("The image reference can't be read: %v.", err), Owner: v1alpha1.OwnerBusiness}
 	}
 	transport, err := r.transport(ctx, via)
 	if err != nil {
-		return "", err
+		return nil, nil, err
 	}
 	keys, err := r.keychain(ctx, via)
-	if err != nil {
-		return "", err
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	described, err := remote.Head(reference, remote.WithContext(ctx), remote.WithTransport(transport), remote.WithAuthFromKeychain(keys))
-	if err != nil {
-		return "", explain(image, reference.Context().RegistryStr(), err)
-	}
-	return reference.Context().Digest(described.Digest.String()).Name(), nil
+	return reference, []remote.Option{remote.WithTransport(transport), remote.WithAuthFromKeychain(keys)}, err
 }
 
 // encrypted refuses plain HTTP, to which the library falls back by itself for names that look local.

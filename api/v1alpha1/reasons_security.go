@@ -1,0 +1,24 @@
+package v1alpha1
+
+// Reasons of the security gate's supply chain: what is known about an image beside the image itself.
+const (
+	// ReasonMaterialTooLarge means that the registry keeps more beside the image than can be looked at.
+	ReasonMaterialTooLarge = "MaterialTooLarge"
+	// ReasonMaterialMissing means that what the registry keeps beside the image could not be fetched, or a ConfigMap that
+	// the policy names is not there: nothing can be said about it.
+	ReasonMaterialMissing = "MaterialMissing"
+	// ReasonImageNotSigned means that nobody signed the image whom the policy names for it.
+	ReasonImageNotSigned = "ImageNotSigned"
+	// ReasonProvenanceMissing means that nobody whom the policy names says how the image was built.
+	ReasonProvenanceMissing = "ProvenanceMissing"
+	// ReasonProvenanceNotAllowed means that the image was built by, or from, something that the policy does not name.
+	ReasonProvenanceNotAllowed = "ProvenanceNotAllowed"
+	// ReasonSBOMMissing means that there is no bill of materials.
+	ReasonSBOMMissing = "SBOMMissing"
+	// ReasonVulnerable means that a scanner found more than the policy allows.
+	ReasonVulnerable = "VulnerabilitiesFound"
+	// ReasonScanMissing means that there is no scan of exactly this image.
+	ReasonScanMissing = "ScanMissing"
+	// ReasonScanStale means that the newest scan, or what its scanner knows, is older than the policy allows.
+	ReasonScanStale = "ScanStale"
+)

@@ -1,0 +1,125 @@
+package evidence
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// KindSecrets searches texts for secrets.
+const KindSecrets Kind = "secrets"
+
+const (
+	maxTexts     = 256
+	maxTextsSize = MaxPackedBytes
+	maxLeaks     = 128
+)
+
+// SecretsOrder asks which texts of a subject hold a secret.
+type SecretsOrder struct {
+	// Texts is the file that holds them.
+	Texts string `json:"texts"`
+	// Count is how many there are: all of them have to be searched.
+	Count int `json:"count"`
+}
+
+// Text is something that a team wrote and many can read.
+type Text struct {
+	// Field is where it was written.
+	Field string `json:"field"`
+	// Name under which the value is known, such as a variable's; may be empty.
+	Name  string `json:"name,omitempty"`
+	Value string `json:"value"`
+}
+
+// EncodeTexts writes texts as the file of a SecretsOrder.
+func EncodeTexts(texts []Text) ([]byte, error) {
+	if len(texts) < 1 || len(texts) > maxTexts {
+		return nil, fmt.Errorf("%d texts, 1 to %d are allowed", len(texts), maxTexts)
+	}
+	raw, err := json.Marshal(texts)
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > maxTextsSize {
+		return nil, fmt.Errorf("the texts are %d bytes long, %d are allowed", len(raw), maxTextsSize)
+	}
+	return raw, nil
+}
+
+// DecodeTexts reads what EncodeTexts wrote.
+func DecodeTexts(raw []byte) ([]Text, error) {
+	if len(raw) > maxTextsSize {
+		return nil, errors.New("the texts are too long")
+	}
+	var texts []Text
+	if err := decodeStrict(raw, &texts); err != nil {
+		return nil, err
+	}
+	if len(texts) < 1 || len(texts) > maxTexts {
+		return nil, errors.New("no texts, or too many")
+	}
+	return texts, nil
+}
+
+// Kind of the order.
+func (SecretsOrder) Kind() Kind { return KindSecrets }
+
+// Validate says what is wrong with the order, or nil.
+func (o SecretsOrder) Validate() error {
+	if !fileForm.MatchString(o.Texts) || o.Count < 1 || o.Count > maxTexts {
+		return errors.New("no file, or no count")
+	}
+	return nil
+}
+
+// Leak is a place that holds what looks like a secret. What it holds is not in it.
+type Leak struct {
+	Field string `json:"field"`
+	// Rule that found it, by name, and What it finds.
+	Rule string `json:"rule"`
+	What string `json:"what"`
+}
+
+// SecretsResult is where secrets were found.
+type SecretsResult struct {
+	// Searched is how many texts were searched, and Rules by how many rules.
+	Searched int    `json:"searched"`
+	Rules    int    `json:"rules"`
+	Leaks    []Leak `json:"leaks,omitempty"`
+	// LeaksMore is how many more there were.
+	LeaksMore int `json:"leaksMore,omitempty"`
+}
+
+// Kind of the result.
+func (SecretsResult) Kind() Kind { return KindSecrets }
+
+// Validate says what is wrong with the result by itself, or nil.
+func (r SecretsResult) Validate() error {
+	if r.Searched < 1 || r.Searched > maxTexts || r.Rules < 1 || r.Rules > MaxCount || len(r.Leaks) > maxLeaks || r.LeaksMore < 0 || r.LeaksMore > MaxCount {
+		return errors.New("a number is out of range")
+	}
+	for i, leak := range r.Leaks {
+		if leak.Field == "" || leak.Rule == "" {
+			return fmt.Errorf("leaks[%d] names no place or no rule", i)
+		}
+	}
+	return nil
+}
+
+// Clean takes out of the result's strings what could harm a terminal or a status.
+func (r *SecretsResult) Clean() {
+	for i := range r.Leaks {
+		leak := &r.Leaks[i]
+		leak.Field, leak.Rule, leak.What = Clean(leak.Field, maxText), Clean(leak.Rule, 63), Clean(leak.What, maxText)
+	}
+}
+
+// Add notes a leak as far as there is room.
+func (r *SecretsResult) Add(leak Leak) {
+	if len(r.Leaks) == maxLeaks {
+		r.LeaksMore++
+		return
+	}
+	r.Leaks = append(r.Leaks, leak)
+}

@@ -1,0 +1,186 @@
+// Package signing signs images and what is said about them as the common tools do, with real keys, and keeps the result
+// where those tools keep it: for tests that need something to verify.
+package signing
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/affineur/affineur/internal/evidence"
+)
+
+// BundleType is the media type of a signature or an attestation in one file.
+const BundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
+
+// Key signs.
+type Key struct{ private *ecdsa.PrivateKey }
+
+// NewKey makes a key.
+func NewKey() (Key, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return Key{private}, err
+}
+
+// PEM is the public half.
+func (k Key) PEM() (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(k.private.Public())
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})), err
+}
+
+func (k Key) sign(message []byte) (string, error) {
+	digest := sha256.Sum256(message)
+	raw, err := k.private.Sign(rand.Reader, digest[:], crypto.SHA256)
+	return base64.StdEncoding.EncodeToString(raw), err
+}
+
+// SimpleText is the text that releases an image in cosign's older form.
+func SimpleText(digest string) []byte {
+	return fmt.Appendf(nil, `{"critical":{"identity":{"docker-reference":""},"image":{"docker-manifest-digest":%q},"type":"cosign container image signature"},"optional":null}`, digest)
+}
+
+// Image releases an image, in cosign's older form.
+func (k Key) Image(digest string) (evidence.Attachment, error) { return k.SignText(SimpleText(digest)) }
+
+// Bundle releases an image, as a signature over its digest in one file.
+func (k Key) Bundle(digest string) (evidence.Attachment, error) {
+	raw, err := hex.DecodeString(strings.TrimPrefix(digest, "sha256:"))
+	if err != nil {
+		return evidence.Attachment{}, err
+	}
+	made, err := k.private.Sign(rand.Reader, raw, crypto.SHA256)
+	if err != nil {
+		return evidence.Attachment{}, err
+	}
+	content, err := json.Marshal(map[string]any{
+		"mediaType": BundleType, "verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": ""}},
+		"messageSignature": map[string]any{"messageDigest": map[string]any{"algorithm": "SHA2_256", "digest": raw}, "signature": made},
+	})
+	return evidence.Attachment{Type: BundleType, Content: content}, err
+}
+
+// Statement says something about an image, as in-toto puts it.
+func Statement(digest, predicateType string, predicate any) ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"_type": "https://in-toto.io/Statement/v1", "predicateType": predicateType, "predicate": predicate,
+		"subject": []any{map[string]any{"name": "image", "digest": map[string]string{"sha256": strings.TrimPrefix(digest, "sha256:")}}},
+	})
+}
+
+// Attest signs what is said about an image, in cosign's older form.
+func (k Key) Attest(digest, predicateType string, predicate any) (evidence.Attachment, error) {
+	envelope, err := k.envelope(digest, predicateType, predicate)
+	if err != nil {
+		return evidence.Attachment{}, err
+	}
+	content, err := json.Marshal(envelope)
+	return evidence.Attachment{Type: evidence.TypeEnvelope, Content: content, Annotations: map[string]string{"dev.cosignproject.cosign/signature": ""}}, err
+}
+
+// AttestBundle signs the same in one file.
+func (k Key) AttestBundle(digest, predicateType string, predicate any) (evidence.Attachment, error) {
+	envelope, err := k.envelope(digest, predicateType, predicate)
+	if err != nil {
+		return evidence.Attachment{}, err
+	}
+	content, err := json.Marshal(map[string]any{
+		"mediaType": BundleType, "dsseEnvelope": envelope,
+		"verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": ""}},
+	})
+	return evidence.Attachment{Type: BundleType, Content: content}, err
+}
+
+// envelope signs as DSSE says: over the type and the content with their lengths.
+func (k Key) envelope(digest, predicateType string, predicate any) (map[string]any, error) {
+	const payloadType = "application/vnd.in-toto+json"
+	payload, err := Statement(digest, predicateType, predicate)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := k.sign(fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(payloadType), payloadType, len(payload), payload))
+	return map[string]any{"payloadType": payloadType, "payload": payload, "signatures": []any{map[string]any{"sig": signature}}}, err
+}
+
+// Push keeps attachments beside the image where the common tools do: those of cosign's older form under the tag that the
+// image's digest makes, everything else as a referrer.
+func Push(image name.Digest, attachments []evidence.Attachment, options ...remote.Option) error {
+	older := map[string][]evidence.Attachment{}
+	for _, a := range attachments {
+		switch a.Type {
+		case evidence.TypeSimpleSigning:
+			older["sig"] = append(older["sig"], a)
+		case evidence.TypeEnvelope:
+			older["att"] = append(older["att"], a)
+		default:
+			if err := refer(image, a, options); err != nil {
+				return err
+			}
+		}
+	}
+	for suffix, under := range older {
+		made, err := withLayers(empty.Image, under)
+		if err != nil {
+			return err
+		}
+		tag := image.Context().Tag(strings.Replace(image.DigestStr(), ":", "-", 1) + "." + suffix)
+		if err := remote.Write(tag, made, options...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func withLayers(base v1.Image, attachments []evidence.Attachment) (v1.Image, error) {
+	var layers []mutate.Addendum
+	for _, a := range attachments {
+		layers = append(layers, mutate.Addendum{Layer: static.NewLayer(a.Content, types.MediaType(a.Type)), Annotations: a.Annotations})
+	}
+	return mutate.Append(mutate.MediaType(base, types.OCIManifestSchema1), layers...)
+}
+
+func refer(image name.Digest, a evidence.Attachment, options []remote.Option) error {
+	subject, err := remote.Head(image, options...)
+	if err != nil {
+		return err
+	}
+	made, err := withLayers(mutate.ConfigMediaType(empty.Image, types.MediaType(a.Type)), []evidence.Attachment{a})
+	if err != nil {
+		return err
+	}
+	referring := mutate.Subject(made, *subject).(v1.Image)
+	digest, err := referring.Digest()
+	if err != nil {
+		return err
+	}
+	return remote.Write(image.Context().Digest(digest.String()), referring, options...)
+}
+
+// Tamper changes one byte of what was signed and leaves the signature.
+func Tamper(a evidence.Attachment, from, to string) evidence.Attachment {
+	a.Content = bytes.Replace(a.Content, []byte(from), []byte(to), 1)
+	return a
+}
+
+// SignText signs any text in the form in which cosign's older form signs the one that releases an image.
+func (k Key) SignText(text []byte) (evidence.Attachment, error) {
+	signature, err := k.sign(text)
+	return evidence.Attachment{Type: evidence.TypeSimpleSigning, Content: text, Annotations: map[string]string{"dev.cosignproject.cosign/signature": signature}}, err
+}
