@@ -3,23 +3,29 @@ package evidence
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
+
+// KindMaterial gathers what is known beside an image. The operator does so itself: it may ask registries.
+const KindMaterial Kind = "material"
 
 const (
 	// MaterialSchema names the form of a Material.
 	MaterialSchema = "affineur.dev/material/v1"
 	// MaxAttachments is how many things a registry may keep beside an image.
 	MaxAttachments = 64
-	// MaxMaterialBytes is how large they may be together.
-	MaxMaterialBytes = 8 << 20
-	// MaxPackedBytes bounds what PackMaterial writes: it has to fit into an object of the API server.
-	MaxPackedBytes = 768 << 10
+	// MaxMaterialBytes is how large all of it may be together.
+	MaxMaterialBytes = 16 << 20
+	// MaxPackedBytes bounds what PackMaterial writes: in base64 it has to fit into a report.
+	MaxPackedBytes = 376 << 10
 
+	maxDocuments  = 16
 	maxAnnotation = 64 << 10
 )
 
@@ -44,34 +50,104 @@ func IsMaterial(mediaType string) bool {
 	return strings.HasPrefix(mediaType, TypeBundlePrefix) || mediaType == TypeSimpleSigning || mediaType == TypeEnvelope || PlainSBOM(mediaType)
 }
 
+// MaterialOrder asks for what is known beside an image.
+type MaterialOrder struct {
+	// Image is the digest.
+	Image string `json:"image"`
+}
+
+// Kind of the order.
+func (MaterialOrder) Kind() Kind { return KindMaterial }
+
+// Validate says what is wrong with the order, or nil.
+func (o MaterialOrder) Validate() error {
+	if !digestForm.MatchString(o.Image) {
+		return errors.New("image is not a sha256 digest")
+	}
+	return nil
+}
+
+// MaterialResult is what was gathered. It is kept with the review, so that what was verified can be verified again.
+type MaterialResult struct {
+	Image string `json:"image"`
+	// Packed is a Material as PackMaterial writes it.
+	Packed []byte `json:"packed"`
+}
+
+// Kind of the result.
+func (MaterialResult) Kind() Kind { return KindMaterial }
+
+// Validate says what is wrong with the result by itself, or nil. Whether it can be unpacked is for the runner to say.
+func (r MaterialResult) Validate() error {
+	if !digestForm.MatchString(r.Image) || len(r.Packed) == 0 || len(r.Packed) > MaxPackedBytes {
+		return errors.New("no image, or nothing that was packed")
+	}
+	return nil
+}
+
+// Clean implements Result: none of it is shown.
+func (MaterialResult) Clean() {}
+
 // Attachment is one blob that a registry keeps beside an image: a signature, an attestation, a bill of materials.
 type Attachment struct {
 	// Place is where it was found, for people: a tag, or the digest of a referrer.
-	Place string `json:"place"`
+	Place string
 	// Type is the media type of the blob.
-	Type string `json:"type"`
+	Type string
 	// Annotations are the blob's own; cosign keeps signatures and certificates in them.
-	Annotations map[string]string `json:"annotations,omitempty"`
-	Content     []byte            `json:"content"`
+	Annotations map[string]string
+	Content     []byte
 }
 
-// Material is everything that a registry keeps beside one image, as it was found: nothing in it was verified.
+// Document is something about an image that is not kept in its registry.
+type Document struct {
+	// Name is where it was found, for people.
+	Name    string
+	Content []byte
+}
+
+// Material is everything that is known beside one image, as it was found: nothing in it was verified.
 type Material struct {
-	// Schema is MaterialSchema.
-	Schema string `json:"schema"`
 	// Image is the digest under which it was found.
-	Image       string       `json:"image"`
-	Attachments []Attachment `json:"attachments"`
+	Image       string
+	Attachments []Attachment
+	// TrustedRoot names certificate authorities and logs; empty where the policy names none.
+	TrustedRoot []byte
+	// Reports are what trivy-operator found, and VEX the documents that IT named.
+	Reports, VEX []Document
+}
+
+// materialWire is a Material without its contents, which follow it one behind the other, as long as is told here.
+type materialWire struct {
+	Schema      string           `json:"schema"`
+	Image       string           `json:"image"`
+	Attachments []attachmentWire `json:"attachments"`
+	TrustedRoot int              `json:"trustedRoot"`
+	Reports     []documentWire   `json:"reports"`
+	VEX         []documentWire   `json:"vex"`
+}
+
+type attachmentWire struct {
+	Place       string            `json:"place"`
+	Type        string            `json:"type"`
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Before, Payload and After are the lengths of three parts. Payload was written in base64, which hardly packs.
+	Before  int `json:"before"`
+	Payload int `json:"payload"`
+	After   int `json:"after"`
+}
+
+type documentWire struct {
+	Name string `json:"name"`
+	Size int    `json:"size"`
 }
 
 func (m Material) validate() error {
 	switch {
-	case m.Schema != MaterialSchema:
-		return errors.New("schema is not " + MaterialSchema)
 	case !digestForm.MatchString(m.Image):
 		return errors.New("image is not a sha256 digest")
-	case len(m.Attachments) > MaxAttachments:
-		return fmt.Errorf("%d attachments, %d are allowed", len(m.Attachments), MaxAttachments)
+	case len(m.Attachments) > MaxAttachments || len(m.Reports) > maxDocuments || len(m.VEX) > maxDocuments:
+		return fmt.Errorf("more than %d attachments or %d documents", MaxAttachments, maxDocuments)
 	}
 	for i, a := range m.Attachments {
 		if a.Place != Clean(a.Place, maxText) || a.Type != Clean(a.Type, maxText) {
@@ -83,56 +159,141 @@ func (m Material) validate() error {
 			}
 		}
 	}
+	for _, documents := range [][]Document{m.Reports, m.VEX} {
+		for _, d := range documents {
+			if d.Name == "" || d.Name != Clean(d.Name, maxText) {
+				return errors.New("a document has no usable name")
+			}
+		}
+	}
 	return nil
 }
 
-// PackMaterial writes a Material for a runner. One that is too large is an error: a part of it would be no evidence.
+// payload finds the content of an envelope.
+var payload = regexp.MustCompile(`"payload"\s*:\s*"([A-Za-z0-9+/]+={0,2})"`)
+
+// split takes an envelope's content out of its base64, if that gives the same text again.
+func split(content []byte) (before, inner, after []byte) {
+	at := payload.FindSubmatchIndex(content)
+	if at == nil {
+		return content, nil, nil
+	}
+	text := string(content[at[2]:at[3]])
+	inner, err := base64.StdEncoding.DecodeString(text)
+	if err != nil || base64.StdEncoding.EncodeToString(inner) != text {
+		return content, nil, nil
+	}
+	return content[:at[2]], inner, content[at[3]:]
+}
+
+// PackMaterial writes a Material for a runner, the same one always in the same way. One that is too large is an error: a
+// part of it would be no evidence.
 func PackMaterial(m Material) ([]byte, error) {
-	m.Schema = MaterialSchema
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
-	raw, err := json.Marshal(m)
+	wire := materialWire{Schema: MaterialSchema, Image: m.Image, TrustedRoot: len(m.TrustedRoot)}
+	var contents []byte
+	for _, a := range m.Attachments {
+		before, inner, after := split(a.Content)
+		wire.Attachments = append(wire.Attachments, attachmentWire{Place: a.Place, Type: a.Type, Annotations: a.Annotations,
+			Before: len(before), Payload: len(inner), After: len(after)})
+		contents = append(append(append(contents, before...), inner...), after...)
+	}
+	contents = append(contents, m.TrustedRoot...)
+	for _, d := range m.Reports {
+		wire.Reports = append(wire.Reports, documentWire{d.Name, len(d.Content)})
+		contents = append(contents, d.Content...)
+	}
+	for _, d := range m.VEX {
+		wire.VEX = append(wire.VEX, documentWire{d.Name, len(d.Content)})
+		contents = append(contents, d.Content...)
+	}
+	if len(contents) > MaxMaterialBytes {
+		return nil, fmt.Errorf("what is known beside the image is %d bytes long, %d are allowed", len(contents), MaxMaterialBytes)
+	}
+	head, err := json.Marshal(wire)
 	if err != nil {
 		return nil, err
 	}
-	if len(raw) > 2*MaxMaterialBytes {
-		return nil, fmt.Errorf("the material is %d bytes long, %d are allowed", len(raw), 2*MaxMaterialBytes)
-	}
+	return squeeze(append(append(head, '\n'), contents...))
+}
+
+func squeeze(text []byte) ([]byte, error) {
 	var out bytes.Buffer
-	// Without a name or a time, so that the same material has the same digest.
+	// Without a name or a time, so that the same text has the same digest.
 	packed, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := packed.Write(raw); err != nil {
+	if _, err := packed.Write(text); err != nil {
 		return nil, err
 	}
 	if err := packed.Close(); err != nil {
 		return nil, err
 	}
 	if out.Len() > MaxPackedBytes {
-		return nil, fmt.Errorf("the material is %d bytes long when packed, %d are allowed", out.Len(), MaxPackedBytes)
+		return nil, fmt.Errorf("what is known beside the image is %d bytes long when packed, %d are allowed", out.Len(), MaxPackedBytes)
 	}
 	return out.Bytes(), nil
 }
 
 // UnpackMaterial reads what PackMaterial wrote, strictly and never more than that writes.
 func UnpackMaterial(packed []byte) (Material, error) {
-	var m Material
 	if len(packed) > MaxPackedBytes {
-		return m, errors.New("the material is too long")
+		return Material{}, errors.New("the material is too long")
 	}
 	opened, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
-		return m, errors.New("the material is not packed")
+		return Material{}, errors.New("the material is not packed")
 	}
-	raw, err := io.ReadAll(io.LimitReader(opened, 2*MaxMaterialBytes+1))
-	if err != nil || len(raw) > 2*MaxMaterialBytes {
-		return m, errors.New("the material is broken or too long")
+	const most = MaxMaterialBytes + MaxMaterialBytes/2
+	text, err := io.ReadAll(io.LimitReader(opened, most+1))
+	if err != nil || len(text) > most {
+		return Material{}, errors.New("the material is broken or too long")
 	}
-	if err := decodeStrict(raw, &m); err != nil {
-		return m, err
+	head, contents, _ := bytes.Cut(text, []byte("\n"))
+	var wire materialWire
+	if err := decodeStrict(head, &wire); err != nil {
+		return Material{}, err
+	}
+	if wire.Schema != MaterialSchema {
+		return Material{}, errors.New("schema is not " + MaterialSchema)
+	}
+	m, err := wire.fill(contents)
+	if err != nil {
+		return Material{}, err
 	}
 	return m, m.validate()
+}
+
+// fill gives every part its content. All of it has to be used up.
+func (w materialWire) fill(contents []byte) (Material, error) {
+	m := Material{Image: w.Image}
+	short := false
+	take := func(n int) []byte {
+		if n < 0 || n > len(contents) {
+			short = true
+			return nil
+		}
+		out := contents[:n:n]
+		contents = contents[n:]
+		return out
+	}
+	for _, a := range w.Attachments {
+		content := bytes.Clone(take(a.Before))
+		content = base64.StdEncoding.AppendEncode(content, take(a.Payload))
+		m.Attachments = append(m.Attachments, Attachment{Place: a.Place, Type: a.Type, Annotations: a.Annotations, Content: append(content, take(a.After)...)})
+	}
+	m.TrustedRoot = take(w.TrustedRoot)
+	for _, d := range w.Reports {
+		m.Reports = append(m.Reports, Document{d.Name, take(d.Size)})
+	}
+	for _, d := range w.VEX {
+		m.VEX = append(m.VEX, Document{d.Name, take(d.Size)})
+	}
+	if short || len(contents) > 0 {
+		return m, errors.New("the material is not as long as it says")
+	}
+	return m, nil
 }

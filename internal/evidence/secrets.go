@@ -11,7 +11,7 @@ const KindSecrets Kind = "secrets"
 
 const (
 	maxTexts     = 256
-	maxTextsSize = MaxPackedBytes
+	maxTextsSize = 640 << 10
 	maxLeaks     = 128
 )
 

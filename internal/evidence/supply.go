@@ -40,7 +40,6 @@ const (
 // Bounds of a SupplyOrder.
 const (
 	maxSigners = 32
-	maxFiles   = 16
 	maxKey     = 4 << 10
 	maxPattern = 512
 )
@@ -62,22 +61,14 @@ type Signer struct {
 type SupplyOrder struct {
 	// Image is the digest that everything has to be about.
 	Image string `json:"image"`
-	// Material is the file with what the registry keeps.
+	// Material is the file with what was gathered.
 	Material string `json:"material"`
-	// Signers whose word counts.
+	// Signers whose word counts. Those without a key need a trusted root in the material.
 	Signers []Signer `json:"signers,omitempty"`
-	// TrustedRoot is the file with the certificate authorities and logs; needed by signers without a key.
-	TrustedRoot string `json:"trustedRoot,omitempty"`
-	// Reports are files with what trivy-operator found.
-	Reports []string `json:"reports,omitempty"`
-	// VEX are files that IT named.
-	VEX []string `json:"vex,omitempty"`
 }
 
 // Kind of the order.
 func (SupplyOrder) Kind() Kind { return KindSupply }
-
-var fileForm = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,61}[a-z0-9])?$`)
 
 // Validate says what is wrong with the order, or nil.
 func (o SupplyOrder) Validate() error {
@@ -86,17 +77,8 @@ func (o SupplyOrder) Validate() error {
 		return errors.New("image is not a sha256 digest")
 	case !fileForm.MatchString(o.Material):
 		return errors.New("material is not the name of a file")
-	case o.TrustedRoot != "" && !fileForm.MatchString(o.TrustedRoot):
-		return errors.New("trustedRoot is not the name of a file")
-	case len(o.Signers) > maxSigners || len(o.Reports) > maxFiles || len(o.VEX) > maxFiles:
-		return errors.New("a list is too long")
-	}
-	for _, files := range [][]string{o.Reports, o.VEX} {
-		for _, f := range files {
-			if !fileForm.MatchString(f) {
-				return errors.New("reports or vex name no file")
-			}
-		}
+	case len(o.Signers) > maxSigners:
+		return errors.New("too many signers")
 	}
 	seen := map[string]bool{}
 	for i, s := range o.Signers {
@@ -106,9 +88,6 @@ func (o SupplyOrder) Validate() error {
 		seen[s.Name] = true
 		if err := s.validate(); err != nil {
 			return fmt.Errorf("signers[%d]: %w", i, err)
-		}
-		if s.Key == "" && o.TrustedRoot == "" {
-			return errors.New("identities need a trusted root")
 		}
 	}
 	return nil

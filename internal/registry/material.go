@@ -19,7 +19,10 @@ import (
 )
 
 // timeoutOfMaterial bounds all questions about what is kept beside one image.
-const timeoutOfMaterial = 60 * time.Second
+const timeoutOfMaterial = 30 * time.Second
+
+// maxFetched bounds all blobs together, in bytes.
+const maxFetched = 8 << 20
 
 // olderTags are the endings of the tags under which cosign keeps what it makes where a registry knows no referrers.
 var olderTags = []string{".sig", ".att", ".sbom"}
@@ -41,7 +44,7 @@ func (r Resolver) Material(ctx context.Context, image string, via v1alpha1.Regis
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeoutOfMaterial)
 	defer cancel()
-	f := fetch{image: digest, options: append(options, remote.WithContext(ctx)), room: evidence.MaxMaterialBytes}
+	f := fetch{image: digest, options: append(options, remote.WithContext(ctx)), room: maxFetched}
 	if err := errors.Join(f.referrers(), f.older()); err != nil {
 		var known *Error
 		if errors.As(err, &known) {
@@ -49,7 +52,7 @@ func (r Resolver) Material(ctx context.Context, image string, via v1alpha1.Regis
 		}
 		return evidence.Material{}, explain(image, digest.RegistryStr(), err)
 	}
-	return evidence.Material{Schema: evidence.MaterialSchema, Image: digest.DigestStr(), Attachments: f.found}, nil
+	return evidence.Material{Image: digest.DigestStr(), Attachments: f.found}, nil
 }
 
 // fetch of what is kept beside one image.
@@ -155,6 +158,6 @@ func (f *fetch) tooLarge() error {
 	return &Error{
 		Reason: v1alpha1.ReasonMaterialTooLarge, Owner: v1alpha1.OwnerBusiness,
 		Message: fmt.Sprintf("Registry %s keeps more beside %s than can be looked at: %d attachments and %d MiB are allowed.",
-			f.image.RegistryStr(), f.image.Name(), evidence.MaxAttachments, evidence.MaxMaterialBytes>>20),
+			f.image.RegistryStr(), f.image.Name(), evidence.MaxAttachments, maxFetched>>20),
 	}
 }

@@ -161,7 +161,7 @@ func TestMaterialThatIsNotThereOrNotWhole(t *testing.T) {
 }
 
 func TestMaterialThatIsTooLarge(t *testing.T) {
-	large := make([]byte, evidence.MaxMaterialBytes/2+1)
+	large := make([]byte, maxFetched/2+1)
 	if _, err := rand.Read(large); err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func Examine(order evidence.SupplyOrder, files map[string][]byte) (evidence.Supp
 	if material.Image != order.Image {
 		return none, errors.New("the material is another image's")
 	}
-	who, err := newSigners(order.Signers, files[order.TrustedRoot])
+	who, err := newSigners(order.Signers, material.TrustedRoot)
 	if err != nil {
 		return none, err
 	}
@@ -38,11 +38,11 @@ func Examine(order evidence.SupplyOrder, files map[string][]byte) (evidence.Supp
 	for _, a := range material.Attachments {
 		e.attachment(a)
 	}
-	for _, name := range order.Reports {
-		e.report(name, files[name])
+	for _, d := range material.Reports {
+		e.report(d.Name, d.Content)
 	}
-	for _, name := range order.VEX {
-		if err := e.named(name, files[name]); err != nil {
+	for _, d := range material.VEX {
+		if err := e.named(d.Name, d.Content); err != nil {
 			return none, err
 		}
 	}

@@ -120,26 +120,27 @@ func TestWhatCanNotBeExamined(t *testing.T) {
 	identity := evidence.Signer{Name: "release", Issuer: issuer, Subject: person, VouchesFor: everything}
 	good := func() question { return ask(t, []evidence.Signer{byKey("release", pem)}, must(key.Image(image))(t)) }
 	for name, change := range map[string]func(*question){
-		"no material":           func(q *question) { delete(q.files, "material") },
-		"material not packed":   func(q *question) { q.files["material"] = []byte("{}") },
 		"material of another":   func(q *question) { q.order.Image = other },
 		"no key":                func(q *question) { q.order.Signers[0].Key = "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----" },
 		"identity without root": func(q *question) { q.order.Signers = append(q.order.Signers, identity) },
-		"trusted root missing":  func(q *question) { q.order.Signers[0], q.order.TrustedRoot = identity, "trusted-root" },
 		"trusted root of nobody": func(q *question) {
 			q.order.Signers[0] = identity
 			*q = q.trusting([]byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`))
 		},
-		"VEX missing":           func(q *question) { q.order.VEX = []string{"vex-0"} },
-		"VEX that says nothing": func(q *question) { q.order.VEX = []string{"vex-0"}; q.files["vex-0"] = []byte(`{}`) },
+		"VEX that says nothing": func(q *question) { *q = q.with(t, "vex", []byte(`{}`)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := good()
 			change(&q)
-			if result, err := Examine(q.order, q.files); err == nil {
+			if result, err := q.examine(t); err == nil {
 				t.Errorf("examined: %+v", result)
 			}
 		})
+	}
+	for name, file := range map[string][]byte{"no material": nil, "material not packed": []byte("{}")} {
+		if result, err := Examine(good().order, map[string][]byte{"material": file}); err == nil {
+			t.Errorf("%s: examined: %+v", name, result)
+		}
 	}
 	if result := good().trusting(trusted.root()).answer(t); len(result.SignedBy) != 1 {
 		t.Errorf("without a change: %+v", result)

@@ -57,10 +57,10 @@ func byKey(name, pem string, claims ...evidence.Claim) evidence.Signer {
 	return evidence.Signer{Name: name, Key: pem, VouchesFor: claims}
 }
 
-// question is an examination with its files.
+// question is an examination with what was gathered for it.
 type question struct {
-	order evidence.SupplyOrder
-	files map[string][]byte
+	order    evidence.SupplyOrder
+	material evidence.Material
 }
 
 func ask(t *testing.T, signers []evidence.Signer, attachments ...evidence.Attachment) question {
@@ -68,22 +68,26 @@ func ask(t *testing.T, signers []evidence.Signer, attachments ...evidence.Attach
 	for i := range attachments {
 		attachments[i].Place = fmt.Sprintf("attachment %d", i)
 	}
-	packed := must(evidence.PackMaterial(evidence.Material{Image: image, Attachments: attachments}))(t)
 	return question{
-		order: evidence.SupplyOrder{Image: image, Material: "material", Signers: signers},
-		files: map[string][]byte{"material": packed},
+		order:    evidence.SupplyOrder{Image: image, Material: "material", Signers: signers},
+		material: evidence.Material{Image: image, Attachments: attachments},
 	}
 }
 
 func (q question) trusting(root []byte) question {
-	q.order.TrustedRoot = "trusted-root"
-	q.files["trusted-root"] = root
+	q.material.TrustedRoot = root
 	return q
+}
+
+func (q question) examine(t *testing.T) (evidence.SupplyResult, error) {
+	t.Helper()
+	packed := must(evidence.PackMaterial(q.material))(t)
+	return Examine(q.order, map[string][]byte{"material": packed})
 }
 
 func (q question) answer(t *testing.T) evidence.SupplyResult {
 	t.Helper()
-	result := must(Examine(q.order, q.files))(t)
+	result := must(q.examine(t))(t)
 	if err := result.Validate(); err != nil {
 		t.Fatalf("the result is not valid: %v: %+v", err, result)
 	}

@@ -38,16 +38,15 @@ func flaw(id, severity string) object {
 func (q question) with(t *testing.T, kind string, docs ...any) question {
 	t.Helper()
 	for i, doc := range docs {
-		name := fmt.Sprintf("%s-%d", kind, i)
 		raw, ok := doc.([]byte)
 		if !ok {
 			raw = text(t, doc)
 		}
-		q.files[name] = raw
+		document := evidence.Document{Name: fmt.Sprintf("%s %d", kind, i), Content: raw}
 		if kind == "vex" {
-			q.order.VEX = append(q.order.VEX, name)
+			q.material.VEX = append(q.material.VEX, document)
 		} else {
-			q.order.Reports = append(q.order.Reports, name)
+			q.material.Reports = append(q.material.Reports, document)
 		}
 	}
 	return q
@@ -273,7 +272,7 @@ func TestMoreScannersThanCanBeJudged(t *testing.T) {
 		reports = append(reports, r)
 	}
 	q = q.with(t, "report", reports...)
-	if result, err := Examine(q.order, q.files); err == nil {
+	if result, err := q.examine(t); err == nil {
 		t.Errorf("examined: %+v", result)
 	}
 }
