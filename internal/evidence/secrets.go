@@ -12,7 +12,7 @@ const KindSecrets Kind = "secrets"
 const (
 	maxTexts     = 256
 	maxTextsSize = 640 << 10
-	maxLeaks     = 128
+	maxSecrets   = 128
 )
 
 // SecretsOrder asks which texts of a subject hold a secret.
@@ -73,8 +73,8 @@ func (o SecretsOrder) Validate() error {
 	return nil
 }
 
-// Leak is a place that holds what looks like a secret. What it holds is not in it.
-type Leak struct {
+// FoundSecret is a place that holds what looks like a secret. What it holds is not in it.
+type FoundSecret struct {
 	Field string `json:"field"`
 	// Rule that found it, by name, and What it finds.
 	Rule string `json:"rule"`
@@ -84,11 +84,11 @@ type Leak struct {
 // SecretsResult is where secrets were found.
 type SecretsResult struct {
 	// Searched is how many texts were searched, and Rules by how many rules.
-	Searched int    `json:"searched"`
-	Rules    int    `json:"rules"`
-	Leaks    []Leak `json:"leaks,omitempty"`
-	// LeaksMore is how many more there were.
-	LeaksMore int `json:"leaksMore,omitempty"`
+	Searched int           `json:"searched"`
+	Rules    int           `json:"rules"`
+	Found    []FoundSecret `json:"found,omitempty"`
+	// FoundMore is how many more there were.
+	FoundMore int `json:"foundMore,omitempty"`
 }
 
 // Kind of the result.
@@ -96,12 +96,12 @@ func (SecretsResult) Kind() Kind { return KindSecrets }
 
 // Validate says what is wrong with the result by itself, or nil.
 func (r SecretsResult) Validate() error {
-	if r.Searched < 1 || r.Searched > maxTexts || r.Rules < 1 || r.Rules > MaxCount || len(r.Leaks) > maxLeaks || r.LeaksMore < 0 || r.LeaksMore > MaxCount {
+	if r.Searched < 1 || r.Searched > maxTexts || r.Rules < 1 || r.Rules > MaxCount || len(r.Found) > maxSecrets || r.FoundMore < 0 || r.FoundMore > MaxCount {
 		return errors.New("a number is out of range")
 	}
-	for i, leak := range r.Leaks {
-		if leak.Field == "" || leak.Rule == "" {
-			return fmt.Errorf("leaks[%d] names no place or no rule", i)
+	for i, found := range r.Found {
+		if found.Field == "" || found.Rule == "" {
+			return fmt.Errorf("found[%d] names no place or no rule", i)
 		}
 	}
 	return nil
@@ -109,17 +109,17 @@ func (r SecretsResult) Validate() error {
 
 // Clean takes out of the result's strings what could harm a terminal or a status.
 func (r *SecretsResult) Clean() {
-	for i := range r.Leaks {
-		leak := &r.Leaks[i]
-		leak.Field, leak.Rule, leak.What = Clean(leak.Field, maxText), Clean(leak.Rule, 63), Clean(leak.What, maxText)
+	for i := range r.Found {
+		found := &r.Found[i]
+		found.Field, found.Rule, found.What = Clean(found.Field, maxText), Clean(found.Rule, 63), Clean(found.What, maxText)
 	}
 }
 
-// Add notes a leak as far as there is room.
-func (r *SecretsResult) Add(leak Leak) {
-	if len(r.Leaks) == maxLeaks {
-		r.LeaksMore++
+// Add notes what was found as far as there is room.
+func (r *SecretsResult) Add(found FoundSecret) {
+	if len(r.Found) == maxSecrets {
+		r.FoundMore++
 		return
 	}
-	r.Leaks = append(r.Leaks, leak)
+	r.Found = append(r.Found, found)
 }

@@ -185,7 +185,7 @@ func TestTextsAndLeaks(t *testing.T) {
 	if (SecretsOrder{Texts: "texts", Count: 1}).Validate() != nil || (SecretsOrder{Texts: "texts"}).Validate() == nil || (SecretsOrder{Texts: "/a", Count: 1}).Validate() == nil {
 		t.Error("an order is not what it should be")
 	}
-	for _, bad := range []SecretsResult{{}, {Searched: 1}, {Rules: 1}, {Searched: 1, Rules: 1, Leaks: []Leak{{}}}, {Searched: 1, Rules: 1, LeaksMore: -1}} {
+	for _, bad := range []SecretsResult{{}, {Searched: 1}, {Rules: 1}, {Searched: 1, Rules: 1, Found: []FoundSecret{{}}}, {Searched: 1, Rules: 1, FoundMore: -1}} {
 		if bad.Validate() == nil {
 			t.Errorf("taken for a result: %+v", bad)
 		}

@@ -58,12 +58,12 @@ func newDetector() (*detect.Detector, error) {
 }
 
 // search searches one text: by itself, and as the setting that it is, because rules go by the name in front of a value.
-func search(ctx context.Context, detector *detect.Detector, text evidence.Text) []evidence.Leak {
+func search(ctx context.Context, detector *detect.Detector, text evidence.Text) []evidence.FoundSecret {
 	shapes := []string{text.Value}
 	if text.Name != "" {
 		shapes = append(shapes, fmt.Sprintf("%s=%q\n", strings.ToLower(text.Name), text.Value))
 	}
-	var leaks []evidence.Leak
+	var leaks []evidence.FoundSecret
 	seen := map[string]bool{}
 	for _, shape := range shapes {
 		for _, f := range detector.DetectContext(ctx, detect.Fragment{Raw: shape}) { //nolint:staticcheck // the only type that the function takes until version 9
@@ -77,6 +77,6 @@ func search(ctx context.Context, detector *detect.Detector, text evidence.Text) 
 	return leaks
 }
 
-func leakOf(text evidence.Text, f report.Finding) evidence.Leak {
-	return evidence.Leak{Field: text.Field, Rule: f.RuleID, What: strings.TrimSuffix(f.Description, ".")}
+func leakOf(text evidence.Text, f report.Finding) evidence.FoundSecret {
+	return evidence.FoundSecret{Field: text.Field, Rule: f.RuleID, What: strings.TrimSuffix(f.Description, ".")}
 }

@@ -43,7 +43,7 @@ func TestSecretsAreFoundAndNotTold(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			text.Field = "spec.workload.container.env[0]"
 			result := searched(t, evidence.Text{Field: "spec.other", Value: "friendly"}, text)
-			if len(result.Leaks) == 0 || result.Leaks[0].Field != text.Field || result.Leaks[0].Rule == "" || result.Leaks[0].What == "" {
+			if len(result.Found) == 0 || result.Found[0].Field != text.Field || result.Found[0].Rule == "" || result.Found[0].What == "" {
 				t.Fatalf("got %+v", result)
 			}
 			raw, err := json.Marshal(result)
@@ -67,8 +67,8 @@ func TestWhatIsNoSecret(t *testing.T) {
 		{Name: "TENANT", Value: "123e4567-e89b-12d3-a456-426614174000"}, {Name: "AFFINEUR_MODEL_URL", Value: "http://gateway.models.svc:8080/v1"},
 	} {
 		text.Field = "spec.x"
-		if result := searched(t, text); len(result.Leaks) > 0 {
-			t.Errorf("%+v was taken for %+v", text, result.Leaks)
+		if result := searched(t, text); len(result.Found) > 0 {
+			t.Errorf("%+v was taken for %+v", text, result.Found)
 		}
 	}
 }
@@ -89,7 +89,7 @@ func TestMoreLeaksThanThereIsRoomFor(t *testing.T) {
 	for range 200 {
 		texts = append(texts, evidence.Text{Field: "spec.x", Value: github})
 	}
-	if result := searched(t, texts...); len(result.Leaks)+result.LeaksMore < 200 || result.LeaksMore == 0 {
-		t.Errorf("%d leaks and %d more", len(result.Leaks), result.LeaksMore)
+	if result := searched(t, texts...); len(result.Found)+result.FoundMore < 200 || result.FoundMore == 0 {
+		t.Errorf("%d leaks and %d more", len(result.Found), result.FoundMore)
 	}
 }
