@@ -87,9 +87,6 @@ type Gate struct {
 	Privacy *PrivacyGate `json:"privacy,omitempty"`
 }
 
-// SecurityGate has no settings yet.
-type SecurityGate struct{}
-
 // ScalabilityGate says how the load is measured.
 type ScalabilityGate struct {
 	// headroom is the factor on the declared demand, as a decimal.

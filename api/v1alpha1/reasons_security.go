@@ -7,6 +7,8 @@ const (
 	// ReasonMaterialMissing means that what the registry keeps beside the image could not be fetched, or a ConfigMap that
 	// the policy names is not there: nothing can be said about it.
 	ReasonMaterialMissing = "MaterialMissing"
+	// ReasonSecretInConfiguration means that a text that the subject carries holds what looks like a secret.
+	ReasonSecretInConfiguration = "SecretInConfiguration"
 	// ReasonImageNotSigned means that nobody signed the image whom the policy names for it.
 	ReasonImageNotSigned = "ImageNotSigned"
 	// ReasonProvenanceMissing means that nobody whom the policy names says how the image was built.

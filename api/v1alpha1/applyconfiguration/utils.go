@@ -162,6 +162,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProductionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PromotionStatus"):
 		return &apiv1alpha1.PromotionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ProvenanceRule"):
+		return &apiv1alpha1.ProvenanceRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QualityGate"):
 		return &apiv1alpha1.QualityGateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QueuePosition"):
@@ -204,6 +206,14 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScratchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretMount"):
 		return &apiv1alpha1.SecretMountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecurityGate"):
+		return &apiv1alpha1.SecurityGateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Signatures"):
+		return &apiv1alpha1.SignaturesApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SignerIdentity"):
+		return &apiv1alpha1.SignerIdentityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SignerKey"):
+		return &apiv1alpha1.SignerKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SliceFloor"):
 		return &apiv1alpha1.SliceFloorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StopRemaining"):
@@ -218,6 +228,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.TeamResourcesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Tier"):
 		return &apiv1alpha1.TierApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("VulnerabilityRule"):
+		return &apiv1alpha1.VulnerabilityRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WaitingOn"):
 		return &apiv1alpha1.WaitingOnApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("WhenDown"):

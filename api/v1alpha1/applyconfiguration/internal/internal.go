@@ -233,6 +233,8 @@ var schemaYAML = typed.YAMLObject(`types:
       default: /v1/chat/completions
 - name: com.github.affineur.affineur.api.v1alpha1.CheckMethod
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.Claim
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.ClassLimits
   map:
     fields:
@@ -1292,6 +1294,8 @@ var schemaYAML = typed.YAMLObject(`types:
         map:
           elementType:
             scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.Presence
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.PrivacyGate
   map:
     fields:
@@ -1374,6 +1378,21 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.PromotionStep
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.ProvenanceRule
+  map:
+    fields:
+    - name: builders
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: sources
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.affineur.affineur.api.v1alpha1.QualityGate
   map:
     fields:
@@ -1678,16 +1697,94 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.SecurityGate
   map:
-    elementType:
-      scalar: untyped
-      list:
-        elementType:
-          namedType: __untyped_atomic_
-        elementRelationship: atomic
-      map:
-        elementType:
-          namedType: __untyped_deduced_
-        elementRelationship: separable
+    fields:
+    - name: provenance
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ProvenanceRule
+    - name: sbom
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Presence
+      default: Optional
+    - name: signatures
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.Signatures
+    - name: vex
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.LocalName
+          elementRelationship: associative
+          keys:
+          - name
+    - name: vulnerabilities
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.VulnerabilityRule
+- name: com.github.affineur.affineur.api.v1alpha1.Signatures
+  map:
+    fields:
+    - name: identities
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.SignerIdentity
+          elementRelationship: associative
+          keys:
+          - name
+    - name: keys
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.SignerKey
+          elementRelationship: associative
+          keys:
+          - name
+    - name: trustedRoot
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.LocalName
+- name: com.github.affineur.affineur.api.v1alpha1.SignerIdentity
+  map:
+    fields:
+    - name: issuer
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: subject
+      type:
+        scalar: string
+    - name: subjectRegExp
+      type:
+        scalar: string
+    - name: vouchesFor
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.Claim
+          elementRelationship: associative
+      default:
+      - Image
+      - Provenance
+      - SBOM
+- name: com.github.affineur.affineur.api.v1alpha1.SignerKey
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: publicKey
+      type:
+        scalar: string
+    - name: vouchesFor
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.Claim
+          elementRelationship: associative
+      default:
+      - Image
+      - Provenance
+      - SBOM
 - name: com.github.affineur.affineur.api.v1alpha1.SliceFloor
   map:
     fields:
@@ -1836,6 +1933,26 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Training
+  scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.VulnerabilityRule
+  map:
+    fields:
+    - name: maxAge
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 168h
+    - name: maxCritical
+      type:
+        scalar: numeric
+      default: 0
+    - name: maxHigh
+      type:
+        scalar: numeric
+      default: 0
+    - name: source
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.VulnerabilitySource
+- name: com.github.affineur.affineur.api.v1alpha1.VulnerabilitySource
   scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.WaitingOn
   map:

@@ -26,7 +26,7 @@ type GateApplyConfiguration struct {
 	// most three times. Without it a measurement takes as long as it needs, and three minutes to start.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// security settings.
-	Security *apiv1alpha1.SecurityGate `json:"security,omitempty"`
+	Security *SecurityGateApplyConfiguration `json:"security,omitempty"`
 	// scalability settings.
 	Scalability *ScalabilityGateApplyConfiguration `json:"scalability,omitempty"`
 	// integration settings.
@@ -86,8 +86,8 @@ func (b *GateApplyConfiguration) WithTimeout(value v1.Duration) *GateApplyConfig
 // WithSecurity sets the Security field in the declarative configuration to the given value
 // and returns the receiver, so that objects can be built by chaining "With" function invocations.
 // If called multiple times, the Security field is set to the value of the last call.
-func (b *GateApplyConfiguration) WithSecurity(value apiv1alpha1.SecurityGate) *GateApplyConfiguration {
-	b.Security = &value
+func (b *GateApplyConfiguration) WithSecurity(value *SecurityGateApplyConfiguration) *GateApplyConfiguration {
+	b.Security = value
 	return b
 }
 
