@@ -73,7 +73,7 @@ func newRoot(env Environment, flags *genericclioptions.ConfigFlags) *cobra.Comma
 		Use:   "kubectl-affineur",
 		Short: "Take AI prototypes from a sandbox through review into production",
 		Long: "Take AI prototypes from a sandbox through review into production.\n\n" +
-			"Business teams: status, promote, retire. Reviewers: explain, approve, reject, revoke. Responders: stop, lift.\n" +
+			"Business teams: status, promote, retire. Reviewers: explain, report, approve, reject, revoke. Responders: stop, lift.\n" +
 			"Everything here can be done with kubectl alone; this says it in plain words and types the digests.",
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl affineur"},
 		SilenceUsage:      true,
@@ -84,7 +84,7 @@ func newRoot(env Environment, flags *genericclioptions.ConfigFlags) *cobra.Comma
 	root.SetOut(env.Out)
 	root.SetErr(env.ErrOut)
 	flags.AddFlags(root.PersistentFlags())
-	root.AddCommand(newStatus(env), newPromote(env), newRetire(env), newExplain(env), newApprove(env), newReject(env), newRevoke(env),
+	root.AddCommand(newStatus(env), newPromote(env), newRetire(env), newExplain(env), newReport(env), newApprove(env), newReject(env), newRevoke(env),
 		newStop(env), newLift(env))
 	return root
 }

@@ -54,6 +54,8 @@ type world struct {
 	hidden string
 	// slow requests, lost runs and broken integrations: what the stand-in makes of the runs.
 	slow, lost, broken bool
+	// loses a run of a name; nil for none.
+	loses func(name string) bool
 	// killAfter is the number of writes that are let through; -1 for all. Some are made side by side.
 	killAfter int
 	mutex     sync.Mutex
@@ -198,7 +200,7 @@ func (w *world) Collect(ctx context.Context, namespace, name string, want eviden
 		result.State, result.Why = run.Running, "ContainerCreating"
 	case age < 10*time.Second:
 		result.State, result.Why = run.Running, atWorkNow
-	case w.lost && want == evidence.KindLoad:
+	case w.lost && want == evidence.KindLoad, w.loses != nil && w.loses(name):
 		result.State, result.Why = run.Lost, "the run ended before it could measure: DeadlineExceeded"
 	default:
 		result.State, result.Opened = run.Measured, w.measure(job)
@@ -208,14 +210,7 @@ func (w *world) Collect(ctx context.Context, namespace, name string, want eviden
 
 // measure answers a run's order as a runner would, through the same door.
 func (w *world) measure(job batchv1.Job) *evidence.Opened {
-	var order evidence.RunSpec
-	for _, env := range job.Spec.Template.Spec.Containers[0].Env {
-		if env.Name == evidence.RunEnv {
-			var err error
-			order, err = evidence.DecodeRun([]byte(env.Value))
-			w.must(err)
-		}
-	}
+	order := w.orderOf(job)
 	finished := job.CreationTimestamp.Add(9 * time.Second)
 	report := evidence.Report{Nonce: order.Nonce, Subject: order.Subject, StartedAt: finished.Add(-6 * time.Second), FinishedAt: finished}
 	switch order.Kind() {
@@ -233,6 +228,18 @@ func (w *world) measure(job batchv1.Job) *evidence.Opened {
 	sealed, err := evidence.Open(envelope, line, evidence.Expect{Nonce: order.Nonce, Subject: order.Subject, Kind: order.Kind()})
 	w.must(err)
 	return sealed
+}
+
+// orderOf is what a Job's runner is asked.
+func (w *world) orderOf(job batchv1.Job) (order evidence.RunSpec) {
+	for _, env := range job.Spec.Template.Spec.Containers[0].Env {
+		if env.Name == evidence.RunEnv {
+			var err error
+			order, err = evidence.DecodeRun([]byte(env.Value))
+			w.must(err)
+		}
+	}
+	return order
 }
 
 // open is true while the review is there and has not ended.
