@@ -16,6 +16,10 @@ const (
 	// ReasonRegressed means that examples which the revision in production answers rightly are answered wrongly, more
 	// often than by chance.
 	ReasonRegressed = "Regressed"
+	// ReasonExamplesMissing means that the prototype has no evaluation set.
+	ReasonExamplesMissing = "ExamplesMissing"
+	// ReasonExamplesInvalid means that the evaluation set can't be read; the message names the line.
+	ReasonExamplesInvalid = "ExamplesInvalid"
 	// ReasonTooFewExamples means that the evaluation set holds too few examples to tell.
 	ReasonTooFewExamples = "TooFewExamples"
 	// ReasonTooCloseToTell means that the share of right answers is as high as asked for, but not shown to be by so few

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/affineur/affineur/internal/evaluate"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/load"
 	"github.com/affineur/affineur/internal/probe"
@@ -23,6 +24,7 @@ var measurements = map[evidence.Kind]measurement{
 	evidence.KindIsolation:   of(isolate),
 	evidence.KindLoad:        of(put),
 	evidence.KindIntegration: of(integrate),
+	evidence.KindQuality:     of(examine),
 }
 
 // measurement does what an order asks.
@@ -52,6 +54,10 @@ func put(ctx context.Context, r runner, order evidence.LoadSpec, _ map[string][]
 
 func integrate(ctx context.Context, r runner, order evidence.IntegrationSpec, _ map[string][]byte) (evidence.Result, error) {
 	return probe.Integration(ctx, order, r.guard)
+}
+
+func examine(ctx context.Context, r runner, order evidence.QualityOrder, files map[string][]byte) (evidence.Result, error) {
+	return evaluate.Run(ctx, order, files[order.File], r.guard.DialContext)
 }
 
 // measure does what the spec asks.

@@ -3,6 +3,7 @@ package main
 import (
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/gate/integration"
+	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/gate/scalability"
 	"github.com/affineur/affineur/internal/gate/security"
 )
@@ -13,5 +14,6 @@ func bench() assess.Bench {
 		security.Instrument{},
 		scalability.Instrument{},
 		integration.Instrument{},
+		quality.Instrument{},
 	}
 }

@@ -245,14 +245,16 @@ func TestRunsThatCannotBe(t *testing.T) {
 		change func(*evidence.QualityOrder)
 		set    string
 	}{
-		"another set":         {func(*evidence.QualityOrder) {}, table(2)},
-		"another number":      {func(o *evidence.QualityOrder) { o.Examples = 2 }, set},
-		"never":               {func(o *evidence.QualityOrder) { o.Repeats = 0 }, set},
-		"too often":           {func(o *evidence.QualityOrder) { o.Repeats = 11 }, set},
-		"nobody":              {func(o *evidence.QualityOrder) { o.InFlight = 0 }, set},
-		"no time":             {func(o *evidence.QualityOrder) { o.Within = 0 }, set},
-		"no set":              {func(o *evidence.QualityOrder) { o.Digest = evidence.Digest(nil) }, ""},
-		"a set of no pattern": {func(o *evidence.QualityOrder) { o.Digest, o.Examples = evidence.Digest([]byte("question,expected,check\na,(,regexp\n")), 1 }, "question,expected,check\na,(,regexp\n"},
+		"another set":    {func(*evidence.QualityOrder) {}, table(2)},
+		"another number": {func(o *evidence.QualityOrder) { o.Examples = 2 }, set},
+		"never":          {func(o *evidence.QualityOrder) { o.Repeats = 0 }, set},
+		"too often":      {func(o *evidence.QualityOrder) { o.Repeats = 11 }, set},
+		"nobody":         {func(o *evidence.QualityOrder) { o.InFlight = 0 }, set},
+		"no time":        {func(o *evidence.QualityOrder) { o.Within = 0 }, set},
+		"no set":         {func(o *evidence.QualityOrder) { o.Digest = evidence.Digest(nil) }, ""},
+		"a set of no pattern": {func(o *evidence.QualityOrder) {
+			o.Digest, o.Examples = evidence.Digest([]byte("question,expected,check\na,(,regexp\n")), 1
+		}, "question,expected,check\na,(,regexp\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := order(url, set, 1)

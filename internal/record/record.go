@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/subject"
@@ -44,6 +45,20 @@ type Record struct {
 	// AuthorsDoubt says why the authors can't be trusted to be all people who wrote it; empty where they can. It asks
 	// for one more person, so the review digest covers it like the requirements.
 	AuthorsDoubt string `json:"authorsDoubt,omitempty"`
+	// Examples is the subject's evaluation set, packed; its digest is in the subject.
+	Examples []byte `json:"examples,omitempty"`
+	// Baseline is how the last revision that was promoted answered; nil without one that was evaluated.
+	Baseline *Baseline `json:"baseline,omitempty"`
+}
+
+// Baseline is what a new revision is compared with.
+type Baseline struct {
+	// Review that it came from, for people.
+	Review string `json:"review"`
+	// Lost says why it is not known how it answered.
+	Lost string `json:"lost,omitempty"`
+	// Answers by what was asked, in the words of package quality.
+	Answers map[string]string `json:"answers,omitempty"`
 }
 
 // reviewed is what the review digest covers.
@@ -121,7 +136,23 @@ func Read(object *appsv1.ControllerRevision) (Record, error) {
 	if r.Schema != Schema || subjectDigest != r.SubjectDigest || reviewDigest != r.ReviewDigest || r.Name() != object.Name {
 		return r, fmt.Errorf("%w: %s", ErrMismatch, object.Name)
 	}
+	if _, err := r.EvaluationSet(); err != nil {
+		return r, err
+	}
 	return r, nil
+}
+
+// EvaluationSet is the subject's evaluation set, verified against the subject; nil where it has none. Errors wrap
+// ErrMismatch.
+func (r Record) EvaluationSet() ([]byte, error) {
+	if r.Subject.Evaluation == nil || r.Subject.Evaluation.Digest == "" {
+		return nil, nil
+	}
+	set, err := unpack(r.Examples)
+	if err != nil || evidence.Digest(set) != r.Subject.Evaluation.Digest {
+		return nil, fmt.Errorf("%w: the evaluation set of %s", ErrMismatch, r.Name())
+	}
+	return set, nil
 }
 
 // Matches is nil when the review speaks of exactly this record. A review is a view that a compromised cluster

@@ -158,7 +158,7 @@ func (k kept) object() (*corev1.ConfigMap, error) {
 	if len(k.body) > MaxReport {
 		return nil, fmt.Errorf("%s %s has %d bytes, more than %d", k.what, k.name, len(k.body), MaxReport)
 	}
-	packed, err := pack(k.body)
+	packed, err := Pack(k.body)
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +171,8 @@ func (k kept) object() (*corev1.ConfigMap, error) {
 	}, nil
 }
 
-// pack compresses without a name or a time in the header, so that the same text packs to the same bytes.
-func pack(body []byte) ([]byte, error) {
+// Pack compresses without a name or a time in the header, so that the same text packs to the same bytes.
+func Pack(body []byte) ([]byte, error) {
 	var packed bytes.Buffer
 	writer := gzip.NewWriter(&packed)
 	if _, err := writer.Write(body); err != nil {

@@ -45,7 +45,8 @@ func (s Snapshot) early(now time.Time) []v1alpha1.GateStatus {
 // provisional is the subject as far as it is known without a registry.
 func (s Snapshot) provisional() *subject.Subject {
 	rendered := subject.New(s.Prototype.Spec, subject.Inputs{
-		Image: s.container().Image, SecretKeys: s.References.Keys, Body: s.References.Body, ProductionNamespace: s.Identity.Production(),
+		Image: s.container().Image, SecretKeys: s.References.Keys, Body: s.References.Body, Examples: s.References.Examples.Examples,
+		ProductionNamespace: s.Identity.Production(),
 	})
 	return &rendered
 }

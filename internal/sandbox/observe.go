@@ -318,7 +318,8 @@ func (s *Snapshot) measurable() error {
 // render computes the subject and its digests.
 func (s *Snapshot) render() error {
 	rendered := subject.New(s.Prototype.Spec, subject.Inputs{
-		Image: s.Image.Resolved, SecretKeys: s.References.Keys, Body: s.References.Body, ProductionNamespace: s.Identity.Production(),
+		Image: s.Image.Resolved, SecretKeys: s.References.Keys, Body: s.References.Body, Examples: s.References.Examples.Examples,
+		ProductionNamespace: s.Identity.Production(),
 	})
 	var err error
 	s.Subject = &rendered
@@ -347,6 +348,9 @@ func (o *observer) records(ctx context.Context, s *Snapshot, seen *remembered, n
 	}
 	records := readRecords(list.Items)
 	s.Records = &records
+	if err := o.baseline(ctx, s); err != nil {
+		return err
+	}
 	return o.doubt(ctx, s)
 }
 
@@ -384,5 +388,6 @@ func readRecords(revisions []appsv1.ControllerRevision) Records {
 	if out.Newest != nil {
 		out.Outcome = outcomes[out.Newest.Name()]
 	}
+	out.Promoted = lastPromoted(revisions, outcomes)
 	return out
 }

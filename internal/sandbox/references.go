@@ -196,6 +196,9 @@ func (o *observer) read(ctx context.Context, s *Snapshot, now time.Time) (Refere
 	if out.Body, out.Problems, err = o.body(ctx, s.Prototype); err != nil {
 		return out, err
 	}
+	if out.Examples, err = o.examples(ctx, s.Prototype); err != nil {
+		return out, err
+	}
 	provisional := subject.New(s.Prototype.Spec, subject.Inputs{ProductionNamespace: s.Identity.Production()})
 	if out.Made, err = o.maker.Make(ctx, provisional, s.surroundings()); err != nil {
 		return out, err
@@ -214,7 +217,7 @@ func (o *observer) read(ctx context.Context, s *Snapshot, now time.Time) (Refere
 	if out.Canary, out.CanarySecond, err = o.canary(ctx); err != nil {
 		return out, err
 	}
-	if len(out.Problems) > 0 || out.Canary == "" {
+	if len(out.Problems) > 0 || out.Canary == "" || out.Examples.Problem != "" {
 		out.Until = now.Add(referencesRetry)
 	}
 	return out, nil

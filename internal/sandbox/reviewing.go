@@ -187,6 +187,7 @@ func (s Snapshot) review(isolation *v1alpha1.IsolationStatus, now time.Time) (Ac
 	}
 	next := s.record(s.Records.Last + 1)
 	next.AuthorsDoubt, next.ReviewDigest = s.Records.Doubt, s.Records.ReviewDigest
+	next.Baseline = s.Records.Baseline
 	return OpenReview, &next
 }
 
@@ -203,6 +204,7 @@ func (s Snapshot) record(ordinal int) record.Record {
 		Schema: record.Schema, Prototype: s.Identity, Ordinal: ordinal, Title: s.title(),
 		Subject: *s.Subject, SubjectDigest: s.SubjectDigest, Requirements: s.Requirements, ReviewDigest: s.ReviewDigest,
 		PolicyName: s.Policy.Name, RequestedBy: s.Prototype.Annotations[v1alpha1.AnnotationRequestedBy], Authors: s.authors(),
+		Examples: s.References.Examples.packed,
 	}
 }
 

@@ -117,6 +117,8 @@ type Image struct {
 type References struct {
 	// Body of the sample request.
 	Body string
+	// Examples of the evaluation.
+	Examples evaluationSet
 	// Keys of the team's Secrets by name.
 	Keys map[string][]string
 	// Made are the sandbox's Secrets. Between two readings only their digest is known.
@@ -151,6 +153,17 @@ type Records struct {
 	Created time.Time
 	// Doubt about the authors of the present subject, and the review digest with it.
 	Doubt, ReviewDigest string
+	// Promoted is the last record whose review ended in production, by its outcome; its Record is nil where it can't be
+	// read, and all of it where none did. Baseline is how it answered, where the next review compares.
+	Promoted *promoted
+	Baseline *record.Baseline
+}
+
+// promoted is what a sealed outcome says of a review that ended in production.
+type promoted struct {
+	review  string
+	ordinal int
+	record  *record.Record
 }
 
 // container is the workload's container, nil for a stated need.

@@ -37,6 +37,7 @@ type Subject struct {
 	DataUses     []string      `json:"dataUses,omitempty"`
 	Facts        Facts         `json:"facts"`
 	Demand       *Demand       `json:"demand,omitempty"`
+	Evaluation   *Evaluation   `json:"evaluation,omitempty"`
 }
 
 // Destination is where it would be promoted to.
@@ -115,6 +116,20 @@ type Demand struct {
 	Body              string `json:"body,omitempty"`
 }
 
+// Evaluation is how answers are told to be right.
+type Evaluation struct {
+	Examples
+	Call v1alpha1.EvaluationCall `json:"call"`
+}
+
+// Examples are an evaluation set by its digest. What it holds is kept with the record.
+type Examples struct {
+	// Digest of the set's bytes; empty where it can't be used.
+	Digest string `json:"examples,omitempty"`
+	// Problem says to people why it can't be used.
+	Problem string `json:"problem,omitempty"`
+}
+
 // Inputs are what the cluster and the registry add to a prototype's spec.
 type Inputs struct {
 	// Image is repository@sha256:digest.
@@ -123,6 +138,8 @@ type Inputs struct {
 	SecretKeys map[string][]string
 	// Body is the content of the sample request's body.
 	Body string
+	// Examples of the evaluation.
+	Examples Examples
 	// ProductionNamespace is where it would be promoted to.
 	ProductionNamespace string
 }
@@ -137,6 +154,9 @@ func New(spec v1alpha1.AIPrototypeSpec, in Inputs) Subject {
 		Integrations: integrations(spec.Integrations),
 		Facts:        FactsOf(spec),
 		Demand:       demand(spec.Demand, in.Body),
+	}
+	if spec.Evaluation != nil {
+		s.Evaluation = &Evaluation{Examples: in.Examples, Call: spec.Evaluation.Call}
 	}
 	if spec.Model != nil {
 		s.Model = &Model{Gateway: spec.Model.Gateway, Name: spec.Model.Name, Version: spec.Model.Version, WhenDown: whenDown(spec.Model.WhenDown)}

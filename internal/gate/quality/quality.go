@@ -12,6 +12,7 @@ import (
 	"github.com/affineur/affineur/internal/examples"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/stats"
+	"github.com/affineur/affineur/internal/record"
 )
 
 // Settings are what the policy asks for.
@@ -50,19 +51,8 @@ type Evidence struct {
 	// Result that a runner measured, and when it had.
 	Result evidence.QualityResult
 	At     time.Time
-	// Production is what serves now; nil where nothing does, or where it was never evaluated.
-	Production *Production
-}
-
-// Production is how the revision in production was evaluated before it went there.
-type Production struct {
-	// Review that it came from, for people.
-	Review string
-	// Set and Result of that review.
-	Set    examples.Set
-	Result evidence.QualityResult
-	// Lost says why there is neither, although there should be; empty where there is.
-	Lost string
+	// Production is how the last revision that was promoted answered; nil where none was, or where it was never evaluated.
+	Production *record.Baseline
 }
 
 // Judge says

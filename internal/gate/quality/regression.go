@@ -1,8 +1,10 @@
 package quality
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
-	"reflect"
 	"strings"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -10,6 +12,7 @@ import (
 	"github.com/affineur/affineur/internal/examples"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/stats"
+	"github.com/affineur/affineur/internal/record"
 )
 
 const (
@@ -19,6 +22,81 @@ const (
 	fewestPairs = 5
 )
 
+// What an answer was, in a baseline.
+const (
+	wasRight   = 'R'
+	wasWrong   = 'W'
+	wasUnclear = 'U'
+)
+
+// Baseline is how a revision answered, from what its review took: what the next one is compared with.
+func Baseline(rec record.Record, taken gate.Taken) *record.Baseline {
+	b := &record.Baseline{Review: rec.Prototype.Review(rec.Ordinal)}
+	m := taken.Runs[""].Measurement
+	switch {
+	case m.Lost != "":
+		b.Lost = m.Lost
+		return b
+	case m.Report == nil:
+		b.Lost = "its report is not there"
+		return b
+	}
+	result, err := evidence.Read[evidence.QualityResult](m.Report.Result)
+	if err != nil {
+		b.Lost = "its report contradicts itself"
+		return b
+	}
+	set, err := setOf(rec)
+	if err != nil {
+		b.Lost = "its evaluation set can't be read"
+		return b
+	}
+	if b.Lost = strays(set, *result); b.Lost == "" {
+		b.Answers = answers(set, *result)
+	}
+	return b
+}
+
+// answers of a result, a letter for each, by what was asked and what was expected.
+func answers(set examples.Set, r evidence.QualityResult) map[string]string {
+	found := make(map[string]string, len(r.Cases))
+	for i, c := range r.Cases {
+		found[key(set, r, i)] = letters(c.Answers)
+	}
+	return found
+}
+
+func letters(all []evidence.CaseAnswer) string {
+	var b strings.Builder
+	for _, a := range all {
+		switch one := caseOf(evidence.CaseResult{Answers: []evidence.CaseAnswer{a}}); {
+		case one.right:
+			b.WriteByte(wasRight)
+		case one.unclear:
+			b.WriteByte(wasUnclear)
+		default:
+			b.WriteByte(wasWrong)
+		}
+	}
+	return b.String()
+}
+
+// key finds an example again: by its question and what is expected, whatever its id, since a line that is put in between
+// renames all that follow; or by its id where the evaluation brings its own examples.
+func key(set examples.Set, r evidence.QualityResult, i int) string {
+	if i >= len(set.Examples) {
+		return "id " + r.Cases[i].ID
+	}
+	e := set.Examples[i]
+	// Structures of texts, which are always written.
+	raw, _ := json.Marshal(struct {
+		Input  string
+		Assert []examples.Assertion
+	}{e.Input, e.Assert})
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:12])
+}
+
 // pairs are the examples that both revisions were asked.
 type pairs struct {
 	n, worse, better int64
@@ -26,29 +104,25 @@ type pairs struct {
 	became []string
 }
 
-// compared judges by the examples that the revision in production was asked too: the same question with the same
-// assertions, whatever its id, since a line that is put in between renames all that follow.
+// compared judges by the examples that the revision in production was asked too.
 func compared(e Evidence, cases []asked) part {
 	old := *e.Production
-	if old.Lost == "" {
-		old.Lost = strays(old.Set, old.Result)
-	}
 	if old.Lost != "" {
-		return incomparable(fmt.Sprintf("the evaluation of %s, which is in production, can't be used: %s", old.Review, old.Lost), v1alpha1.OwnerIT,
-			"IT looks at the record of that review, or leaves out nonRegression for this one promotion.")
+		return incomparable(fmt.Sprintf("the evaluation of %s, which was promoted last, can't be used: %s", old.Review, old.Lost), v1alpha1.OwnerIT,
+			"IT looks at the record of that review, or sets nonRegression to None for this one promotion.")
 	}
 	found := pair(e, cases)
-	if found.n < fewestPairs || 2*found.n < int64(len(old.Result.Cases)) {
-		return incomparable(fmt.Sprintf("%d of the %d examples of %s, which is in production, are still in the set; at least half must be, and %d",
-			found.n, len(old.Result.Cases), old.Review, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision in production, and add new ones to them.")
+	if found.n < fewestPairs || 2*found.n < int64(len(old.Answers)) {
+		return incomparable(fmt.Sprintf("%d of the %d examples of %s, which was promoted last, are still in the set and can be compared; at least half must be, and %d",
+			found.n, len(old.Answers), old.Review, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them.")
 	}
-	counts := fmt.Sprintf("of %d examples that %s in production was asked too, %d became wrong and %d became right", found.n, old.Review, found.worse, found.better)
+	counts := fmt.Sprintf("of %d examples that %s was asked too, %d became wrong and %d became right", found.n, old.Review, found.worse, found.better)
 	if p := stats.McNemar(found.worse, found.better); p < byChance {
 		message := fmt.Sprintf("%s: by chance that happens %s times in 100", counts, hundredths(p))
 		return part{state: gate.Failed, reason: v1alpha1.ReasonRegressed, message: message, findings: []gate.Finding{{
 			Reason: v1alpha1.ReasonRegressed, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,
 			Message: fmt.Sprintf("%s: %s", message, listed(found.became)),
-			Hint:    "Look at what production answers to these: the new revision should not be worse.",
+			Hint:    "Look at what the promoted revision answers to these: the new one should not be worse.",
 		}}}
 	}
 	return part{state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, message: counts}
@@ -70,51 +144,34 @@ func listed(names []string) string {
 // pair finds the examples that both were asked. Where one was asked more often than the other, only as many of its
 // answers count, or it would have had more chances to be wrong. What is unclear of either is no pair.
 func pair(e Evidence, cases []asked) pairs {
-	before := make(map[string]int, len(e.Production.Result.Cases))
-	for i := range e.Production.Result.Cases {
-		before[e.Production.key(i)] = i
-	}
 	var p pairs
 	for i, now := range cases {
-		j, both := before[e.key(i)]
-		if !both || !e.sameExample(i, j) {
-			continue
-		}
-		then := caseOf(e.Production.Result.Cases[j])
-		times := min(len(now.answers), len(then.answers))
-		newer := caseOf(evidence.CaseResult{ID: now.id, Answers: now.answers[:times]})
-		older := caseOf(evidence.CaseResult{ID: then.id, Answers: then.answers[:times]})
-		if newer.unclear || older.unclear {
+		older := e.Production.Answers[key(e.Set, e.Result, i)]
+		newer := letters(now.answers)
+		times := min(len(newer), len(older))
+		was, is := allOf(older[:times]), allOf(newer[:times])
+		if was == wasUnclear || is == wasUnclear {
 			continue
 		}
 		p.n++
 		switch {
-		case older.right && !newer.right:
+		case was == wasRight && is == wasWrong:
 			p.worse++
 			p.became = append(p.became, now.id)
-		case newer.right && !older.right:
+		case was == wasWrong && is == wasRight:
 			p.better++
 		}
 	}
 	return p
 }
 
-// key finds an example again: by its question, or by its id where the evaluation brings its own examples.
-func (e Evidence) key(i int) string { return key(e.Set, e.Result, i) }
-
-func (p Production) key(i int) string { return key(p.Set, p.Result, i) }
-
-func key(set examples.Set, r evidence.QualityResult, i int) string {
-	if i < len(set.Examples) {
-		return "question " + set.Examples[i].Input
+// allOf is what several answers to one question are: wrong if one is, right if all are. None are unclear.
+func allOf(letters string) rune {
+	switch {
+	case strings.ContainsRune(letters, wasWrong):
+		return wasWrong
+	case letters != "" && strings.Trim(letters, string(wasRight)) == "":
+		return wasRight
 	}
-	return "id " + r.Cases[i].ID
-}
-
-// sameExample tells whether what is expected is the same too.
-func (e Evidence) sameExample(now, then int) bool {
-	if now >= len(e.Set.Examples) || then >= len(e.Production.Set.Examples) {
-		return len(e.Set.Examples) == 0 && len(e.Production.Set.Examples) == 0
-	}
-	return reflect.DeepEqual(e.Set.Examples[now].Assert, e.Production.Set.Examples[then].Assert)
+	return wasUnclear
 }

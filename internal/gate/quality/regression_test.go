@@ -8,10 +8,16 @@ import (
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/examples"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/record"
 )
 
+// baseline is how an earlier revision answered.
+func baseline(s examples.Set, parts ...times) *record.Baseline {
+	return &record.Baseline{Review: "advisor-1", Answers: answers(s, answered(s, parts...))}
+}
+
 // against is an evaluation of 200 examples, all but the given right, with another in production.
-func against(t *testing.T, now []times, production *Production) Evidence {
+func against(t *testing.T, now []times, production *record.Baseline) Evidence {
 	e := evaluation(t, 200, now...)
 	e.Settings.NonRegression, e.Production = true, production
 	return e
@@ -19,19 +25,17 @@ func against(t *testing.T, now []times, production *Production) Evidence {
 
 func TestAgainstProduction(t *testing.T) {
 	set := table(t, 200, nil)
-	before := func(parts ...times) *Production {
-		return &Production{Review: "advisor-1", Set: set, Result: answered(set, parts...)}
-	}
+	before := func(parts ...times) *record.Baseline { return baseline(set, parts...) }
 	perfect := before(of(200, right))
 	for name, c := range map[string]struct {
 		now        []times
-		production *Production
+		production *record.Baseline
 		state      gate.State
 		reason     string
 		says       string
 	}{
 		"nothing serves": {[]times{of(200, right)}, nil, gate.Passed, v1alpha1.ReasonAnswersRight, "200 of 200"},
-		"as good":        {[]times{of(200, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "of 200 examples that advisor-1 in production was asked too, 0 became wrong and 0 became right"},
+		"as good":        {[]times{of(200, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "of 200 examples that advisor-1 was asked too, 0 became wrong and 0 became right"},
 		"four worse":     {[]times{of(4, wrong), of(196, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "4 became wrong"},
 		"five worse":     {[]times{of(5, wrong), of(195, right)}, perfect, gate.Failed, v1alpha1.ReasonRegressed, "5 became wrong and 0 became right: by chance that happens 3.13 times in 100"},
 		"five worse, five better": {[]times{of(5, wrong), of(195, right)}, before(of(195, right), of(5, wrong)), gate.Passed,
@@ -40,8 +44,7 @@ func TestAgainstProduction(t *testing.T) {
 		"no answer is worse":   {[]times{of(5, broken), of(195, right)}, perfect, gate.Failed, v1alpha1.ReasonRegressed, "5 became wrong"},
 		"lost says nothing":    {[]times{of(5, lost), of(195, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "of 195 examples"},
 		"lost in production":   {[]times{of(5, wrong), of(195, right)}, before(of(5, lost), of(195, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 195 examples"},
-		"production's is lost": {[]times{of(200, right)}, &Production{Review: "advisor-1", Lost: "its report can't be verified"}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "advisor-1, which is in production, can't be used"},
-		"production's strays":  {[]times{of(200, right)}, &Production{Review: "advisor-1", Set: set, Result: evidence.QualityResult{Digest: set.Digest}}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "does not speak of all examples"},
+		"production's is lost": {[]times{of(200, right)}, &record.Baseline{Review: "advisor-1", Lost: "its report can't be verified"}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "advisor-1, which was promoted last, can't be used"},
 		"wrong anyhow":         {[]times{of(100, wrong), of(100, right)}, before(of(100, wrong), of(100, right)), gate.Failed, v1alpha1.ReasonTooManyWrong, "0 became wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +55,7 @@ func TestAgainstProduction(t *testing.T) {
 
 func TestNonRegressionIsAsked(t *testing.T) {
 	set := table(t, 200, nil)
-	e := against(t, []times{of(9, wrong), of(191, right)}, &Production{Review: "advisor-1", Set: set, Result: answered(set, of(200, right))})
+	e := against(t, []times{of(9, wrong), of(191, right)}, baseline(set, of(200, right)))
 	want(t, Judge(e), gate.Failed, v1alpha1.ReasonRegressed)
 	e.Settings.NonRegression = false
 	want(t, Judge(e), gate.Passed, v1alpha1.ReasonAnswersRight)
@@ -77,7 +80,7 @@ func TestPairsAreTheSameQuestions(t *testing.T) {
 	easier := set(strings.Join(lines[:20], "\n") + "\na,yes\nb,yes\n" + strings.ReplaceAll(strings.Join(lines[20:], "\n"), "q", "r"))
 	judge := func(s examples.Set, parts ...times) gate.Verdict {
 		e := Evidence{Settings: settings(50, 0.9), Set: s, Result: answered(s, parts...), At: at,
-			Production: &Production{Review: "advisor-1", Set: old, Result: answered(old, of(60, right))}}
+			Production: baseline(old, of(60, right))}
 		e.Settings.NonRegression, e.Settings.Ratio = true, 0.5
 		return Judge(e)
 	}
@@ -92,7 +95,7 @@ func TestPairsAreTheSameQuestions(t *testing.T) {
 func TestPairsOfUnequalRepeats(t *testing.T) {
 	set := table(t, 200, nil)
 	e := Evidence{Settings: settings(100, 0.9), Set: set, Result: answered(set, of(10, right, wrong), of(190, right, right)), At: at,
-		Production: &Production{Review: "advisor-1", Set: set, Result: answered(set, of(200, right))}}
+		Production: baseline(set, of(200, right))}
 	e.Settings.Repeats, e.Settings.NonRegression = 2, true
 	want(t, Judge(e), gate.Passed, v1alpha1.ReasonAnswersRight, "0 became wrong")
 }
@@ -105,18 +108,17 @@ func TestPairsByID(t *testing.T) {
 		return r
 	}
 	e := Evidence{Settings: settings(100, 0.9), Result: own(of(6, wrong), of(194, right)), At: at,
-		Production: &Production{Review: "advisor-1", Result: own(of(200, right))}}
+		Production: &record.Baseline{Review: "advisor-1", Answers: answers(examples.Set{}, own(of(200, right)))}}
 	e.Settings.NonRegression = true
 	want(t, Judge(e), gate.Failed, v1alpha1.ReasonRegressed, "6 became wrong")
-	e.Production.Set = table(t, 200, nil)
-	e.Production.Result.Digest = e.Production.Set.Digest
+	e.Production = baseline(table(t, 200, nil), of(200, right))
 	want(t, Judge(e), gate.Inconclusive, v1alpha1.ReasonNothingToCompare)
 }
 
 func TestMarkdown(t *testing.T) {
 	set := table(t, 200, map[string]int{"fees": 20})
 	e := Evidence{Settings: settings(100, 0.9), Set: set, Result: answered(set, of(2, wrong), of(1, broken), of(197, right)), At: at,
-		Production: &Production{Review: "advisor-1", Set: set, Result: answered(set, of(200, right))}}
+		Production: baseline(set, of(200, right))}
 	e.Settings.Floors = []Floor{{Slice: "fees", Bound: Bound{Ratio: 0.6, Minimum: 10}}}
 	e.Settings.NonRegression = true
 	e.Result.Models = []evidence.ModelSeen{{Name: "a`b", Fingerprint: "fp", Answers: 3}}

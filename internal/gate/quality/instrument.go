@@ -1,0 +1,211 @@
+package quality
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/examples"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+const (
+	// file is the name of the evaluation set among the runner's files.
+	file = "examples"
+	// inFlight is how many questions are asked at the same time: few people at once, so that it is no load.
+	inFlight = 4
+	// perQuestion is how long one is expected to take, and shortest and longest bound the whole.
+	perQuestion = 5 * time.Second
+	shortest    = 2 * time.Minute
+	longest     = 3 * time.Hour
+	// ending is the time in which the runner writes its report.
+	ending = 30 * time.Second
+)
+
+// Instrument asks the examples of the evaluation set in the sandbox.
+type Instrument struct{}
+
+// Type implements gate.Instrument.
+func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateQuality }
+
+// Compares tells whether a gate demands a comparison with the last revision that was promoted.
+func Compares(g v1alpha1.Gate) bool {
+	return g.Type == v1alpha1.GateQuality && (g.Quality == nil || g.Quality.NonRegression != v1alpha1.NonRegressionNone)
+}
+
+// Plan implements gate.Instrument: one run, with the frozen set as its file.
+func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
+	set, settings, problem := prepare(c)
+	if problem != nil {
+		return nil, problem
+	}
+	raw, err := c.Record.EvaluationSet()
+	if err != nil {
+		return nil, err
+	}
+	order := evidence.QualityOrder{
+		Call: callOf(c.Record), File: file, Digest: set.Digest, Examples: len(set.Examples),
+		Repeats: Repeats(len(set.Examples), settings.Repeats), InFlight: inFlight,
+	}
+	asked := time.Duration(order.Examples*order.Repeats)*perQuestion/inFlight + order.Call.Timeout.Std()
+	order.Within = evidence.Duration(min(max(asked, shortest)*time.Duration(c.Patience), longest))
+	if limit := c.Gate.Timeout; limit != nil {
+		order.Within = min(order.Within, evidence.Duration(max(limit.Duration-ending, time.Second)))
+	}
+	if err := order.Validate(); err != nil {
+		return nil, err
+	}
+	return []gate.Run{{
+		Site: gate.SiteSandbox, Order: &order, Length: order.Within.Std() + ending, CPU: "250m", Memory: "256Mi",
+		Files: map[string][]byte{file: raw},
+	}}, nil
+}
+
+// Judge implements gate.Instrument.
+func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
+	set, settings, problem := prepare(c)
+	if problem != nil {
+		return problem.verdict()
+	}
+	result, refused := gate.Open[evidence.QualityResult](c.Frame(), taken.Runs[""].Measurement, "the evaluation")
+	if refused != nil {
+		refused.Findings = append(refused.Findings, foreseen(set, settings)...)
+		return *refused
+	}
+	return Judge(evidenceOf(c, set, settings, *result, taken.Runs[""].Report.FinishedAt))
+}
+
+// Summarize implements gate.Instrument.
+func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
+	set, settings, problem := prepare(c)
+	run := taken.Runs[""]
+	if problem != nil || run.Report == nil {
+		return gate.Summary{}
+	}
+	result := evidence.As[evidence.QualityResult](run.Report.Result)
+	if result == nil {
+		return gate.Summary{}
+	}
+	return gate.Summary{Markdown: Markdown(evidenceOf(c, set, settings, *result, run.Report.FinishedAt))}
+}
+
+func evidenceOf(c gate.Case, set examples.Set, settings Settings, result evidence.QualityResult, at time.Time) Evidence {
+	return Evidence{Settings: settings, Set: set, Result: result, At: at, Production: c.Record.Baseline}
+}
+
+// unable is why nothing can be measured, as a hole that somebody can mend.
+type unable struct{ gate.Finding }
+
+func (u *unable) Error() string { return strings.TrimSuffix(u.Message, ".") }
+
+func (u *unable) verdict() gate.Verdict {
+	return gate.Unknown(u.Reason, u.Message, time.Time{}, u.Finding)
+}
+
+// prepare reads what the record and the policy say.
+func prepare(c gate.Case) (examples.Set, Settings, *unable) {
+	settings, err := settingsOf(c.Gate)
+	if err == nil {
+		err = settings.validate()
+	}
+	if err != nil {
+		return examples.Set{}, settings, &unable{invalid(err).Findings[0]}
+	}
+	evaluation := c.Record.Subject.Evaluation
+	switch {
+	case evaluation == nil:
+		return examples.Set{}, settings, &unable{gate.Finding{
+			Reason: v1alpha1.ReasonExamplesMissing, Field: "spec.evaluation", Owner: v1alpha1.OwnerBusiness,
+			Message: "Nothing says what right answers are: " + settings.Missing(0) + ".",
+			Hint:    "Write a table with the columns question and expected, put it into a ConfigMap, and name it under evaluation.examples.",
+		}}
+	case evaluation.Digest == "":
+		return examples.Set{}, settings, &unable{gate.Finding{
+			Reason: v1alpha1.ReasonExamplesInvalid, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,
+			Message: "The examples can't be used: " + evaluation.Problem + ".",
+			Hint:    "Correct the ConfigMap; it is read again by itself within half a minute.",
+		}}
+	}
+	set, err := setOf(c.Record)
+	if err != nil {
+		return set, settings, &unable{gate.Finding{
+			Reason: v1alpha1.ReasonExamplesInvalid, Field: fieldExamples, Owner: v1alpha1.OwnerIT,
+			Message: "The examples that were frozen with the review can't be read.", Hint: "IT looks at the review's record.",
+		}}
+	}
+	return set, settings, nil
+}
+
+// setOf a record is its evaluation set as it was frozen; it has no examples where the subject has none.
+func setOf(rec record.Record) (examples.Set, error) {
+	raw, err := rec.EvaluationSet()
+	if err != nil || raw == nil {
+		return examples.Set{}, err
+	}
+	return examples.Read(raw)
+}
+
+// foreseen are the examples that lack already before anything is measured.
+func foreseen(set examples.Set, s Settings) []gate.Finding {
+	var lacking []string
+	if missing := s.Missing(int64(len(set.Examples))); missing != "" {
+		lacking = append(lacking, missing)
+	}
+	held := set.Slices()
+	for _, f := range s.Floors {
+		if missing := f.Missing(int64(held[f.Slice])); missing != "" && f.Slice != EverySlice {
+			lacking = append(lacking, "slice "+f.Slice+": "+missing)
+		}
+	}
+	var found []gate.Finding
+	for _, message := range lacking {
+		found = append(found, moreExamples(v1alpha1.ReasonTooFewExamples, message))
+	}
+	return found
+}
+
+// settingsOf reads the policy's words.
+func settingsOf(g v1alpha1.Gate) (Settings, error) {
+	q := v1alpha1.QualityGate{MinimumExamples: 100, PassRateLowerBound: "0.90", Repeats: 2}
+	if g.Quality != nil {
+		q = *g.Quality
+	}
+	s := Settings{Repeats: int(q.Repeats), NonRegression: Compares(g)}
+	var err error
+	if s.Bound, err = boundOf(q.PassRateLowerBound, q.MinimumExamples); err != nil {
+		return s, err
+	}
+	for _, slice := range q.Slices {
+		bound, err := boundOf(slice.PassRateLowerBound, slice.MinimumExamples)
+		if err != nil {
+			return s, fmt.Errorf("slice %s: %w", slice.Name, err)
+		}
+		s.Floors = append(s.Floors, Floor{Slice: slice.Name, Bound: bound})
+	}
+	return s, nil
+}
+
+func boundOf(ratio string, minimum int32) (Bound, error) {
+	share, err := evidence.ParseDecimal(ratio)
+	if err != nil {
+		return Bound{}, fmt.Errorf("passRateLowerBound: %w", err)
+	}
+	return Bound{Ratio: share, Minimum: int64(minimum)}, nil
+}
+
+// callOf is how the prototype is asked in its sandbox.
+func callOf(rec record.Record) evidence.Call {
+	declared := rec.Subject.Evaluation.Call
+	call := evidence.Call{URL: workload.URL(rec.Prototype.Sandbox()), Timeout: evidence.Duration(declared.Timeout.Duration)}
+	if own := declared.JSON; own != nil {
+		call.JSON = &evidence.JSONCall{Method: own.Method, Path: own.Path, Input: own.Input, Answer: own.Answer}
+	}
+	if chat := declared.OpenAIChat; chat != nil {
+		call.OpenAIChat = &evidence.ChatCall{Path: chat.Path, Model: chat.Model}
+	}
+	return call
+}
