@@ -79,9 +79,9 @@ func TestPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	if order.Examples != 50 || order.Repeats != 2 || string(runs[0].Files[order.File]) != text(50) || order.Digest != evidence.Digest([]byte(text(50))) ||
-		order.Call.URL != "http://workload."+c.Record.Prototype.Sandbox()+".svc" || order.Call.JSON.Answer != "/label" ||
+		order.Call.URL != "http://prototype."+c.Record.Prototype.Sandbox()+".svc" || order.Call.JSON.Answer != "/label" ||
 		runs[0].Site != gate.SiteSandbox || runs[0].Length <= order.Within.Std() {
-		t.Errorf("got %+v with %+v", order, runs[0])
+		t.Errorf("got %+v at %s for %v", order, runs[0].Site, runs[0].Length)
 	}
 	c.Patience = 3
 	longer, err := Instrument{}.Plan(c, gate.Taken{})
