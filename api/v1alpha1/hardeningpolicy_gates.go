@@ -5,7 +5,7 @@ import (
 )
 
 // GateType is the kind of measurement.
-// +kubebuilder:validation:Enum=Security;Scalability;Integration;Quality;Privacy
+// +kubebuilder:validation:Enum=Security;Scalability;Integration;Quality;Privacy;Resource;Metric;Job
 type GateType string
 
 const (
@@ -19,6 +19,12 @@ const (
 	GateQuality GateType = "Quality"
 	// GatePrivacy tells the prototype invented personal data and looks for it where it must not be.
 	GatePrivacy GateType = "Privacy"
+	// GateResource asks an object of the API server, such as another operator's report.
+	GateResource GateType = "Resource"
+	// GateMetric asks a Prometheus.
+	GateMetric GateType = "Metric"
+	// GateJob runs an image that IT chose.
+	GateJob GateType = "Job"
 )
 
 // Enforcement says whether a gate blocks.
@@ -38,6 +44,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="!has(self.integration) || self.type == 'Integration'",message="integration is for a gate of type Integration"
 // +kubebuilder:validation:XValidation:rule="!has(self.quality) || self.type == 'Quality'",message="quality is for a gate of type Quality"
 // +kubebuilder:validation:XValidation:rule="!has(self.privacy) || self.type == 'Privacy'",message="privacy is for a gate of type Privacy"
+// +kubebuilder:validation:XValidation:rule="has(self.resource) == (self.type == 'Resource')",message="resource is for a gate of type Resource, which needs it"
+// +kubebuilder:validation:XValidation:rule="has(self.metric) == (self.type == 'Metric')",message="metric is for a gate of type Metric, which needs it"
+// +kubebuilder:validation:XValidation:rule="has(self.job) == (self.type == 'Job')",message="job is for a gate of type Job, which needs it"
 type Gate struct {
 	// name of the gate.
 	// +required
@@ -81,6 +90,18 @@ type Gate struct {
 	// quality settings.
 	// +optional
 	Quality *QualityGate `json:"quality,omitempty"`
+
+	// resource says which object a gate of type Resource asks, and what about it.
+	// +optional
+	Resource *ResourceGate `json:"resource,omitempty"`
+
+	// metric says what a gate of type Metric asks a Prometheus.
+	// +optional
+	Metric *MetricGate `json:"metric,omitempty"`
+
+	// job says which image a gate of type Job runs.
+	// +optional
+	Job *JobGate `json:"job,omitempty"`
 
 	// privacy settings.
 	// +optional

@@ -18,6 +18,8 @@ const (
 	ReasonResourceForbidden = "ResourceForbidden"
 	// ReasonResourceOld means that the object is older than the policy allows, or that its time can't be told.
 	ReasonResourceOld = "ResourceOld"
+	// ReasonWindowOpen means that the time in which a metric is watched has not passed.
+	ReasonWindowOpen = "WindowOpen"
 	// ReasonMetricUnclear means that the metrics source gave no answer that can be judged.
 	ReasonMetricUnclear = "MetricUnclear"
 	// ReasonJobPassed, ReasonJobFailed and ReasonJobUnsure are what an image of IT's own says.

@@ -841,6 +841,21 @@ func (in *Gate) DeepCopyInto(out *Gate) {
 		*out = new(QualityGate)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Resource != nil {
+		in, out := &in.Resource, &out.Resource
+		*out = new(ResourceGate)
+		**out = **in
+	}
+	if in.Metric != nil {
+		in, out := &in.Metric, &out.Metric
+		*out = new(MetricGate)
+		(*in).DeepCopyInto(*out)
+	}
+	if in.Job != nil {
+		in, out := &in.Job, &out.Job
+		*out = new(JobGate)
+		(*in).DeepCopyInto(*out)
+	}
 	if in.Privacy != nil {
 		in, out := &in.Privacy, &out.Privacy
 		*out = new(PrivacyGate)

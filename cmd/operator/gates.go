@@ -1,19 +1,28 @@
 package main
 
 import (
+	"k8s.io/apimachinery/pkg/api/meta"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/gate/integration"
 	"github.com/affineur/affineur/internal/gate/quality"
+	"github.com/affineur/affineur/internal/gate/own"
 	"github.com/affineur/affineur/internal/gate/scalability"
 	"github.com/affineur/affineur/internal/gate/security"
+	"github.com/affineur/affineur/internal/probe"
+	"github.com/affineur/affineur/internal/sample"
 )
 
 // bench lists every gate there is; none adds itself.
-func bench() assess.Bench {
+func bench(live client.Reader, mapper meta.RESTMapper) assess.Bench {
 	return assess.Bench{
 		security.Instrument{},
 		scalability.Instrument{},
 		integration.Instrument{},
 		quality.Instrument{},
+		sample.ResourceGate{Live: live, Mapper: mapper},
+		sample.MetricGate{Live: live, Guard: probe.RefuseSpecial},
+		own.Job{},
 	}
 }

@@ -149,3 +149,18 @@ func TestTextAndTime(t *testing.T) {
 		}
 	}
 }
+
+func TestExpand(t *testing.T) {
+	got, err := condition.Expand(`sum(rate(errors{namespace="$sandbox",path=~".*x$"}[$window])) by ($team)`, 10*time.Minute, advisor)
+	if err != nil || got != `sum(rate(errors{namespace="affx-membership-churn-advisor-1a2b3c4d",path=~".*x$"}[600s])) by (membership)` {
+		t.Errorf("got %s, %v", got, err)
+	}
+	for name, query := range map[string]string{
+		"a name that stands for nothing": `up{ns="$sandboxes"}[$window]`, "any time": `rate(up{ns="$sandbox"}[1h])`,
+		"everybody": `sum(rate(errors[$window]))`, "a team": `sum(rate(errors{team="$team"}[$window]))`,
+	} {
+		if got, err := condition.Expand(query, time.Minute, advisor); err == nil {
+			t.Errorf("%s: got %s", name, got)
+		}
+	}
+}

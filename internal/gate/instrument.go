@@ -101,6 +101,8 @@ type Run struct {
 	Site Site
 	// Order for the runner.
 	Order evidence.Body
+	// NotBefore is when it may begin at the earliest; zero for at once.
+	NotBefore time.Time
 	// Length of the measurement, from the start of the runner.
 	Length time.Duration
 	// CPU and Memory of the runner, as quantities.

@@ -28,6 +28,9 @@ func Check(spec v1alpha1.HardeningPolicySpec, own []Own) *Problem {
 			return broken(v1alpha1.ReasonExpressionInvalid, field, firstLine(err))
 		}
 	}
+	if problem := checkOwn(spec.Gates); problem != nil {
+		return problem
+	}
 	if problem := checkRoom(spec); problem != nil {
 		return problem
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,6 +50,8 @@ type Record struct {
 	Examples []byte `json:"examples,omitempty"`
 	// Baseline is how the last revision that was promoted answered; nil without one that was evaluated.
 	Baseline *Baseline `json:"baseline,omitempty"`
+	// OpenedAt is when the API server took the record: no part of what was written. Zero before it has.
+	OpenedAt time.Time `json:"-"`
 }
 
 // Baseline is what a new revision is compared with.
@@ -139,6 +142,7 @@ func Read(object *appsv1.ControllerRevision) (Record, error) {
 	if _, err := r.EvaluationSet(); err != nil {
 		return r, err
 	}
+	r.OpenedAt = object.CreationTimestamp.UTC()
 	return r, nil
 }
 

@@ -103,13 +103,16 @@ func (s Snapshot) wanted(plan *Plan, m Measuring, verdict v1alpha1.GateStatus, n
 	case !again && round > 0 && now.Before(pauseEnd):
 		return Progress{Stage: Pausing, Why: "It came to nothing and is measured again.", At: pauseEnd}
 	}
-	return s.possible(plan, *m.Current)
+	return s.possible(plan, *m.Current, now)
 }
 
 // possible says whether a run can be made now, and what it waits for otherwise.
-func (s Snapshot) possible(plan *Plan, r Run) Progress {
+func (s Snapshot) possible(plan *Plan, r Run, now time.Time) Progress {
 	witnessed := r.Site == gate.SiteRehearsal || r.Control != nil
 	switch {
+	case now.Before(r.NotBefore):
+		plan.wake(r.NotBefore.Sub(now))
+		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonWindowOpen, Why: "It is measured when its time has passed, at " + r.NotBefore.UTC().Format(time.RFC3339) + "."}
 	case r.Site == gate.SiteSandbox && !(s.Sandbox.Reviewed && s.Sandbox.Answering):
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonWaitingForSandbox, Why: fmt.Sprintf("It waits for the sandbox: %s What the sandbox waits for: kubectl affineur status %s -n %s.",
 			s.Sandbox.Why, s.Record.Prototype.Name, s.Record.Prototype.Namespace)}

@@ -17,7 +17,7 @@ import (
 
 // Resource reads one object past every cache and asks what the conditions say about it. That there is none, or that it
 // may not be read, is a result; the error is one of the API server's that goes away.
-func Resource(ctx context.Context, live client.Client, order evidence.ResourceOrder, prototype condition.Prototype) (*evidence.ResourceResult, error) {
+func Resource(ctx context.Context, live client.Reader, mapper meta.RESTMapper, order evidence.ResourceOrder, prototype condition.Prototype) (*evidence.ResourceResult, error) {
 	if err := order.Validate(); err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func Resource(ctx context.Context, live client.Client, order evidence.ResourceOr
 	case apierrors.IsNotFound(err):
 		return &evidence.ResourceResult{Found: evidence.FoundNothing}, nil
 	case apierrors.IsForbidden(err):
-		return &evidence.ResourceResult{Found: evidence.FoundForbidden, Rule: rule(live.RESTMapper(), kind)}, nil
+		return &evidence.ResourceResult{Found: evidence.FoundForbidden, Rule: rule(mapper, kind)}, nil
 	case err != nil:
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func TestResourcesAreReadAsTheOperator(t *testing.T) {
 	advisor := condition.Prototype{Name: "churn-advisor", ImageDigest: "sha256:aa"}
 	read := func(t *testing.T, order evidence.ResourceOrder) *evidence.ResourceResult {
 		t.Helper()
-		got, err := sample.Resource(t.Context(), reader, order, advisor)
+		got, err := sample.Resource(t.Context(), reader, reader.RESTMapper(), order, advisor)
 		must(t, err)
 		if err := got.Validate(); err != nil {
 			t.Errorf("the result is not valid: %v", err)
@@ -131,7 +131,7 @@ func TestResourcesAreReadAsTheOperator(t *testing.T) {
 	t.Run("never a Secret, though the operator may read this one", func(t *testing.T) {
 		order := scanned("kept")
 		order.APIVersion, order.ObjectKind, order.Namespace, order.SuccessWhen = "v1", "Secret", v1alpha1.SystemNamespace, "object.data.a == 'Yg=='"
-		if got, err := sample.Resource(t.Context(), reader, order, advisor); err == nil || !strings.Contains(err.Error(), "Secret") {
+		if got, err := sample.Resource(t.Context(), reader, reader.RESTMapper(), order, advisor); err == nil || !strings.Contains(err.Error(), "Secret") {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})

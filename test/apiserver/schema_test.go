@@ -259,7 +259,24 @@ func TestPolicySchema(t *testing.T) {
 		{"the whole cluster", "spec.appliesTo.namespaceSelector", "{}", "an empty selector would govern the whole cluster"},
 		{"without scalability", "spec.gates", "[{name: security, type: Security}, {name: s2, type: Security}, {name: integration, type: Integration}]", "must each be there and Required"},
 		{"advisory security", "spec.gates.0.enforcement", "Advisory", "must each be there and Required"},
-		{"settings of another gate", "spec.gates.0.scalability", "{}", "a Security gate takes only security"},
+		{"settings of another gate", "spec.gates.0.scalability", "{}", "scalability is for a gate of type Scalability"},
+		{"a report of another operator", "spec.gates", besides(resourceGate("")), ""},
+		{"a report by two names", "spec.gates", besides(resourceGate("nameExpression: prototype.name")), "exactly one of name and nameExpression"},
+		{"a report in two namespaces", "spec.gates", besides(resourceGate("namespaceExpression: prototype.sandboxNamespace")), "at most one of namespace and namespaceExpression"},
+		{"a report that is a Secret", "spec.gates", besides(strings.Replace(resourceGate(""), "ScanReport", "Secret", 1)), "a Secret is never read"},
+		{"a report of any age", "spec.gates", besides(resourceGate("maxAge: 0s")), "maxAge must be from 1m to 8760h"},
+		{"a report without failure", "spec.gates", besides(strings.Replace(resourceGate(""), "failureWhen: object.bad, ", "", 1)), "failureWhen: Required value"},
+		{"a Resource gate without a resource", "spec.gates", besides("{name: own, type: Resource}"), "which needs it"},
+		{"a job's settings for a metric", "spec.gates", besides("{name: own, type: Metric, job: {image: " + pinned + "}}"), "which needs it"},
+		{"a metric", "spec.gates", besides(metricGate("address: http://prometheus.monitoring.svc:9090")), ""},
+		{"a metric by another scheme", "spec.gates", besides(metricGate("address: file:///etc/passwd")), "address must be an http or https URL"},
+		{"a credential for a metric in the clear", "spec.gates", besides(metricGate("address: http://prometheus.monitoring.svc:9090, credentials: {secret: {name: a}}")), "a credential goes over TLS"},
+		{"a credential for a metric", "spec.gates", besides(metricGate("address: https://prometheus.monitoring.svc:9090, credentials: {secret: {name: a}}, ca: {name: b}")), ""},
+		{"a job", "spec.gates", besides("{name: own, type: Job, job: {image: " + pinned + ", network: Closed, settings: [{name: path, value: /v1}]}}"), ""},
+		{"a job by tag", "spec.gates", besides("{name: own, type: Job, job: {image: registry.example.org/it/house-style:1}}"), "should match"},
+		{"a job on another network", "spec.gates", besides("{name: own, type: Job, job: {image: " + pinned + ", network: Host}}"), "Unsupported value"},
+		{"a setting twice", "spec.gates", besides("{name: own, type: Job, job: {image: " + pinned + ", settings: [{name: a}, {name: a}]}}"), "Duplicate value"},
+		{"a job for a day", "spec.gates", besides("{name: own, type: Job, job: {image: " + pinned + ", length: 24h}}"), "length must be from 10s to 1h"},
 		{"less than the demand", "spec.gates.1.scalability.headroom", `"0.5"`, "headroom below 1 would measure less than the demand"},
 		{"a tier without a required gate", "spec.tiers.0.gates", "[security, scalability, security2]", "a tier names a gate that is not in gates"},
 		{"an unknown role", "spec.tiers.0.approvals", "[{role: legal}]", "a tier asks for the approval of a role that is not in roles"},
@@ -316,6 +333,24 @@ func TestPolicySchema(t *testing.T) {
 		{"a registry without a boundary", "spec.sandbox.registries.0.prefix", "registry.example.org", "should match"},
 		{"another data class", "spec.dataRules.0.class", "Secret", "Unsupported value"},
 	})
+}
+
+var pinned = "registry.example.org/it/house-style@sha256:" + strings.Repeat("a", 64)
+
+// besides the gates that every policy has.
+func besides(gate string) string {
+	return "[{name: security, type: Security}, {name: scalability, type: Scalability}, {name: integration, type: Integration}, " + gate + "]"
+}
+
+func resourceGate(more string) string {
+	if more != "" {
+		more = ", " + more
+	}
+	return "{name: own, type: Resource, resource: {apiVersion: scan.example.org/v1, kind: ScanReport, namespace: scanners, name: all, madeAt: object.at, failureWhen: object.bad, successWhen: object.good" + more + "}}"
+}
+
+func metricGate(source string) string {
+	return "{name: own, type: Metric, metric: {source: {" + source + `}, query: "sum(rate(errors{namespace='$sandbox'}[$window]))", successWhen: result < 0.1, failureWhen: result >= 0.1}}`
 }
 
 // A pipeline that looks at once must see that nobody looked yet.

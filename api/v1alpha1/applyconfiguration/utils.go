@@ -48,6 +48,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ContainerApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CredentialSource"):
 		return &apiv1alpha1.CredentialSourceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Criteria"):
+		return &apiv1alpha1.CriteriaApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DataRule"):
 		return &apiv1alpha1.DataRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DataUse"):
@@ -120,6 +122,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IsolationPathApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IsolationStatus"):
 		return &apiv1alpha1.IsolationStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("JobGate"):
+		return &apiv1alpha1.JobGateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("JobSetting"):
+		return &apiv1alpha1.JobSettingApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("JSONCall"):
 		return &apiv1alpha1.JSONCallApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("LifetimePolicy"):
@@ -132,6 +138,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MayCarryApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeasuredNode"):
 		return &apiv1alpha1.MeasuredNodeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MetricGate"):
+		return &apiv1alpha1.MetricGateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MetricSource"):
+		return &apiv1alpha1.MetricSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelBudget"):
 		return &apiv1alpha1.ModelBudgetApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelGateway"):
@@ -180,6 +190,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RequestBodyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResolvedImage"):
 		return &apiv1alpha1.ResolvedImageApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ResourceGate"):
+		return &apiv1alpha1.ResourceGateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Resources"):
 		return &apiv1alpha1.ResourcesApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ReviewReference"):

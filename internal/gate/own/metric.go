@@ -2,8 +2,6 @@ package own
 
 import (
 	"fmt"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -12,29 +10,9 @@ import (
 	"github.com/affineur/affineur/internal/gate"
 )
 
-var placeholder = regexp.MustCompile(`\$[A-Za-z_]+`)
-
-// Expand puts in what the names of a query stand for. All of them are names of the API server's, so none can end a
-// string of the query; a name that stands for nothing is an error.
-func Expand(query string, window time.Duration, p condition.Prototype) (string, error) {
-	known := map[string]string{
-		"$window": strconv.FormatInt(int64(window/time.Second), 10) + "s", "$sandbox": p.SandboxNamespace, "$uid": p.UID,
-		"$prototype": p.Name, "$namespace": p.Namespace, "$team": p.Team,
-	}
-	var unknown error
-	out := placeholder.ReplaceAllStringFunc(query, func(name string) string {
-		value, ok := known[name]
-		if !ok {
-			unknown = fmt.Errorf("%s stands for nothing", name)
-		}
-		return value
-	})
-	return out, unknown
-}
-
 // metricOrder is what is to be asked of the window that begins when the review was opened.
 func metricOrder(g v1alpha1.MetricGate, opened time.Time, p condition.Prototype) (evidence.MetricOrder, error) {
-	query, err := Expand(g.Query, g.Window.Duration, p)
+	query, err := condition.Expand(g.Query, g.Window.Duration, p)
 	if err != nil {
 		return evidence.MetricOrder{}, fmt.Errorf("query: %w", err)
 	}

@@ -140,16 +140,6 @@ func TestJudgeResource(t *testing.T) {
 	}
 }
 
-func TestExpand(t *testing.T) {
-	got, err := Expand(`sum(rate(errors{namespace="$sandbox",path=~".*x$"}[$window])) by ($team)`, 10*time.Minute, advisor)
-	if err != nil || got != `sum(rate(errors{namespace="affx-membership-churn-advisor-1a2b3c4d",path=~".*x$"}[600s])) by (membership)` {
-		t.Errorf("got %s, %v", got, err)
-	}
-	if _, err := Expand(`up{ns="$sandboxes"}[$window]`, time.Minute, advisor); err == nil {
-		t.Error("a name that stands for nothing")
-	}
-}
-
 func TestJudgeMetric(t *testing.T) {
 	opened := now.Add(-time.Hour).Add(300 * time.Millisecond)
 	g := v1alpha1.MetricGate{Query: `sum(rate(errors{namespace="$sandbox"}[$window]))`, Window: metav1.Duration{Duration: 10 * time.Minute}, Series: v1alpha1.SeriesOne, Criteria: criteria}

@@ -12,8 +12,8 @@ import (
 	"github.com/affineur/affineur/internal/record"
 )
 
-// about is what expressions may know of a record's subject.
-func about(r record.Record) condition.Prototype {
+// About is what expressions may know of a record's subject.
+func About(r record.Record) condition.Prototype {
 	return condition.Prototype{
 		Name: r.Prototype.Name, Namespace: r.Prototype.Namespace, UID: r.Prototype.UID, Team: r.Requirements.Team.Name,
 		SandboxNamespace: r.Prototype.Sandbox(), ProductionNamespace: r.Prototype.Production(),

@@ -581,9 +581,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: integration
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.IntegrationGate
+    - name: job
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.JobGate
     - name: maxAge
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+    - name: metric
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.MetricGate
     - name: name
       type:
         scalar: string
@@ -593,6 +599,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: quality
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.QualityGate
+    - name: resource
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ResourceGate
     - name: scalability
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ScalabilityGate
@@ -1080,6 +1089,39 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.JobGate
+  map:
+    fields:
+    - name: image
+      type:
+        scalar: string
+    - name: length
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 5m
+    - name: network
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.JobNetwork
+      default: Sandbox
+    - name: settings
+      type:
+        list:
+          elementType:
+            namedType: com.github.affineur.affineur.api.v1alpha1.JobSetting
+          elementRelationship: associative
+          keys:
+          - name
+- name: com.github.affineur.affineur.api.v1alpha1.JobNetwork
+  scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.JobSetting
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: value
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.LifetimePolicy
   map:
     fields:
@@ -1139,6 +1181,41 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.MetricGate
+  map:
+    fields:
+    - name: failureWhen
+      type:
+        scalar: string
+    - name: query
+      type:
+        scalar: string
+    - name: series
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.SeriesCount
+      default: One
+    - name: source
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.MetricSource
+    - name: successWhen
+      type:
+        scalar: string
+    - name: window
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 10m
+- name: com.github.affineur.affineur.api.v1alpha1.MetricSource
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+    - name: ca
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.LocalName
+    - name: credentials
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.CredentialSource
 - name: com.github.affineur.affineur.api.v1alpha1.ModelBudget
   map:
     fields:
@@ -1494,6 +1571,40 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: resolved
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.ResourceGate
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: failureWhen
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: madeAt
+      type:
+        scalar: string
+    - name: maxAge
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 24h
+    - name: name
+      type:
+        scalar: string
+    - name: nameExpression
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: namespaceExpression
+      type:
+        scalar: string
+    - name: successWhen
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Resources
   map:
     fields:
@@ -1719,6 +1830,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: vulnerabilities
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.VulnerabilityRule
+- name: com.github.affineur.affineur.api.v1alpha1.SeriesCount
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Signatures
   map:
     fields:

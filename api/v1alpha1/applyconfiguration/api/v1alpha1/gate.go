@@ -33,6 +33,12 @@ type GateApplyConfiguration struct {
 	Integration *IntegrationGateApplyConfiguration `json:"integration,omitempty"`
 	// quality settings.
 	Quality *QualityGateApplyConfiguration `json:"quality,omitempty"`
+	// resource says which object a gate of type Resource asks, and what about it.
+	Resource *ResourceGateApplyConfiguration `json:"resource,omitempty"`
+	// metric says what a gate of type Metric asks a Prometheus.
+	Metric *MetricGateApplyConfiguration `json:"metric,omitempty"`
+	// job says which image a gate of type Job runs.
+	Job *JobGateApplyConfiguration `json:"job,omitempty"`
 	// privacy settings.
 	Privacy *PrivacyGateApplyConfiguration `json:"privacy,omitempty"`
 }
@@ -112,6 +118,30 @@ func (b *GateApplyConfiguration) WithIntegration(value *IntegrationGateApplyConf
 // If called multiple times, the Quality field is set to the value of the last call.
 func (b *GateApplyConfiguration) WithQuality(value *QualityGateApplyConfiguration) *GateApplyConfiguration {
 	b.Quality = value
+	return b
+}
+
+// WithResource sets the Resource field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Resource field is set to the value of the last call.
+func (b *GateApplyConfiguration) WithResource(value *ResourceGateApplyConfiguration) *GateApplyConfiguration {
+	b.Resource = value
+	return b
+}
+
+// WithMetric sets the Metric field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Metric field is set to the value of the last call.
+func (b *GateApplyConfiguration) WithMetric(value *MetricGateApplyConfiguration) *GateApplyConfiguration {
+	b.Metric = value
+	return b
+}
+
+// WithJob sets the Job field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Job field is set to the value of the last call.
+func (b *GateApplyConfiguration) WithJob(value *JobGateApplyConfiguration) *GateApplyConfiguration {
+	b.Job = value
 	return b
 }
 
