@@ -6,8 +6,8 @@ import (
 
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/gate/integration"
-	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/gate/own"
+	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/gate/scalability"
 	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/probe"
