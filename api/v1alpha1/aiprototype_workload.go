@@ -131,6 +131,7 @@ type Scratch struct {
 // Demand is what production must carry. Either people, busiestHour and answerWithin, or requestsPerSecond and
 // latencyP95, or both; what is given in requests wins.
 // +kubebuilder:validation:XValidation:rule="has(self.requestsPerSecond) || (has(self.people) && has(self.busiestHour))",message="say how many requests to expect: people and busiestHour, or requestsPerSecond"
+// +kubebuilder:validation:XValidation:rule="!has(self.firstByteWithin) || (has(self.latencyP95) ? duration(self.firstByteWithin) <= duration(self.latencyP95) : !has(self.answerWithin) || duration(self.firstByteWithin) <= duration(self.answerWithin))",message="an answer can't begin after it is complete",fieldPath=".firstByteWithin"
 // +kubebuilder:validation:XValidation:rule="has(self.latencyP95) || has(self.answerWithin)",message="say how fast an answer must come: answerWithin, or latencyP95"
 type Demand struct {
 	// people who will use it.
@@ -161,6 +162,12 @@ type Demand struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be a duration above zero, such as 800ms"
 	LatencyP95 *metav1.Duration `json:"latencyP95,omitempty"`
+
+	// firstByteWithin is how long a person waits at most for the beginning of an answer, for 95 of 100 answers: for
+	// prototypes that stream what they say.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="duration(self) > duration('0s')",message="must be a duration above zero, such as 500ms"
+	FirstByteWithin *metav1.Duration `json:"firstByteWithin,omitempty"`
 
 	// errorRatio is the share of requests that may fail, as a decimal between 0 and 1.
 	// +optional

@@ -122,6 +122,16 @@ type ScalabilityGate struct {
 	// +optional
 	// +kubebuilder:default="60s"
 	Duration metav1.Duration `json:"duration,omitempty"`
+
+	// climbTo is the factor of the demand with headroom, as a decimal from 1 to 64, up to which load is raised step by step
+	// when the demand was measured, until the prototype is overloaded: to know how much more it carries, and to size
+	// production by it. It decides nothing. "1" leaves it out, such as where every request costs money.
+	// +optional
+	// +kubebuilder:default="4"
+	// +kubebuilder:validation:MaxLength=8
+	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,2})?$`
+	// +kubebuilder:validation:XValidation:rule="double(self) >= 1.0 && double(self) <= 64.0",message="climbTo is a factor from 1 to 64"
+	ClimbTo string `json:"climbTo,omitempty"`
 }
 
 // IntegrationGate says what is asked of integrations beyond the catalogue.

@@ -529,6 +529,11 @@ func (in *Demand) DeepCopyInto(out *Demand) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.FirstByteWithin != nil {
+		in, out := &in.FirstByteWithin, &out.FirstByteWithin
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	in.Request.DeepCopyInto(&out.Request)
 }
 

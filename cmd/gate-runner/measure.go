@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 
 	"github.com/affineur/affineur/internal/evaluate"
@@ -48,7 +49,12 @@ func isolate(ctx context.Context, r runner, order evidence.IsolationSpec, _ map[
 	return probe.Isolation(ctx, order, r.here())
 }
 
+// loadMemory is a good part of what a load run's pod may use.
+const loadMemory = 192 << 20
+
 func put(ctx context.Context, r runner, order evidence.LoadSpec, _ map[string][]byte) (evidence.Result, error) {
+	// The collector is lazy; with thousands of connections it must not be so lazy that the pod's limit ends the run.
+	debug.SetMemoryLimit(loadMemory)
 	return load.Run(ctx, order, r.guard.DialContext)
 }
 

@@ -45,6 +45,24 @@ func (b Bench) Gates(rec record.Record, reports []record.Report, now time.Time) 
 	return out
 }
 
+// Size is how many replicas production should have by what was measured: where several gates tell, enough for each of
+// them. The zero Size means that none can tell.
+func (b Bench) Size(rec record.Record, reports []record.Report, now time.Time) gate.Size {
+	var out gate.Size
+	for _, g := range rec.Requirements.Gates {
+		sizer, ok := b.Of(g.Type).(gate.Sizer)
+		if !ok {
+			continue
+		}
+		newest := Newest(rec, g.Name, reports)
+		size, told := sizer.Size(gate.Case{Record: rec, Gate: g, Patience: gate.PatienceOf(newest.Number), Now: now}, newest.Taken())
+		if told {
+			out = gate.Size{Min: max(out.Min, size.Min), Max: max(out.Max, size.Max)}
+		}
+	}
+	return out
+}
+
 // Passed tells whether every required gate passed, and whether security, scalability and integration are all among
 // them: a list that leaves one out proves nothing.
 func Passed(rec record.Record, gates []v1alpha1.GateStatus) bool {

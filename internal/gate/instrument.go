@@ -32,6 +32,23 @@ type Sampler interface {
 	Sample(ctx context.Context, c Case, r Run) (evidence.Result, error)
 }
 
+// Sizer is an instrument that can tell how many replicas production should have, from what it measured. It gives false
+// where it can't tell, which includes that its gate has not passed.
+type Sizer interface {
+	Instrument
+	Size(Case, Taken) (Size, bool)
+}
+
+// Utilization of the requested CPU, in percent, at which production's autoscaler adds replicas: room for the time that a
+// pod needs to start.
+const Utilization = 70
+
+// Size bounds the number of replicas, within what the policy allows.
+type Size struct {
+	Min int32 `json:"min"`
+	Max int32 `json:"max"`
+}
+
 // Case is what a gate is asked about: one gate of one record.
 type Case struct {
 	// Record holds the subject and the frozen requirements.

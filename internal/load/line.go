@@ -160,7 +160,7 @@ func (l *line) connect(ctx context.Context, deadline time.Time) error {
 	}
 	l.header = &allowance{from: conn}
 	if l.in == nil {
-		l.in, l.buffer = bufio.NewReaderSize(l.header, 4<<10), make([]byte, 16<<10)
+		l.in, l.buffer = bufio.NewReaderSize(l.header, 4<<10), make([]byte, 4<<10)
 	}
 	l.in.Reset(l.header)
 	l.used = false

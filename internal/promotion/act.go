@@ -171,7 +171,7 @@ func (c *Controller) prepare(ctx context.Context, s Snapshot, a Action, o *Outco
 	}
 	// What makes room for the next record is no drift of the one that serves, nor is what a stop, or its end, changes.
 	expected := a.Record != s.memory().Record || s.Place.Rollout.CutOff != s.effects().Mark()
-	return c.ensure(ctx, s, o, expected, content(*r, s.record(a.Beside), s.severance())...)
+	return c.ensure(ctx, s, o, expected, content(s.sized(*r), s.record(a.Beside), s.severance())...)
 }
 
 // release writes the record's Secrets, then what runs with them.
@@ -187,7 +187,7 @@ func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outco
 			return err
 		}
 	}
-	e, wanted := s.effects(), replicas(*r, s.Place.Rollout)
+	e, wanted := s.effects(), replicas(s.sized(*r), s.Place.Rollout)
 	if e.Stopped {
 		wanted = 0
 	}
@@ -197,7 +197,7 @@ func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outco
 		return err
 	}
 	o.Released = true
-	if err := c.ensure(ctx, s, o, false, autoscaler(*r)); err != nil {
+	if err := c.ensure(ctx, s, o, false, autoscaler(s.sized(*r))); err != nil {
 		return err
 	}
 	if made != nil {

@@ -76,7 +76,7 @@ func New(config Config) *Controller {
 	return &Controller{
 		observer: &observer{
 			client: config.Client, live: config.Live, destination: config.Destination, maker: config.Credentials,
-			guards: config.Guards, gates: gates(config.Bench), now: now,
+			guards: config.Guards, gates: gates(config.Bench), size: config.Bench.Size, now: now,
 		},
 		client: config.Client, destination: config.Destination, recorder: config.Recorder,
 	}

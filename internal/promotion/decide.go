@@ -131,7 +131,7 @@ func advance(s Snapshot, p Plan, now time.Time) Plan {
 		}
 		return p
 	}
-	m := s.memory().intend(*next.Record, now)
+	m := s.memory().intend(*next.Record, next.Size, now)
 	p.Actions = []Action{{Kind: Prepare, Record: m.Record, Beside: m.Previous.Record}, {Kind: Remember, Memory: m}}
 	return p
 }

@@ -15,15 +15,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/workload"
 )
 
 const (
-	// targetUtilization of the requested CPU at which the autoscaler adds replicas: room for the time a pod needs
-	// to start.
-	targetUtilization = 70
 	// maxSecrets in production: two revisions' side by side, of at most 16 team Secrets, 16 integrations, a pull
 	// secret and a model key each.
 	maxSecrets = "80"
@@ -183,7 +181,7 @@ func autoscaler(r record.Record) *autoscalingv2.HorizontalPodAutoscaler {
 				Resource: &autoscalingv2.ResourceMetricSource{
 					Name: corev1.ResourceCPU,
 					Target: autoscalingv2.MetricTarget{
-						Type: autoscalingv2.UtilizationMetricType, AverageUtilization: ptr.To[int32](targetUtilization),
+						Type: autoscalingv2.UtilizationMetricType, AverageUtilization: ptr.To[int32](gate.Utilization),
 					},
 				},
 			}},

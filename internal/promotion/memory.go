@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -20,6 +21,9 @@ type Memory struct {
 	// Digest is the review digest of that record, so that another one of its name is noticed.
 	Digest   string    `json:"digest,omitempty"`
 	IntentAt time.Time `json:"intentAt,omitzero"`
+	// Size is how many replicas it has by what was measured for it, kept because reports go before a revision does; zero
+	// where nothing tells.
+	Size gate.Size `json:"size,omitzero"`
 	// SoakingSince is when every replica was available.
 	SoakingSince time.Time `json:"soakingSince,omitzero"`
 	// ServingSince is when the record had soaked.
@@ -39,6 +43,7 @@ type Served struct {
 	Record   string    `json:"record,omitempty"`
 	Digest   string    `json:"digest,omitempty"`
 	IntentAt time.Time `json:"intentAt,omitzero"`
+	Size     gate.Size `json:"size,omitzero"`
 	Since    time.Time `json:"since,omitzero"`
 }
 
@@ -91,10 +96,10 @@ func (m Memory) beside() string {
 }
 
 // intend makes a record the one that is to serve. Only one that soaked is worth returning to.
-func (m Memory) intend(r record.Record, now time.Time) Memory {
-	next := Memory{Record: r.Name(), Digest: r.ReviewDigest, IntentAt: stamp(now), Fault: m.Fault}
+func (m Memory) intend(r record.Record, size gate.Size, now time.Time) Memory {
+	next := Memory{Record: r.Name(), Digest: r.ReviewDigest, IntentAt: stamp(now), Size: size, Fault: m.Fault}
 	if m.serving() {
-		next.Previous = Served{Record: m.Record, Digest: m.Digest, IntentAt: m.IntentAt, Since: m.ServingSince}
+		next.Previous = Served{Record: m.Record, Digest: m.Digest, IntentAt: m.IntentAt, Size: m.Size, Since: m.ServingSince}
 	}
 	return next
 }
@@ -118,7 +123,7 @@ func (m Memory) rollBack(reason, message string, now time.Time) Memory {
 
 func (m Memory) back() Memory {
 	p := m.Previous
-	return Memory{Record: p.Record, Digest: p.Digest, IntentAt: p.IntentAt, ServingSince: p.Since}
+	return Memory{Record: p.Record, Digest: p.Digest, IntentAt: p.IntentAt, Size: p.Size, ServingSince: p.Since}
 }
 
 func (m Memory) soak(now time.Time) Memory {

@@ -20,6 +20,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
@@ -42,6 +43,8 @@ type observer struct {
 	guards      Guards
 	// gates judges every gate of a record anew from its reports.
 	gates func(r record.Record, reports []record.Report, now time.Time) Check
+	// size is how many replicas a record should have by its reports.
+	size func(r record.Record, reports []record.Report, now time.Time) gate.Size
 	// now is the clock.
 	now func() time.Time
 
@@ -277,6 +280,7 @@ func (o *observer) assess(ctx context.Context, c *Candidate, now time.Time) erro
 	}
 	c.Guards = measured(state)
 	c.Gates = o.gates(*c.Record, reports, now)
+	c.Size = o.size(*c.Record, reports, now)
 	// Nothing is released on an approval that ends before its soak does.
 	c.Approvals = approvals(*c.Record, c.Review, decisions, state, now, c.Record.Requirements.Soak())
 	return o.runtime(ctx, c)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/stop"
@@ -88,6 +89,8 @@ type Candidate struct {
 	RuntimeMissing string
 	// Gates and Approvals are computed from reports and decisions.
 	Gates, Approvals Check
+	// Size is how many replicas it should have by what was measured; zero where nothing tells.
+	Size gate.Size
 }
 
 // Check is an answer and, if it is no, why.
@@ -182,6 +185,26 @@ func (s Snapshot) record(name string) *record.Record {
 		}
 	}
 	return nil
+}
+
+// sized is a record with as many replicas as were measured for it to need, within what was reviewed: those that were
+// settled when it was intended, or for a candidate those that would be.
+func (s Snapshot) sized(r record.Record) record.Record {
+	var size gate.Size
+	switch m, name := s.memory(), r.Name(); {
+	case name == m.Record:
+		size = m.Size
+	case name == m.Previous.Record:
+		size = m.Previous.Size
+	case s.Candidate != nil && s.Candidate.Record != nil && name == s.Candidate.Record.Name():
+		size = s.Candidate.Size
+	}
+	bounds := &r.Requirements.Production.Replicas
+	if size != (gate.Size{}) {
+		bounds.Min = min(max(size.Min, bounds.Min), bounds.Max)
+		bounds.Max = min(max(size.Max, bounds.Min), bounds.Max)
+	}
+	return r
 }
 
 // credentials are those that were made for a record, nil if they were not looked at.

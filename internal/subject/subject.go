@@ -110,6 +110,7 @@ type Demand struct {
 	AnswerWithin      string `json:"answerWithin,omitempty"`
 	RequestsPerSecond string `json:"requestsPerSecond,omitempty"`
 	LatencyP95        string `json:"latencyP95,omitempty"`
+	FirstByteWithin   string `json:"firstByteWithin,omitempty"`
 	ErrorRatio        string `json:"errorRatio"`
 	Method            string `json:"method"`
 	Path              string `json:"path"`
@@ -251,6 +252,9 @@ func demand(d *v1alpha1.Demand, body string) *Demand {
 	}
 	if d.RequestsPerSecond != nil {
 		out.RequestsPerSecond = *d.RequestsPerSecond
+	}
+	if d.FirstByteWithin != nil {
+		out.FirstByteWithin = d.FirstByteWithin.Duration.String()
 	}
 	if d.LatencyP95 != nil {
 		out.LatencyP95 = d.LatencyP95.Duration.String()

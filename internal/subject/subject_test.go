@@ -153,6 +153,7 @@ func TestAnotherSubject(t *testing.T) {
 		"users":               func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Facts.Users = 121 },
 		"demand":              func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Demand.RequestsPerSecond = ptr.To("21") },
 		"latency":             func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Demand.LatencyP95.Duration++ },
+		"first byte":          func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Demand.FirstByteWithin = &metav1.Duration{Duration: 1} },
 		"error ratio":         func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Demand.ErrorRatio = "0.02" },
 		"path of the request": func(s *v1alpha1.AIPrototypeSpec, _ *Inputs) { s.Demand.Request.Path = "/" },
 	} {

@@ -33,7 +33,7 @@ func (c Climbing) plan(d Demand, rate float64, judged evidence.Duration) *eviden
 	if !(c.UpTo > 1) {
 		return nil
 	}
-	duration := max(judged.Std()/4, slowest*d.LatencyP95, shortestWarmUp, seconds(math.Ceil(fewest/(rate*gentle))))
+	duration := max(min(judged.Std()/4, longestClimbStep), slowest*d.LatencyP95, shortestWarmUp, seconds(math.Ceil(fewest/(rate*gentle))))
 	if duration > longestClimbStep {
 		return nil
 	}

@@ -52,6 +52,11 @@ func NewDemand(d v1alpha1.Demand) (Demand, error) {
 	case d.AnswerWithin != nil:
 		out.LatencyP95 = d.AnswerWithin.Duration
 	}
+	if d.FirstByteWithin != nil {
+		if out.FirstWithin = d.FirstByteWithin.Duration; out.FirstWithin <= 0 {
+			return Demand{}, errors.New("firstByteWithin is not above zero")
+		}
+	}
 	ratio := d.ErrorRatio
 	if ratio == "" {
 		ratio = defaultErrorRatio

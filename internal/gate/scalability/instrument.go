@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,14 +37,23 @@ func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	length := spec.Timeout.Std()
+	return []gate.Run{{Site: gate.SiteSandbox, Order: &spec, Length: lengthOf(spec), CPU: "500m", Memory: "256Mi"}}, nil
+}
+
+// lengthOf an order: every step waits for its last answer.
+func lengthOf(spec evidence.LoadSpec) time.Duration {
+	var length time.Duration
 	if spec.WarmUp != nil {
 		length += spec.WarmUp.Duration.Std()
 	}
-	for _, step := range spec.Steps {
-		length += step.Duration.Std()
+	steps := spec.Steps
+	if spec.Climb != nil {
+		steps = append(slices.Clone(steps), spec.Climb.Steps(spec.Steps)...)
 	}
-	return []gate.Run{{Site: gate.SiteSandbox, Order: &spec, Length: length, CPU: "500m", Memory: "256Mi"}}, nil
+	for _, step := range steps {
+		length += step.Duration.Std() + spec.Timeout.Std()
+	}
+	return length
 }
 
 // orderOf is what the load generator is asked. An error says that the demand can't be measured.
@@ -84,24 +94,6 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	return Judge(Evidence{Frame: c.Frame(), Run: run, Demand: demand, Headroom: settings.Headroom})
 }
 
-// Summarize implements gate.Instrument.
-func (Instrument) Summarize(_ gate.Case, taken gate.Taken) gate.Summary {
-	run := taken.Runs[""]
-	if run.Report == nil {
-		return gate.Summary{}
-	}
-	report := evidence.As[evidence.LoadReport](run.Report.Result)
-	if report == nil {
-		return gate.Summary{}
-	}
-	text := "| Rate | For | Requests | Failed | p50 | p95 | p99 |\n|---:|---:|---:|---:|---:|---:|---:|\n"
-	for _, s := range report.Steps {
-		text += fmt.Sprintf("| %s req/s | %s | %d | %d | %s | %s | %s |\n", s.RatePerSecond, span(s.Duration.Std()), s.Planned, s.Failures.Total(),
-			span(s.Latency.P50.Std()), span(s.Latency.P95.Std()), span(s.Latency.P99.Std()))
-	}
-	return gate.Summary{Markdown: text}
-}
-
 func unmeasurable(err error) gate.Verdict {
 	return gate.Unknown(v1alpha1.ReasonRequirementInvalid, "The demand can't be measured: "+err.Error()+".", time.Time{}, gate.Finding{
 		Reason: v1alpha1.ReasonRequirementInvalid, Field: "spec.demand", Owner: v1alpha1.OwnerBusiness, Message: err.Error(),
@@ -137,7 +129,14 @@ func settingsOf(g v1alpha1.Gate, patience gate.Patience) (Settings, error) {
 	for range patience - 1 {
 		longest *= stretch
 	}
-	return NewSettings(headroom, duration, max(duration, min(longest, longestLoad)))
+	settings, err := NewSettings(headroom, duration, max(duration, min(longest, longestLoad)))
+	if err == nil && g.Scalability != nil && g.Scalability.ClimbTo != "" {
+		if settings.Climb.UpTo, err = evidence.ParseDecimal(g.Scalability.ClimbTo); err != nil {
+			return Settings{}, fmt.Errorf("climbTo: %w", err)
+		}
+		err = settings.validate()
+	}
+	return settings, err
 }
 
 // contentType tells a program what it gets: there is no other way for a team to say.
@@ -171,6 +170,9 @@ func demandOf(s subject.Subject) (Demand, error) {
 		return Demand{}, err
 	}
 	if d.LatencyP95, err = durationOf("latencyP95", s.Demand.LatencyP95); err != nil {
+		return Demand{}, err
+	}
+	if d.FirstByteWithin, err = durationOf("firstByteWithin", s.Demand.FirstByteWithin); err != nil {
 		return Demand{}, err
 	}
 	return NewDemand(d)

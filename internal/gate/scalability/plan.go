@@ -14,8 +14,8 @@ const (
 	// shortestWarmUp and longestWarmUp bound a quarter of the measuring time.
 	shortestWarmUp = 2 * time.Second
 	longestWarmUp  = 10 * time.Second
-	// maxInFlight and longestStep are the most that a LoadSpec takes.
-	maxInFlight = 20_000
+	// maxInFlight is what the runner's memory has room for, longestStep the most that a LoadSpec takes.
+	maxInFlight = 10_000
 	longestStep = time.Hour
 )
 

@@ -6,32 +6,16 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/affineur/affineur/internal/gate"
 )
 
 const (
-	// Utilization of the requested CPU, in percent, at which production's autoscaler adds replicas: room for the time that
-	// a pod needs to start.
-	Utilization = 70
 	// helps is by how much one more measured number of replicas has to carry more than the one before, for more to help at all.
 	helps = 1.05
-	// spareMemory is requested beyond the largest use that was seen.
-	spareMemory = 1.25
-	// memoryStep and cpuStep are what requests are rounded up to: 16 MiB and 10 millicores.
-	memoryStep, cpuStep = 16 << 20, 10
 	// maxReplicas is the largest number that a recommendation looks at.
 	maxReplicas = 1000
 )
-
-// Resources of one replica: CPU in millicores, memory in bytes.
-type Resources struct{ CPU, Memory int64 }
-
-// Usage is what one replica used while a rate was measured, as the cluster's metrics say.
-type Usage struct {
-	// Rate a second that one replica answered meanwhile.
-	Rate float64
-	// Mean CPU, and the largest memory.
-	Resources
-}
 
 // Sizing is what a recommendation rests on.
 type Sizing struct {
@@ -39,22 +23,17 @@ type Sizing struct {
 	Headroom float64
 	// Capacities by number of replicas.
 	Capacities []Capacity
-	// Declared are the limits under which it was measured.
-	Declared Resources
-	// Usage is nil where the cluster has no metrics.
-	Usage *Usage
 	// Least and Most replicas that the policy allows.
 	Least, Most int32
 }
 
-// Recommendation is what production should have. Its limits are those under which the subject was measured.
+// Recommendation is what production should have. Requests and limits stay those that are declared: the subject was measured
+// under them, and with others it would be another.
 type Recommendation struct {
 	// Replicas that carry the demand with headroom.
 	Replicas int32
 	// Min and Max of the autoscaler, within the policy's bounds.
 	Min, Max int32
-	// Requests and Limits of one replica.
-	Requests, Limits Resources
 	// PerReplica is the rate that was reckoned with for one of them.
 	PerReplica float64
 	// Enough is false where even the largest number of replicas that the policy allows would not carry the demand with
@@ -79,7 +58,7 @@ func Recommend(s Sizing) (Recommendation, error) {
 	wanted := s.Demand.Rate * s.Headroom
 	n, assumed := s.replicasFor(wanted)
 	base, _ := s.replicasFor(s.Demand.Rate)
-	r := Recommendation{Replicas: n, Enough: n > 0 && n <= s.Most, Limits: s.Declared}
+	r := Recommendation{Replicas: n, Enough: n > 0 && n <= s.Most}
 	if n == 0 {
 		r.Replicas = s.Most
 	}
@@ -89,8 +68,7 @@ func Recommend(s Sizing) (Recommendation, error) {
 	last := s.Capacities[len(s.Capacities)-1]
 	r.PerReplica = last.Carries() / float64(last.Replicas)
 	r.Min = clamp(base, s.Least, s.Most)
-	r.Max = clamp(max(ceil(float64(r.Replicas)*100/Utilization), r.Min+1), r.Min, s.Most)
-	r.Requests = s.requests(r.PerReplica)
+	r.Max = clamp(max(ceil(float64(r.Replicas)*100/gate.Utilization), r.Min+1), r.Min, s.Most)
 	r.Why = s.why(r, n, assumed, wanted)
 	return r, nil
 }
@@ -104,8 +82,6 @@ func (s Sizing) validate() error {
 		return fmt.Errorf("a headroom of %v is not between 1 and 1000", s.Headroom)
 	case s.Least < 1 || s.Most < s.Least || s.Most > maxReplicas:
 		return fmt.Errorf("the policy's replicas are not between 1 and %d", maxReplicas)
-	case s.Declared.CPU <= 0 || s.Declared.Memory <= 0:
-		return errors.New("the limits under which it was measured are not known")
 	}
 	return nil
 }
@@ -170,26 +146,6 @@ func (s Sizing) saturates() bool {
 	return n > 1 && s.Capacities[n-1].Bracketed && s.Capacities[n-1].Carries() < helps*s.Capacities[n-2].Carries()
 }
 
-// requests are what a replica uses at its knee, so that the autoscaler's utilization speaks about the knee: a program that
-// waits for others never uses the CPU that is its limit, and would never be scaled by it. Without metrics, the limits.
-func (s Sizing) requests(perReplica float64) Resources {
-	if s.Usage == nil || !(s.Usage.Rate > 0) || s.Usage.CPU < 0 || s.Usage.Memory < 0 {
-		return s.Declared
-	}
-	return Resources{
-		CPU:    upTo(float64(s.Usage.CPU)*perReplica/s.Usage.Rate, cpuStep, s.Declared.CPU),
-		Memory: upTo(float64(s.Usage.Memory)*spareMemory, memoryStep, s.Declared.Memory),
-	}
-}
-
-// upTo rounds up to whole steps, one at least, and not beyond a limit.
-func upTo(v float64, step, limit int64) int64 {
-	if !(v < float64(limit)) {
-		return limit
-	}
-	return min(max(int64(math.Ceil(v/float64(step)))*step, step), limit)
-}
-
 func clamp(n, low, high int32) int32 { return min(max(n, low), high) }
 
 // ceil rounds up; the tiny subtraction keeps 7·100/70 at 10 where the quotient in binary is a little more.
@@ -213,10 +169,7 @@ func (s Sizing) why(r Recommendation, n int32, assumed bool, wanted float64) []s
 	if n > s.Most {
 		out = append(out, fmt.Sprintf("The policy allows %d at most.", s.Most))
 	}
-	if s.Usage == nil {
-		return append(out, "The cluster's metrics say nothing about the use of CPU and memory, so requests are the declared limits.")
-	}
-	return append(out, fmt.Sprintf("Requests are the use that was seen: CPU at the knee, memory with a quarter to spare (%s, %s).", millis(r.Requests.CPU), mebi(r.Requests.Memory)))
+	return out
 }
 
 func replicas(n int) string {
@@ -225,7 +178,3 @@ func replicas(n int) string {
 	}
 	return fmt.Sprintf("%d replicas", n)
 }
-
-func millis(n int64) string { return fmt.Sprintf("%dm", n) }
-
-func mebi(n int64) string { return fmt.Sprintf("%dMi", n>>20) }

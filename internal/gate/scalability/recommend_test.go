@@ -14,8 +14,7 @@ func carries(n int, rate float64) scalability.Capacity {
 }
 
 func sizing(capacities ...scalability.Capacity) scalability.Sizing {
-	return scalability.Sizing{Demand: demanded, Headroom: 1.5, Capacities: capacities, Least: 2, Most: 10,
-		Declared: scalability.Resources{CPU: 500, Memory: 512 << 20}}
+	return scalability.Sizing{Demand: demanded, Headroom: 1.5, Capacities: capacities, Least: 2, Most: 10}
 }
 
 func TestRecommend(t *testing.T) {
@@ -62,35 +61,6 @@ func with(s scalability.Sizing, change func(*scalability.Sizing)) scalability.Si
 	return s
 }
 
-func TestRecommendedResources(t *testing.T) {
-	used := func(rate float64, cpu, memory int64) *scalability.Usage {
-		return &scalability.Usage{Rate: rate, Resources: scalability.Resources{CPU: cpu, Memory: memory}}
-	}
-	declared := scalability.Resources{CPU: 500, Memory: 512 << 20}
-	for name, c := range map[string]struct {
-		usage *scalability.Usage
-		want  scalability.Resources
-	}{
-		"no metrics":           {nil, declared},
-		"waits for others":     {used(30, 12, 60<<20), scalability.Resources{CPU: 30, Memory: 80 << 20}},
-		"works":                {used(30, 180, 300<<20), scalability.Resources{CPU: 450, Memory: 384 << 20}},
-		"all that it may":      {used(30, 400, 500<<20), declared},
-		"nothing to speak of":  {used(30, 0, 0), scalability.Resources{CPU: 10, Memory: 16 << 20}},
-		"used under no load":   {used(0, 100, 60<<20), declared},
-		"a rate that is none":  {used(math.NaN(), 100, 60<<20), declared},
-		"less than nothing":    {used(30, -5, 60<<20), declared},
-		"more than can be":     {used(30, math.MaxInt64, math.MaxInt64), declared},
-		"hardly any, for much": {used(1e-9, 100, 60<<20), scalability.Resources{CPU: 500, Memory: 80 << 20}},
-	} {
-		s := sizing(carries(1, 74))
-		s.Usage = c.usage
-		got, err := scalability.Recommend(s)
-		if err != nil || got.Requests != c.want || got.Limits != declared {
-			t.Errorf("%s: got %+v of %+v, %v, want %+v", name, got.Requests, got.Limits, err, c.want)
-		}
-	}
-}
-
 func TestRecommendRefuses(t *testing.T) {
 	for name, change := range map[string]func(*scalability.Sizing){
 		"nothing was measured": func(s *scalability.Sizing) { s.Capacities = nil },
@@ -100,7 +70,6 @@ func TestRecommendRefuses(t *testing.T) {
 		"no headroom":          func(s *scalability.Sizing) { s.Headroom = 0 },
 		"no replicas":          func(s *scalability.Sizing) { s.Least, s.Most = 0, 0 },
 		"fewer than few":       func(s *scalability.Sizing) { s.Least, s.Most = 5, 3 },
-		"no limits":            func(s *scalability.Sizing) { s.Declared = scalability.Resources{} },
 		"a capacity of NaN":    func(s *scalability.Sizing) { s.Capacities = []scalability.Capacity{carries(1, math.NaN())} },
 	} {
 		s := sizing(carries(1, 74))

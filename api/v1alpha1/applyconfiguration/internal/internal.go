@@ -387,6 +387,9 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: "0.01"
+    - name: firstByteWithin
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
     - name: latencyP95
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
@@ -1783,6 +1786,10 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.affineur.affineur.api.v1alpha1.ScalabilityGate
   map:
     fields:
+    - name: climbTo
+      type:
+        scalar: string
+      default: "4"
     - name: duration
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration

@@ -24,6 +24,9 @@ type DemandApplyConfiguration struct {
 	RequestsPerSecond *string `json:"requestsPerSecond,omitempty"`
 	// latencyP95 is the 95th percentile of the time to the complete answer.
 	LatencyP95 *v1.Duration `json:"latencyP95,omitempty"`
+	// firstByteWithin is how long a person waits at most for the beginning of an answer, for 95 of 100 answers: for
+	// prototypes that stream what they say.
+	FirstByteWithin *v1.Duration `json:"firstByteWithin,omitempty"`
 	// errorRatio is the share of requests that may fail, as a decimal between 0 and 1.
 	ErrorRatio *string `json:"errorRatio,omitempty"`
 	// request is what one request looks like.
@@ -73,6 +76,14 @@ func (b *DemandApplyConfiguration) WithRequestsPerSecond(value string) *DemandAp
 // If called multiple times, the LatencyP95 field is set to the value of the last call.
 func (b *DemandApplyConfiguration) WithLatencyP95(value v1.Duration) *DemandApplyConfiguration {
 	b.LatencyP95 = &value
+	return b
+}
+
+// WithFirstByteWithin sets the FirstByteWithin field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the FirstByteWithin field is set to the value of the last call.
+func (b *DemandApplyConfiguration) WithFirstByteWithin(value v1.Duration) *DemandApplyConfiguration {
+	b.FirstByteWithin = &value
 	return b
 }
 

@@ -17,6 +17,10 @@ type ScalabilityGateApplyConfiguration struct {
 	Headroom *string `json:"headroom,omitempty"`
 	// duration of the measurement after warm-up.
 	Duration *v1.Duration `json:"duration,omitempty"`
+	// climbTo is the factor of the demand with headroom, as a decimal from 1 to 64, up to which load is raised step by step
+	// when the demand was measured, until the prototype is overloaded: to know how much more it carries, and to size
+	// production by it. It decides nothing. "1" leaves it out, such as where every request costs money.
+	ClimbTo *string `json:"climbTo,omitempty"`
 }
 
 // ScalabilityGateApplyConfiguration constructs a declarative configuration of the ScalabilityGate type for use with
@@ -38,5 +42,13 @@ func (b *ScalabilityGateApplyConfiguration) WithHeadroom(value string) *Scalabil
 // If called multiple times, the Duration field is set to the value of the last call.
 func (b *ScalabilityGateApplyConfiguration) WithDuration(value v1.Duration) *ScalabilityGateApplyConfiguration {
 	b.Duration = &value
+	return b
+}
+
+// WithClimbTo sets the ClimbTo field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClimbTo field is set to the value of the last call.
+func (b *ScalabilityGateApplyConfiguration) WithClimbTo(value string) *ScalabilityGateApplyConfiguration {
+	b.ClimbTo = &value
 	return b
 }
