@@ -43,6 +43,8 @@ var specs = []spec{
 	{name: "lms", repository: "lms/lms", tag: "1", pkg: "test/prototypes/lms"},
 	{name: "caller", repository: "clients/caller", tag: "1", pkg: "test/prototypes/caller"},
 
+	{name: "house-style", repository: "it/house-style", tag: "1", pkg: "test/gates/house-style"},
+
 	{name: "gateway", repository: "gateways/traefik", tag: "3.6.12", built: ".cluster/bin/traefik", apart: true},
 	{name: "sign-in", repository: "gateways/sign-in", tag: "1", pkg: "test/prototypes/sign-in", apart: true},
 

@@ -141,8 +141,11 @@ func TestSamples(t *testing.T) {
 	}
 	instrument.sample = func() (evidence.Result, error) { return nil, errors.New("the source does not answer") }
 	w = gauged(t, instrument)
-	w.settle()
-	if got := w.gauge(); got.Verdict != v1alpha1.GateInconclusive || got.Attempts != attemptsAtMost || !strings.Contains(got.Message, "the source does not answer") {
+	for range looksAtMost + 2 {
+		w.settle()
+		w.now = w.now.Add(3 * time.Hour)
+	}
+	if got := w.gauge(); got.Verdict != v1alpha1.GateInconclusive || got.Attempts != looksAtMost || !strings.Contains(got.Message, "the source does not answer") {
 		t.Errorf("%+v", got)
 	}
 	instrument.sample = func() (evidence.Result, error) { return nil, nil }
@@ -150,6 +153,28 @@ func TestSamples(t *testing.T) {
 	w.settle()
 	if got := w.gauge(); got.Verdict != v1alpha1.GateInconclusive {
 		t.Errorf("%+v", got)
+	}
+}
+
+// What may not be measured yet is not, and says until when.
+func TestNothingIsMeasuredBeforeItsTime(t *testing.T) {
+	run := part("", gate.SiteOperator)
+	looked := 0
+	found := &evidence.IsolationReport{Targets: reached(anOrder().Targets, opened, opened.Add(time.Second))}
+	instrument := gauge{parts: []gate.Run{run}, sample: func() (evidence.Result, error) { looked++; return found, nil }}
+	instrument.parts[0].NotBefore = opened.Add(10 * time.Minute)
+	w := gauged(t, instrument)
+	for w.now.Before(opened.Add(9 * time.Minute)) {
+		w.must(w.pass())
+		w.now = w.now.Add(time.Minute)
+	}
+	if got := w.gauge(); looked != 0 || got.Verdict != v1alpha1.GatePending || !strings.Contains(got.Message, instrument.parts[0].NotBefore.Format(time.RFC3339)) {
+		t.Errorf("%d looks, %+v", looked, got)
+	}
+	w.now = w.now.Add(5 * time.Minute)
+	w.settle()
+	if got := w.gauge(); looked != 1 || got.Verdict != v1alpha1.GatePassed {
+		t.Errorf("%d looks, %+v", looked, got)
 	}
 }
 

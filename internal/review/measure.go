@@ -91,19 +91,32 @@ func (s Snapshot) wanted(plan *Plan, m Measuring, verdict v1alpha1.GateStatus, n
 			round++
 		}
 	}
-	pauseEnd := newest.Add(time.Duration(round) * pauseAfter)
+	atMost, pause := patience(m.Current.Site, round)
+	pauseEnd := newest.Add(pause)
 	switch {
 	case s.promoting():
 		return Progress{Stage: Resting}
 	case m.began():
 	case !again && (verdict.Verdict == v1alpha1.GatePassed || verdict.Verdict == v1alpha1.GateFailed):
 		return Progress{Stage: Resting}
-	case !again && round >= attemptsAtMost:
+	case !again && round >= atMost:
 		return Progress{Stage: GivenUp, Why: fmt.Sprintf("%d attempts came to nothing", round)}
 	case !again && round > 0 && now.Before(pauseEnd):
 		return Progress{Stage: Pausing, Why: "It came to nothing and is measured again.", At: pauseEnd}
 	}
 	return s.possible(plan, *m.Current, now)
+}
+
+// patience is how many attempts are made at a site without being asked, and the pause after so many that came to nothing.
+func patience(site gate.Site, round int) (atMost int, pause time.Duration) {
+	if site != gate.SiteOperator {
+		return attemptsAtMost, time.Duration(round) * pauseAfter
+	}
+	pause = pauseAfter
+	for range min(round, looksAtMost) - 1 {
+		pause *= pauseFactor
+	}
+	return looksAtMost, pause
 }
 
 // possible says whether a run can be made now, and what it waits for otherwise.

@@ -104,7 +104,7 @@ func measure(ctx context.Context, asked string, stdout io.Writer, termination st
 		return errors.Join(failure, leave(termination, out))
 	}
 	raw, err := json.Marshal(report{
-		Schema: "affineur.dev/report/v1", Nonce: r.Nonce, Subject: r.Subject, Kind: r.Kind, StartedAt: started, FinishedAt: out.FinishedAt, Result: found,
+		Schema: "affineur.dev/report/v2", Nonce: r.Nonce, Subject: r.Subject, Kind: r.Kind, StartedAt: started, FinishedAt: out.FinishedAt, Result: found,
 	})
 	if err != nil {
 		return err
