@@ -18,6 +18,9 @@ REGISTRY_PLAIN_HTTP ?=
 IMG ?= ghcr.io/affineur/operator:v0.1.0
 RUNNER_IMG ?= ghcr.io/affineur/gate-runner:v0.1.0
 
+# How long each fuzz target runs.
+FUZZTIME ?= 1m
+
 export CGO_ENABLED = 0
 TOOL := go tool -modfile=$(CURDIR)/hack/tools/go.mod
 LINT := go tool -modfile=$(CURDIR)/hack/lint/go.mod golangci-lint-kube-api-linter
@@ -82,10 +85,19 @@ test: envtest ## Run unit tests and tests against a real API server.
 test-attacks: ## Make every attack of the threat model on sandboxes, on the development cluster; the last line counts them.
 	@./hack/attacks.sh
 
+.PHONY: test-gates
+test-gates: ## Try the gates with prototypes whose holes are known; the last line counts what was judged wrongly (FAST=1: a subset).
+	@./hack/gates.sh
+
+.PHONY: test-fuzz
+test-fuzz: ## Fuzz everything that reads untrusted bytes, FUZZTIME each.
+	@FUZZTIME=$(FUZZTIME) ./hack/fuzz.sh
+
 .PHONY: test-e2e
-test-e2e: ## Play the story, the attacks and the end-to-end tests on the development cluster.
+test-e2e: ## Play the story, the attacks, the fast part of the corpus and the end-to-end tests on the development cluster.
 	./hack/demo.sh
 	./hack/attacks.sh
+	FAST=1 ./hack/gates.sh
 	./hack/gateway.sh
 	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 6 -timeout 40m ./test/e2e/...
 	./hack/unenforced.sh

@@ -48,6 +48,8 @@ var specs = []spec{
 	{name: "gateway", repository: "gateways/traefik", tag: "3.6.12", built: ".cluster/bin/traefik", apart: true},
 	{name: "sign-in", repository: "gateways/sign-in", tag: "1", pkg: "test/prototypes/sign-in", apart: true},
 
+	{name: "suspect", repository: "corpus/suspect", tag: "1", pkg: "test/prototypes/suspect", apart: true},
+
 	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"), holey("intrude"), holey("lure"),
 	holey("hold"), holey("hear"), holey("flood"),
 }

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+// loads are prototypes that don't carry what they declare.
+func loads() []sample {
+	slow := func(name, hole, how string) sample {
+		return sample{name: name, hole: hole, gate: "scalability", reason: v1alpha1.ReasonTooSlow, edit: also(plays(how), asks("10", 500*time.Millisecond, "0.05"))}
+	}
+	failing := func(name, hole, how, says string) sample {
+		return sample{name: name, hole: hole, gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, says: says, edit: also(plays(how), asks("10", 500*time.Millisecond, "0.05"))}
+	}
+	return []sample{
+		slow("slow", "every answer takes twice as long as promised", "delay=1s").fastly(),
+		slow("slow-tail", "one answer of eight takes three times as long as promised", "every=8 slow=1500ms"),
+		slow("stalls", "everything stands still for a second, again and again: who waits for each answer sees one slow one", "still=1s pause=2s"),
+		slow("tires", "every answer takes a little longer than the one before", "worse=12ms"),
+		slow("one-at-a-time", "requests are served one after the other, and not as many as come", "alone=80ms"),
+		failing("errors", "one request of five fails", "fail-every=5", "server error").fastly(),
+		failing("hangs", "one request of five is never answered", "hang-every=5", "without an answer"),
+		failing("breaks-off", "one answer of five ends in the middle", "break-every=5", "broken off"),
+		failing("redirects", "every answer leads somewhere else", "status=302", "another status"),
+		failing("worn-out", "after fifty requests, all fail", "endure=50", "server error"),
+		failing("memory", "every request takes memory and never gives it back", "grow=1024", ""),
+		{name: "wrong-path", hole: "what it says a request looks like is not what it serves", gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, says: "another status",
+			edit: func(p *v1alpha1.AIPrototype) { p.Spec.Demand.Request.Path = "/v2/ask" }},
+		{name: "post-without-body", hole: "a request that needs a body is declared without one", gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, says: "another status",
+			edit: func(p *v1alpha1.AIPrototype) {
+				p.Spec.Demand.Request = v1alpha1.SampleRequest{Method: "POST", Path: "/v1/ask"}
+			}},
+	}
+}
+
+// asks declares a demand.
+func asks(rate string, within time.Duration, errors string) edit {
+	return func(p *v1alpha1.AIPrototype) { p.Spec.Demand = demand(rate, within, errors) }
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// play is what a prototype does apart from what it should.
+type play struct {
+	// delay of every answer.
+	delay time.Duration
+	// alone is how long each request has the program for itself.
+	alone time.Duration
+	// first is how many requests after the start take slow each; with every, each n-th does.
+	first, every int
+	slow         time.Duration
+	// still is how long everything stands still, once in every second of pause.
+	still, pause time.Duration
+	// worse is by how much every answer takes longer than the one before.
+	worse time.Duration
+	// failEvery, hangEvery and breakEvery are which request in a row fails, is never answered, or is broken off; every one
+	// after endure fails.
+	failEvery, hangEvery, breakEvery, endure int
+	// status of every answer.
+	status int
+	// grow is how many KiB of memory every request takes and never gives back.
+	grow int
+}
+
+// parsePlay reads words such as delay=1500ms.
+func parsePlay(text string) (play, error) {
+	p := play{status: 200}
+	times := map[string]*time.Duration{"delay": &p.delay, "alone": &p.alone, "slow": &p.slow, "still": &p.still, "pause": &p.pause, "worse": &p.worse}
+	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "hang-every": &p.hangEvery,
+		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
+	for word := range strings.FieldsSeq(text) {
+		name, value, _ := strings.Cut(word, "=")
+		var err error
+		switch {
+		case times[name] != nil:
+			*times[name], err = time.ParseDuration(value)
+		case numbers[name] != nil:
+			*numbers[name], err = strconv.Atoi(value)
+		default:
+			return p, fmt.Errorf("PLAY says %q, which nobody knows", word)
+		}
+		if err != nil {
+			return p, fmt.Errorf("PLAY says %q: %w", word, err)
+		}
+	}
+	return p, nil
+}

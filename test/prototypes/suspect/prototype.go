@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/affineur/affineur/test/prototypes/internal/serve"
+)
+
+// stage is where a prototype plays.
+type stage struct {
+	play play
+	// requests so far.
+	requests atomic.Int64
+	// turn is held by the one request that is at work, where they come one at a time.
+	turn chan struct{}
+	// stillness is held while everything stands still.
+	stillness sync.RWMutex
+
+	mutex sync.Mutex
+	kept  [][]byte
+}
+
+// prototype answers GET / and POST /v1/ask, as play says; its health is always good.
+func prototype(p play) http.Handler {
+	s := &stage{play: p, turn: make(chan struct{}, 1)}
+	if p.still > 0 {
+		go s.standStill(context.Background())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", serve.Healthy)
+	mux.Handle("GET /{$}", s.behave(http.HandlerFunc(greet)))
+	mux.Handle("POST /v1/ask", s.behave(http.HandlerFunc(answer)))
+	return mux
+}
+
+func greet(w http.ResponseWriter, _ *http.Request) {
+	serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "ok"})
+}
+
+// answer wants a question, as a program does that is used for something.
+func answer(w http.ResponseWriter, r *http.Request) {
+	var asked struct {
+		Question string `json:"question"`
+	}
+	if err := serve.ReadJSON(w, r, &asked); err != nil {
+		serve.WriteError(w, err)
+		return
+	}
+	if asked.Question == "" {
+		serve.WriteError(w, serve.BadRequest("question is missing"))
+		return
+	}
+	serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "You asked: " + asked.Question})
+}
+
+// standStill lets nothing through for a while, again and again.
+func (s *stage) standStill(ctx context.Context) {
+	for ctx.Err() == nil {
+		s.stillness.Lock()
+		time.Sleep(s.play.still)
+		s.stillness.Unlock()
+		time.Sleep(s.play.pause)
+	}
+}
+
+// behave does what the play says before, or instead of, answering.
+func (s *stage) behave(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := int(s.requests.Add(1))
+		s.remember()
+		if !s.wait(r.Context(), n) {
+			return
+		}
+		switch nth := func(every int) bool { return every > 0 && n%every == 0 }; {
+		case nth(s.play.hangEvery):
+			<-r.Context().Done()
+		case nth(s.play.breakEvery):
+			breakOff(w)
+		case nth(s.play.failEvery), s.play.endure > 0 && n > s.play.endure:
+			serve.WriteError(w, &serve.Error{Status: http.StatusInternalServerError, Type: "server_error", Message: "the backend lost this request"})
+		case s.play.status != http.StatusOK:
+			w.Header().Set("Location", "/elsewhere")
+			serve.WriteJSON(w, s.play.status, map[string]string{"answer": "look elsewhere"})
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// remember keeps memory that nobody needs any more.
+func (s *stage) remember() {
+	if s.play.grow == 0 {
+		return
+	}
+	block := make([]byte, s.play.grow<<10)
+	for i := range block {
+		// Written, since memory that is only asked for takes none.
+		block[i] = byte(i)
+	}
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.kept = append(s.kept, block)
+}
+
+// wait takes the time that the n-th request takes, and says whether somebody still waits for the answer.
+func (s *stage) wait(ctx context.Context, n int) bool {
+	s.stillness.RLock()
+	s.stillness.RUnlock() //nolint:staticcheck // nothing is guarded: whoever comes while everything stands still waits.
+	length := s.play.delay + time.Duration(n)*s.play.worse
+	if n <= s.play.first || s.play.every > 0 && n%s.play.every == 0 {
+		length += s.play.slow
+	}
+	if s.play.alone > 0 {
+		select {
+		case s.turn <- struct{}{}:
+			defer func() { <-s.turn }()
+		case <-ctx.Done():
+			return false
+		}
+		length += s.play.alone
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(length):
+		return true
+	}
+}
+
+// breakOff promises a longer answer than it gives.
+func breakOff(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(1<<10))
+	_, _ = w.Write([]byte(`{"answer": "and so`))
+	_ = http.NewResponseController(w).Flush()
+	panic(http.ErrAbortHandler)
+}

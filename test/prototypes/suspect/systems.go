@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/affineur/affineur/test/prototypes/internal/serve"
+)
+
+// systems serves one API in the clear on 8080, and over TLS on a port for every certificate in TLS, in words such as
+// expired=9002. Each certificate is a pair NAME.crt and NAME.key in the directory CERTIFICATES.
+func systems() error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	api := system(os.Getenv("TOKEN"))
+	go func() { cancel(serve.ListenAndServe(ctx, ":8080", api, nil)) }()
+	for word := range strings.FieldsSeq(os.Getenv("TLS")) {
+		name, port, err := certified(word)
+		if err != nil {
+			return err
+		}
+		config, err := configOf(name)
+		if err != nil {
+			return err
+		}
+		go func() { cancel(serve.ListenAndServe(ctx, fmt.Sprintf(":%d", port), api, config)) }()
+	}
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func certified(word string) (string, int, error) {
+	name, text, _ := strings.Cut(word, "=")
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		return "", 0, fmt.Errorf("TLS says %q, want NAME=PORT", word)
+	}
+	return name, port, nil
+}
+
+// configOf loads a certificate. One called old speaks no newer TLS than 1.1.
+func configOf(name string) (*tls.Config, error) {
+	directory := os.Getenv("CERTIFICATES")
+	pair, err := tls.LoadX509KeyPair(filepath.Join(directory, name+".crt"), filepath.Join(directory, name+".key"))
+	if err != nil {
+		return nil, err
+	}
+	config := &tls.Config{Certificates: []tls.Certificate{pair}}
+	if name == "old" {
+		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+	}
+	return config, nil
+}
+
+// system is what the organisation runs: some of it works, some does not.
+func system(token string) http.Handler {
+	mux := http.NewServeMux()
+	status := func(code int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
+	}
+	mux.HandleFunc("GET /health", serve.Healthy)
+	mux.HandleFunc("GET /none", status(http.StatusNoContent))
+	mux.HandleFunc("GET /broken", status(http.StatusInternalServerError))
+	mux.HandleFunc("GET /teapot", status(http.StatusTeapot))
+	mux.HandleFunc("GET /moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/health", http.StatusFound) })
+	mux.HandleFunc("GET /late", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	mux.HandleFunc("GET /member", func(w http.ResponseWriter, _ *http.Request) {
+		serve.WriteJSON(w, http.StatusOK, map[string]any{"id": 7, "name": "somebody", "active": true})
+	})
+	mux.HandleFunc("GET /text", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = w.Write([]byte("<p>Please sign in.</p>"))
+	})
+	mux.HandleFunc("GET /guarded", func(w http.ResponseWriter, r *http.Request) {
+		if token == "" || r.Header.Get("Authorization") != "Bearer "+token {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		serve.Healthy(w, r)
+	})
+	return mux
+}
