@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 
+	"github.com/affineur/affineur/internal/confide"
 	"github.com/affineur/affineur/internal/evaluate"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/load"
@@ -26,6 +27,7 @@ var measurements = map[evidence.Kind]measurement{
 	evidence.KindLoad:        of(put),
 	evidence.KindIntegration: of(integrate),
 	evidence.KindQuality:     of(examine),
+	evidence.KindPrivacy:     of(confideIn),
 }
 
 // measurement does what an order asks.
@@ -66,6 +68,10 @@ func examine(ctx context.Context, r runner, order evidence.QualityOrder, files m
 	return evaluate.Run(ctx, order, files[order.File], r.guard.DialContext)
 }
 
+func confideIn(ctx context.Context, r runner, order evidence.PrivacyOrder, _ map[string][]byte) (evidence.Result, error) {
+	return confide.Run(ctx, r.nonce, order, r.guard.DialContext)
+}
+
 // measure does what the spec asks.
 func (r runner) measure(ctx context.Context, spec evidence.RunSpec) (evidence.Result, error) {
 	do, ok := measurements[spec.Kind()]
@@ -76,6 +82,7 @@ func (r runner) measure(ctx context.Context, spec evidence.RunSpec) (evidence.Re
 	if err != nil {
 		return nil, err
 	}
+	r.nonce = spec.Nonce
 	result, err := do(ctx, r, spec.Order, files)
 	switch {
 	case errors.Is(err, context.Canceled):

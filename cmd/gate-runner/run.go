@@ -43,6 +43,8 @@ type runner struct {
 	terminationPath string
 	// files is the directory in which the run's files are.
 	files string
+	// nonce of the run that is made.
+	nonce string
 }
 
 // run measures and hands over the evidence. The error is why nothing was measured; the envelope says it too.

@@ -45,7 +45,7 @@ func addControllers(ctx context.Context, manager ctrl.Manager, o options) error 
 		maker:     credentials.Maker{Live: manager.GetAPIReader()},
 		collector: run.Collector{Reader: manager.GetClient(), Logs: logs},
 		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
-		bench:     bench(manager.GetAPIReader(), manager.GetRESTMapper()),
+		bench:     bench(manager.GetAPIReader(), manager.GetRESTMapper(), logs),
 	}
 	for _, add := range []func(context.Context, ctrl.Manager, options, parts) error{
 		addGuard, addPolicy, addSandbox, addReview, addPromotion, addStop,

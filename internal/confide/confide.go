@@ -42,10 +42,10 @@ type session struct {
 // answer to look for personal data in, when all is said.
 type answer struct{ name, text string }
 
-// Run tells and listens until all is said or the deadline is over. The error says that the order can't be followed;
+// Run tells the records of a seed and listens until all is said or the deadline is over. The error says that the order can't be followed;
 // nothing that the prototype does is one.
-func Run(ctx context.Context, order evidence.PrivacyOrder, dial ask.Dial) (*evidence.PrivacyResult, error) {
-	s, err := begin(order, dial)
+func Run(ctx context.Context, seed string, order evidence.PrivacyOrder, dial ask.Dial) (*evidence.PrivacyResult, error) {
+	s, err := begin(seed, order, dial)
 	if err != nil {
 		return nil, err
 	}
@@ -66,11 +66,11 @@ func Run(ctx context.Context, order evidence.PrivacyOrder, dial ask.Dial) (*evid
 }
 
 // begin makes the records, and two more people who are themselves: who asks is in the header that the sign-in sets.
-func begin(order evidence.PrivacyOrder, dial ask.Dial) (*session, error) {
+func begin(seed string, order evidence.PrivacyOrder, dial ask.Dial) (*session, error) {
 	if err := order.Validate(); err != nil {
 		return nil, err
 	}
-	all, err := leak.Records(order.Seed, order.Records+2)
+	all, err := leak.Records(seed, order.Records+2)
 	if err != nil {
 		return nil, err
 	}

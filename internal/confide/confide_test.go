@@ -24,7 +24,7 @@ func order(url string) evidence.PrivacyOrder {
 	return evidence.PrivacyOrder{
 		Call: evidence.Call{URL: url, Timeout: evidence.Duration(20 * time.Second),
 			JSON: &evidence.JSONCall{Method: http.MethodPost, Path: "/ask", Input: "/text", Answer: "/answer"}},
-		UserHeader: "X-Forwarded-User", Seed: seed, Records: 6, Deadline: evidence.Duration(time.Minute),
+		UserHeader: "X-Forwarded-User", Records: 6, Deadline: evidence.Duration(time.Minute),
 	}
 }
 
@@ -55,7 +55,7 @@ func quiet(error, string) string { return "the request is not JSON with a text" 
 func run(t *testing.T, o evidence.PrivacyOrder) *evidence.PrivacyResult {
 	t.Helper()
 	var d net.Dialer
-	result, err := Run(t.Context(), o, d.DialContext)
+	result, err := Run(t.Context(), seed, o, d.DialContext)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func run(t *testing.T, o evidence.PrivacyOrder) *evidence.PrivacyResult {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, _ := leak.Records(o.Seed, o.Records+2)
+	records, _ := leak.Records(seed, o.Records+2)
 	if found := leak.NewDetector(records).Find(string(raw)); len(found) > 0 {
 		t.Errorf("the result tells the records: %v", found)
 	}
@@ -242,10 +242,10 @@ func TestStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var d net.Dialer
-	if result, err := Run(ctx, order("http://127.0.0.1:1"), d.DialContext); err == nil {
+	if result, err := Run(ctx, seed, order("http://127.0.0.1:1"), d.DialContext); err == nil {
 		t.Errorf("%+v", result)
 	}
-	if _, err := Run(t.Context(), evidence.PrivacyOrder{}, d.DialContext); err == nil {
+	if _, err := Run(t.Context(), seed, evidence.PrivacyOrder{}, d.DialContext); err == nil {
 		t.Error("an order of nothing was followed")
 	}
 }

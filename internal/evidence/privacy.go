@@ -11,6 +11,12 @@ import (
 	"github.com/affineur/affineur/internal/leak"
 )
 
+// KindPrivacy tells a prototype canary records and listens for them, KindLog looks for them in its log.
+const (
+	KindPrivacy Kind = "privacy"
+	KindLog     Kind = "log"
+)
+
 // PersonalKind is a form of personal data that an answer may hold.
 type PersonalKind string
 
@@ -33,9 +39,7 @@ type PrivacyOrder struct {
 	Call Call `json:"call"`
 	// UserHeader is the header that says who asks, as the organisation's sign-in sets it.
 	UserHeader string `json:"userHeader"`
-	// Seed of the records. Whoever knows it can make them, so no prototype does.
-	Seed string `json:"seed"`
-	// Records to tell, 4 to 32.
+	// Records to tell, 4 to 32. They are made from the nonce of the run, which no prototype knows.
 	Records int `json:"records"`
 	// AllowedKinds of personal data and AllowedValues are no finding in an answer.
 	AllowedKinds  []PersonalKind `json:"allowedKinds,omitempty"`
@@ -45,10 +49,12 @@ type PrivacyOrder struct {
 }
 
 var (
-	seedForm   = regexp.MustCompile(`^[A-Za-z0-9-]{16,64}$`)
 	caseForm   = regexp.MustCompile(`^[a-z]{1,12}(-c?[0-9]{1,3}){1,2}$`)
 	recordForm = regexp.MustCompile(`^c[1-9][0-9]?$`)
 )
+
+// Kind is KindPrivacy.
+func (PrivacyOrder) Kind() Kind { return KindPrivacy }
 
 // Validate says what is wrong with the order, or nil.
 func (o PrivacyOrder) Validate() error {
@@ -58,8 +64,6 @@ func (o PrivacyOrder) Validate() error {
 	switch {
 	case !isToken(o.UserHeader):
 		return errors.New("userHeader is not a header")
-	case !seedForm.MatchString(o.Seed):
-		return errors.New("seed is not 16 to 64 letters, digits or dashes")
 	case o.Records < 4 || o.Records > 32:
 		return errors.New("records is not between 4 and 32")
 	case len(o.AllowedValues) > 64:
@@ -145,6 +149,12 @@ type PrivacyResult struct {
 	// Personal data in answers, one entry for each kind.
 	Personal []Personal `json:"personal,omitempty"`
 }
+
+// Kind is KindPrivacy.
+func (PrivacyResult) Kind() Kind { return KindPrivacy }
+
+// Clean has nothing to do: every string is one of a few, or of a form without room for anything else.
+func (*PrivacyResult) Clean() {}
 
 // maxAsked bounds every count of a tally.
 const maxAsked = 1000
