@@ -37,6 +37,7 @@ import (
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate/integration"
+	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/gate/scalability"
 	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/guard"
@@ -47,7 +48,7 @@ import (
 )
 
 // bench is what the operator has.
-var bench = assess.Bench{security.Instrument{}, scalability.Instrument{}, integration.Instrument{}}
+var bench = assess.Bench{security.Instrument{}, scalability.Instrument{}, integration.Instrument{}, quality.Instrument{}}
 
 var birth = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
