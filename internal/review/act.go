@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -64,6 +65,8 @@ type actor struct {
 	Writer      *apply.Writer
 	Credentials credentials.Maker
 	Now         func() time.Time
+	// Turns is held by whoever begins a measurement: reviews are looked at side by side.
+	Turns *sync.Mutex
 }
 
 // act carries out the plan's actions in their order and stops at the first error, which is tried again.
@@ -120,6 +123,14 @@ func (a actor) do(ctx context.Context, s Snapshot, plan Plan, action Action, now
 func (a actor) startRun(ctx context.Context, s Snapshot, m Measuring, o *Outcome) error {
 	if o.held(m.Gate.Name) {
 		return nil
+	}
+	// A run that joins its control takes its turn with it.
+	if m.Current.Control == nil {
+		a.Turns.Lock()
+		defer a.Turns.Unlock()
+		if free, err := a.room(ctx, s, m, o); err != nil || !free {
+			return err
+		}
 	}
 	if opening := s.opening(m); opening != nil {
 		if _, err := a.Writer.Ensure(ctx, opening); err != nil {
@@ -186,12 +197,35 @@ func (a actor) startControl(ctx context.Context, s Snapshot, m Measuring, o *Out
 	if o.held(m.Gate.Name) {
 		return nil
 	}
+	a.Turns.Lock()
+	defer a.Turns.Unlock()
+	if free, err := a.room(ctx, s, m, o); err != nil || !free {
+		return err
+	}
 	job, err := s.controlJob(m, rand.Text())
 	if err != nil {
 		return err
 	}
 	_, err = a.Writer.CreateOnce(ctx, job)
 	return err
+}
+
+// room asks past the cache whether another measurement may begin: what another review began a moment ago is in no cache
+// yet.
+func (a actor) room(ctx context.Context, s Snapshot, m Measuring, o *Outcome) (bool, error) {
+	var jobs batchv1.JobList
+	if err := a.Writer.Live.List(ctx, &jobs, client.HasLabels{v1alpha1.LabelReview}); err != nil {
+		return false, err
+	}
+	busy := 0
+	for i := range jobs.Items {
+		busy += len(measuringNow(&jobs.Items[i]))
+	}
+	if busy < s.Settings.RunsAtMost {
+		return true, nil
+	}
+	o.hold(m.Gate.Name, time.Second)
+	return false, nil
 }
 
 // sampleWithin bounds how long the operator looks for a gate.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -49,6 +50,8 @@ type Reconciler struct {
 	Settings    Settings
 	// Now is the clock; time.Now where it is nil.
 	Now func() time.Time
+
+	turns sync.Mutex
 }
 
 // Reconcile looks, decides, acts and tells.
@@ -89,7 +92,7 @@ func (r *Reconciler) observer() observer {
 }
 
 func (r *Reconciler) actor() actor {
-	return actor{Writer: r.Writer, Credentials: r.Credentials, Now: r.now}
+	return actor{Writer: r.Writer, Credentials: r.Credentials, Now: r.now, Turns: &r.turns}
 }
 
 func (r *Reconciler) now() time.Time {

@@ -256,6 +256,32 @@ func TestOtherReviewsTakeUpRoom(t *testing.T) {
 	w.measured(allPassed...)
 }
 
+// What another review began is seen before the cache shows it.
+func TestTurnsAreTakenPastTheCache(t *testing.T) {
+	w := newWorld(t)
+	w.controller.Settings.RunsAtMost = 1
+	other := identity
+	other.Name, other.UID = "another", "99999999-0000-4000-8000-000000000000"
+	labels := other.Labels("caller")
+	labels[v1alpha1.LabelReview] = "7"
+	w.must(w.client.Create(w.ctx(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.GatesNamespace, Name: "another", Labels: labels}}))
+	w.controller.Client = blind{w.client}
+	w.must(w.pass())
+	if jobs := w.jobs(); len(jobs) != 1 {
+		t.Errorf("%v", jobs)
+	}
+}
+
+// blind is a cache that has seen no Job yet.
+type blind struct{ client.Client }
+
+func (b blind) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	if _, jobs := list.(*batchv1.JobList); jobs {
+		return nil
+	}
+	return b.Client.List(ctx, list, opts...)
+}
+
 // Evidence that became too old is measured anew, however often it was measured before.
 func TestOldEvidenceIsMeasuredAnew(t *testing.T) {
 	w := gauged(t, gauge{parts: []gate.Run{part("", gate.SiteClosed)}}, func(g *v1alpha1.Gate) {

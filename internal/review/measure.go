@@ -49,7 +49,9 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 	if progress.Stage != Starting {
 		return progress
 	}
-	plan.started++
+	if r.Site != gate.SiteOperator {
+		plan.started++
+	}
 	if r.Site == gate.SiteRehearsal {
 		act(Rehearse)
 	}

@@ -14,6 +14,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -24,6 +25,9 @@ import (
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
+
+// sideBySide is how many reviews are looked at at the same time.
+const sideBySide = 4
 
 // SetupWithManager says which changes of the world are worth a look.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -51,6 +55,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Pod{}, byReview).
 		Watches(&networkingv1.NetworkPolicy{}, byReview, builder.WithPredicates(created())).
 		Watches(&corev1.Namespace{}, byReview).
+		// What the operator looks at for one review must not keep it from another.
+		WithOptions(controller.Options{MaxConcurrentReconciles: sideBySide}).
 		Complete(r)
 }
 
