@@ -4,11 +4,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// SecurityGate says what must be known about an image besides what the pod itself shows. Without a setting, nothing is
-// asked of the image's supply chain.
+// SecurityGate says what must be known besides what the pod itself shows. Without a setting about it, nothing is asked of
+// the image's supply chain.
 // +kubebuilder:validation:XValidation:rule="!has(self.provenance) || has(self.signatures)",message="provenance needs signatures: it counts only from a signer"
 // +kubebuilder:validation:XValidation:rule="!has(self.vulnerabilities) || self.vulnerabilities.source != 'Attestations' || has(self.signatures)",message="vulnerabilities from attestations need signatures: they count only from a signer"
 type SecurityGate struct {
+	// secrets says who searches for secrets in what a team wrote: Gitleaks, a runner with the rules of gitleaks, after the
+	// operator itself; or BuiltIn, the operator alone, as where there are no security settings at all.
+	// +optional
+	// +kubebuilder:default=Gitleaks
+	Secrets SecretSearch `json:"secrets,omitempty"`
+
 	// signatures names those whose word counts, and for what.
 	// +optional
 	Signatures *Signatures `json:"signatures,omitempty"`
@@ -35,6 +41,17 @@ type SecurityGate struct {
 	// +kubebuilder:validation:MaxItems=4
 	VEX []LocalName `json:"vex,omitempty"`
 }
+
+// SecretSearch is who searches for secrets.
+// +kubebuilder:validation:Enum=Gitleaks;BuiltIn
+type SecretSearch string
+
+const (
+	// SearchGitleaks searches with the rules of gitleaks too.
+	SearchGitleaks SecretSearch = "Gitleaks"
+	// SearchBuiltIn searches with what the operator knows by itself.
+	SearchBuiltIn SecretSearch = "BuiltIn"
+)
 
 // Presence says whether something must be there.
 // +kubebuilder:validation:Enum=Required;Optional

@@ -28,6 +28,8 @@ var measurements = map[evidence.Kind]measurement{
 	evidence.KindIntegration: of(integrate),
 	evidence.KindQuality:     of(examine),
 	evidence.KindPrivacy:     of(confideIn),
+	evidence.KindSecrets:     of(search),
+	evidence.KindSupply:      of(verify),
 }
 
 // measurement does what an order asks.

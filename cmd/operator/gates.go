@@ -10,16 +10,17 @@ import (
 	"github.com/affineur/affineur/internal/gate/own"
 	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/gate/scalability"
-	"github.com/affineur/affineur/internal/gate/security"
+	"github.com/affineur/affineur/internal/material"
 	"github.com/affineur/affineur/internal/overhear"
 	"github.com/affineur/affineur/internal/probe"
+	"github.com/affineur/affineur/internal/registry"
 	"github.com/affineur/affineur/internal/sample"
 )
 
 // bench lists every gate there is; none adds itself. live reads past the cache.
 func bench(live client.Reader, mapper meta.RESTMapper, logs kubernetes.Interface) assess.Bench {
 	return assess.Bench{
-		security.Instrument{},
+		material.Instrument{Live: live, Resolver: registry.Resolver{Live: live}},
 		scalability.Instrument{},
 		integration.Instrument{},
 		quality.Instrument{},

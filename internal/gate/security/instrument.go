@@ -1,23 +1,76 @@
 package security
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/workload"
 )
 
-// Instrument judges the pod as production would run it, from the record, and the isolation of the sandbox.
+// Instrument judges the pod as production would run it, from the record, the isolation of the sandbox, what a runner
+// found in the texts of the subject, and what is known of its image. Whoever has a client gathers that; see package
+// material.
 type Instrument struct{}
+
+// Parts of a measurement, in their order.
+const (
+	partSecrets  = "secrets"
+	partMaterial = "material"
+	partSupply   = "supply"
+)
+
+// Files of the runs.
+const (
+	fileTexts    = "texts.json"
+	fileMaterial = "material.gz"
+)
 
 // Type implements gate.Instrument.
 func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateSecurity }
 
-// Plan implements gate.Instrument: isolation is measured by the sandbox itself.
-func (Instrument) Plan(gate.Case, gate.Taken) ([]gate.Run, error) { return nil, nil }
+// Plan implements gate.Instrument: isolation is measured by the sandbox itself. Where nothing is asked about the image and
+// no text is there to be searched, nothing has to be measured.
+func (Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
+	var runs []gate.Run
+	if texts := textsOf(c.Record.Subject, c.Gate.Security); len(texts) > 0 {
+		file, err := evidence.EncodeTexts(texts)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, gate.Run{Part: partSecrets, Site: gate.SiteClosed, Length: time.Minute, CPU: "250m", Memory: "192Mi",
+			Order: &evidence.SecretsOrder{Texts: fileTexts, Count: len(texts)}, Files: map[string][]byte{fileTexts: file}})
+	}
+	if !AsksSupply(c.Gate.Security) {
+		return runs, nil
+	}
+	image, err := digestOf(c.Record.Subject.Container.Image)
+	if err != nil {
+		return nil, err
+	}
+	verify := gate.Run{Part: partSupply, Site: gate.SiteClosed, Length: time.Minute, CPU: "250m", Memory: "384Mi",
+		Order: &evidence.SupplyOrder{Image: image, Material: fileMaterial, Signers: signersOf(*c.Gate.Security)}}
+	if report := taken.Runs[partMaterial].Report; report != nil {
+		if gathered := evidence.As[evidence.MaterialResult](report.Result); gathered != nil {
+			verify.Files = map[string][]byte{fileMaterial: gathered.Packed}
+		}
+	}
+	return append(runs, gate.Run{Part: partMaterial, Site: gate.SiteOperator, Order: &evidence.MaterialOrder{Image: image}}, verify), nil
+}
+
+// digestOf an image that is named by digest.
+func digestOf(image string) (string, error) {
+	_, digest, ok := strings.Cut(image, "@")
+	if !ok || (evidence.MaterialOrder{Image: digest}).Validate() != nil {
+		return "", errors.New("the image is not named by its digest")
+	}
+	return digest, nil
+}
 
 // Judge implements gate.Instrument.
 func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
@@ -33,6 +86,7 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	verdict := Judge(Evidence{
 		Pod: &pod, Env: env, Registries: []string{rec.Requirements.Registry.Prefix},
 		Isolation: taken.Isolation.Verdict, Now: c.Now, IsolationMaxAge: gate.IsolationMaxAge,
+		Search: searchOf(c, taken), Supply: supplyOf(c, taken),
 	})
 	for i := range verdict.Findings {
 		verdict.Findings[i].Field = byName(verdict.Findings[i].Field, env)
@@ -40,8 +94,26 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	return verdict
 }
 
-// Summarize implements gate.Instrument.
-func (Instrument) Summarize(gate.Case, gate.Taken) gate.Summary { return gate.Summary{} }
+func searchOf(c gate.Case, taken gate.Taken) *Search {
+	texts := textsOf(c.Record.Subject, c.Gate.Security)
+	if len(texts) == 0 {
+		return nil
+	}
+	return &Search{Texts: texts, Run: taken.Runs[partSecrets].Measurement, Frame: c.Frame()}
+}
+
+// supplyOf never takes an image without a digest for one of which nothing is asked: then there is no digest to be about.
+func supplyOf(c gate.Case, taken gate.Taken) *Supply {
+	if !AsksSupply(c.Gate.Security) {
+		return nil
+	}
+	image, err := digestOf(c.Record.Subject.Container.Image)
+	if err != nil {
+		image = ""
+	}
+	return &Supply{Asked: *c.Gate.Security, Image: image, Frame: c.Frame(),
+		Gathered: taken.Runs[partMaterial].Measurement, Verified: taken.Runs[partSupply].Measurement}
+}
 
 var envField = regexp.MustCompile(`\.env\[([0-9]+)\]$`)
 

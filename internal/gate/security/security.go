@@ -1,5 +1,6 @@
 // Package security judges the pod that would run: its rights (Pod Security Standard "restricted"), its images, what
-// its environment gives away, its access to the API server, and whether its sandbox was seen to be isolated.
+// its environment gives away, its access to the API server, whether its sandbox was seen to be isolated, and, where the
+// policy asks, what is known of its image: who signed it, how it was built, what is in it and what scanners found.
 //
 // It judges the rendered pod and not the manifest, so that a mistake of the renderer is found like one of the team.
 package security
@@ -35,6 +36,9 @@ type Evidence struct {
 	// Now is the present time, and IsolationMaxAge how old the isolation verdict may be.
 	Now             time.Time
 	IsolationMaxAge time.Duration
+	// Search for secrets by a runner, and what is known of the image's Supply chain; nil where nothing was to be measured.
+	Search *Search
+	Supply *Supply
 }
 
 // Judge says Passed when there is no hole and isolation is Enforced. Holes in the pod are reported whatever is known
@@ -48,19 +52,37 @@ func Judge(e Evidence) gate.Verdict {
 		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "the Pod Security checks of this build can't be used", time.Time{})
 	}
 	holes = slices.Concat(holes, tokens(e.Pod), images(e), secrets(e))
-	unsettled := isolation(e)
-	if unsettled != nil && unsettled.State == gate.Failed {
-		holes = append(holes, unsettled.Findings...)
-		unsettled = nil
+	measured := opinion{holes: holes}
+	if e.Search != nil {
+		measured.add(judgeSearch(*e.Search, holes))
 	}
-	switch {
-	case len(holes) > 0:
-		return gate.Fail(v1alpha1.ReasonHolesFound, sumUp(holes), e.Now, holes...)
-	case unsettled != nil:
-		return *unsettled
+	if e.Supply != nil {
+		measured.add(judgeSupply(*e.Supply))
 	}
-	return gate.Pass(v1alpha1.ReasonNoHoles, fmt.Sprintf("restricted Pod Security, %s by digest from allowed registries, "+
-		"no plain secret, no token for the API server, isolation enforced", plural(imageCount(e.Pod), "image")), e.Now)
+	if isolated := isolation(e); isolated != nil && isolated.State == gate.Failed {
+		measured.holes = append(measured.holes, isolated.Findings...)
+	} else if isolated != nil {
+		measured.unsettled = append(measured.unsettled, *isolated)
+	}
+	return sum(e, measured)
+}
+
+// sum makes one verdict. What can be known by waiting is waited for last: what stands in the way has to be seen.
+func sum(e Evidence, o opinion) gate.Verdict {
+	if len(o.holes) > 0 {
+		return gate.Fail(v1alpha1.ReasonHolesFound, sumUp(o.holes), e.Now, o.holes...)
+	}
+	for _, state := range []gate.State{gate.Inconclusive, gate.Pending} {
+		if at := slices.IndexFunc(o.unsettled, func(v gate.Verdict) bool { return v.State == state }); at >= 0 {
+			return o.unsettled[at]
+		}
+	}
+	if len(o.unsettled) > 0 {
+		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "a measurement says nothing", time.Time{})
+	}
+	said := append([]string{"restricted Pod Security", plural(imageCount(e.Pod), "image") + " by digest from allowed registries"}, o.praise...)
+	said = append(said, "no plain secret", "no token for the API server", "isolation enforced")
+	return gate.Pass(v1alpha1.ReasonNoHoles, strings.Join(said, ", "), e.Now)
 }
 
 // isolation gives the verdict that stands in the way, or nil when isolation is enforced and freshly measured.

@@ -1813,6 +1813,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.SecretSearch
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.SecurityGate
   map:
     fields:
@@ -1823,6 +1825,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.Presence
       default: Optional
+    - name: secrets
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.SecretSearch
+      default: Gitleaks
     - name: signatures
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.Signatures

@@ -11,9 +11,12 @@ import (
 // SecurityGateApplyConfiguration represents a declarative configuration of the SecurityGate type for use
 // with apply.
 //
-// SecurityGate says what must be known about an image besides what the pod itself shows. Without a setting, nothing is
-// asked of the image's supply chain.
+// SecurityGate says what must be known besides what the pod itself shows. Without a setting about it, nothing is asked of
+// the image's supply chain.
 type SecurityGateApplyConfiguration struct {
+	// secrets says who searches for secrets in what a team wrote: Gitleaks, a runner with the rules of gitleaks, after the
+	// operator itself; or BuiltIn, the operator alone, as where there are no security settings at all.
+	Secrets *apiv1alpha1.SecretSearch `json:"secrets,omitempty"`
 	// signatures names those whose word counts, and for what.
 	Signatures *SignaturesApplyConfiguration `json:"signatures,omitempty"`
 	// provenance says by whom and from what an image may be built.
@@ -32,6 +35,14 @@ type SecurityGateApplyConfiguration struct {
 // apply.
 func SecurityGate() *SecurityGateApplyConfiguration {
 	return &SecurityGateApplyConfiguration{}
+}
+
+// WithSecrets sets the Secrets field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Secrets field is set to the value of the last call.
+func (b *SecurityGateApplyConfiguration) WithSecrets(value apiv1alpha1.SecretSearch) *SecurityGateApplyConfiguration {
+	b.Secrets = &value
+	return b
 }
 
 // WithSignatures sets the Signatures field in the declarative configuration to the given value

@@ -1,0 +1,79 @@
+package security
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
+)
+
+// bodyField is where a team names the sample of a request.
+const bodyField = "spec.demand.request.body"
+
+// Search is a search for secrets in what the team wrote.
+type Search struct {
+	// Texts that had to be searched.
+	Texts []evidence.Text
+	Run   gate.Measurement
+	Frame gate.Frame
+}
+
+// textsOf are the texts of a subject that people wrote and many can read, if the policy has them searched by a runner.
+func textsOf(s subject.Subject, asked *v1alpha1.SecurityGate) []evidence.Text {
+	if asked == nil || asked.Secrets == v1alpha1.SearchBuiltIn {
+		return nil
+	}
+	var out []evidence.Text
+	for i, e := range s.Container.Env {
+		if e.Value != "" {
+			out = append(out, evidence.Text{Field: fmt.Sprintf("%s.env[%d]", workloadField, i), Name: e.Name, Value: e.Value})
+		}
+	}
+	if s.Demand != nil && s.Demand.Body != "" {
+		out = append(out, evidence.Text{Field: bodyField, Value: s.Demand.Body})
+	}
+	return out
+}
+
+// judgeSearch says where secrets were found, except where another finding says so already.
+func judgeSearch(s Search, found []gate.Finding) opinion {
+	result, refused := gate.Open[evidence.SecretsResult](s.Frame, s.Run, "the search for secrets")
+	if refused != nil {
+		return opinion{unsettled: []gate.Verdict{*refused}}
+	}
+	if result.Searched != len(s.Texts) {
+		return opinion{unsettled: []gate.Verdict{gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "the search for secrets left something out", time.Time{})}}
+	}
+	var o opinion
+	for _, hit := range result.Found {
+		if slices.ContainsFunc(found, func(f gate.Finding) bool { return f.Field == hit.Field && f.Reason == v1alpha1.ReasonPlainSecret }) ||
+			slices.ContainsFunc(o.holes, func(f gate.Finding) bool { return f.Field == hit.Field }) {
+			continue
+		}
+		o.holes = append(o.holes, hitFinding(s.Texts, hit))
+	}
+	// Where the list is full, something was found whatever its places.
+	if result.FoundMore > 0 && len(o.holes) == 0 && len(found) == 0 {
+		o.holes = append(o.holes, hitFinding(s.Texts, evidence.FoundSecret{}))
+	}
+	return o
+}
+
+func hitFinding(texts []evidence.Text, hit evidence.FoundSecret) gate.Finding {
+	f := gate.Finding{
+		Reason: v1alpha1.ReasonSecretInConfiguration, Field: hit.Field, Owner: v1alpha1.OwnerBusiness,
+		Message: fmt.Sprintf("what looks like a secret (rule %s of gitleaks); everybody who may see the manifest or the pod can read it", hit.Rule),
+		Hint:    "Move it to a Secret and name it under secrets; the program reads it as a file. Then change the secret: it has been seen.",
+	}
+	if hit.Field == bodyField {
+		f.Hint = "Take it out of the sample: it is sent by the load measurement and kept with the review. Then change the secret: it has been seen."
+	}
+	if !slices.ContainsFunc(texts, func(t evidence.Text) bool { return t.Field == hit.Field }) {
+		f.Field = ""
+	}
+	return f
+}
