@@ -124,8 +124,6 @@ func TestLoadSpecRefusesClimbs(t *testing.T) {
 		"no time":            func(s *LoadSpec) { s.Climb.Duration = 0 },
 		"all the time":       func(s *LoadSpec) { s.Climb.Duration = Duration(2 * time.Hour) },
 		"all may fail twice": func(s *LoadSpec) { s.Climb.ErrorRatio = "2" },
-		"spread too far":     func(s *LoadSpec) { s.Spread = 1025 },
-		"spread over none":   func(s *LoadSpec) { s.Spread = -1 },
 		"first after last":   func(s *LoadSpec) { s.FirstWithin = s.Within + 1 },
 		"first before now":   func(s *LoadSpec) { s.FirstWithin = -1 },
 	} {

@@ -55,9 +55,6 @@ type LoadSpec struct {
 	// MaxLag is how late, at the 99th percentile, the generator itself may be before its measurement is worth
 	// nothing; 1 ms to 1 minute.
 	MaxLag Duration `json:"maxLag"`
-	// Spread is over how many connections requests are spread at least, at random, 0 to 1,024: a Service chooses a pod for
-	// each connection and not for each request. Absent, as few are used as the answers allow.
-	Spread int `json:"spread,omitempty"`
 	// Climb, when all steps are done, to find how much more the subject carries; absent for not at all.
 	Climb *Climb `json:"climb,omitempty"`
 }
@@ -218,9 +215,6 @@ func (s *LoadSpec) validateBounds() error {
 	}
 	if s.FirstWithin < 0 || s.FirstWithin > s.Within {
 		return errors.New("firstWithin is not between 0 and within")
-	}
-	if s.Spread < 0 || s.Spread > 1024 {
-		return errors.New("spread is not between 0 and 1,024")
 	}
 	if s.Climb != nil {
 		if err := s.Climb.validate(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"runtime"
@@ -197,17 +196,13 @@ func (g *generator) arrive(ctx context.Context, due time.Time, t *tally) {
 }
 
 // take is an idle line, or nil when a new one is needed. The last that was used is the first to be used again, which keeps
-// connections few; where they are to be spread, it is any one of at least so many.
+// connections few.
 func (g *generator) take() *line {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	n := len(g.idle)
-	if n == 0 || g.lines < min(g.spec.Spread, g.spec.MaxInFlight) {
+	if n == 0 {
 		return nil
-	}
-	if g.spec.Spread > 0 {
-		i := rand.IntN(n)
-		g.idle[i], g.idle[n-1] = g.idle[n-1], g.idle[i]
 	}
 	l := g.idle[n-1]
 	g.idle = g.idle[:n-1]

@@ -258,20 +258,3 @@ func TestClimbDoesNotBeginOverloaded(t *testing.T) {
 		t.Errorf("got %+v", r)
 	}
 }
-
-// Requests are spread over as many connections as asked, though one would do.
-func TestSpread(t *testing.T) {
-	var mu sync.Mutex
-	by := map[string]int{}
-	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		defer mu.Unlock()
-		by[r.RemoteAddr]++
-	})
-	ask := spec(s.URL, "400", time.Second)
-	ask.Spread = 20
-	measure(t, ask)
-	if len(by) < 20 {
-		t.Errorf("%d connections, 20 were asked for", len(by))
-	}
-}
