@@ -1,6 +1,9 @@
 package apiserver
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,10 +16,12 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/condition"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/sample"
 )
 
@@ -135,4 +140,27 @@ func TestResourcesAreReadAsTheOperator(t *testing.T) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})
+}
+
+// TestTheDocumentedGatesAreTaken: what docs/your-own-gate.md shows, a policy may say.
+func TestTheDocumentedGatesAreTaken(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root, "docs", "your-own-gate.md"))
+	must(t, err)
+	blocks := regexp.MustCompile("(?s)```yaml\n(- name: .*?)```").FindAllStringSubmatch(string(page), -1)
+	if len(blocks) != 3 {
+		t.Fatalf("%d gates are shown", len(blocks))
+	}
+	for _, block := range blocks {
+		text := strings.ReplaceAll(block[1], "sha256:…", "sha256:"+strings.Repeat("a", 64))
+		var shown []v1alpha1.Gate
+		must(t, yaml.UnmarshalStrict([]byte(text), &shown))
+		t.Run(shown[0].Name, func(t *testing.T) {
+			good := policyOf("documented-" + shown[0].Name)
+			good.Spec.Gates = append(good.Spec.Gates, shown...)
+			must(t, admin.Create(t.Context(), good, client.DryRunAll))
+			if problem := policy.Check(good.Spec, nil); problem != nil && strings.HasPrefix(problem.Field, "spec.gates") {
+				t.Errorf("%+v", problem)
+			}
+		})
+	}
 }
