@@ -146,7 +146,7 @@ func (l *line) connect(ctx context.Context, deadline time.Time) error {
 	}
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	conn, err := l.g.dial(ctx, "tcp", l.g.address)
+	conn, err := l.g.connect(ctx)
 	if err != nil {
 		return err
 	}

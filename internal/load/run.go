@@ -30,9 +30,12 @@ type generator struct {
 	// wire is the request as it is sent, made once.
 	wire    []byte
 	address string
-	tls     *tls.Config
-	alarm   *alarm
-	shards  int
+	// resolved is the address that the name stood for when it was last connected to: an overload of thousands of new
+	// connections must not become one of the cluster's DNS, whose slowness would be taken for the subject's.
+	resolved atomic.Pointer[string]
+	tls      *tls.Config
+	alarm    *alarm
+	shards   int
 
 	inFlight atomic.Int64
 	sending  sync.WaitGroup
@@ -238,6 +241,23 @@ func (g *generator) send(ctx context.Context, l *line, a arrival) {
 	default:
 		a.tally.add(l.shard, end, 1)
 	}
+}
+
+// connect opens a connection to the subject, by its address as long as that answers, otherwise by its name.
+func (g *generator) connect(ctx context.Context) (net.Conn, error) {
+	address, known := g.address, g.resolved.Load()
+	if known != nil {
+		address = *known
+	}
+	conn, err := g.dial(ctx, "tcp", address)
+	switch {
+	case err != nil && known != nil:
+		g.resolved.CompareAndSwap(known, nil)
+	case err == nil && known == nil:
+		to := conn.RemoteAddr().String()
+		g.resolved.Store(&to)
+	}
+	return conn, err
 }
 
 // opened and closed keep account of the connections that interrupt has to reach.

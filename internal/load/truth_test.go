@@ -2,6 +2,7 @@ package load
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -256,5 +258,38 @@ func TestClimbDoesNotBeginOverloaded(t *testing.T) {
 	ask.Climb = &evidence.Climb{Factor: "1.5", Most: 2, Duration: evidence.Duration(500 * ms), ErrorRatio: "0.01"}
 	if r := measure(t, ask); r.ClimbEnd != evidence.ClimbOverloaded || len(r.Climb) != 0 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+// A name is not looked up again for every connection, but again when its address no longer answers.
+func TestNameIsRememberedWhileItsAddressAnswers(t *testing.T) {
+	var dialled []string
+	refuse := false
+	dial := func(_ context.Context, _, address string) (net.Conn, error) {
+		dialled = append(dialled, address)
+		if refuse {
+			return nil, syscall.ECONNREFUSED
+		}
+		return dialer(t.Context(), "tcp4", address)
+	}
+	s := serve(t, func(http.ResponseWriter, *http.Request) {})
+	address := strings.TrimPrefix(s.URL, "http://")
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := newGenerator(spec("http://localhost:"+port, "1", time.Second), dial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.end()
+	for _, refused := range []bool{false, false, true, false, false} {
+		refuse = refused
+		if conn, err := g.connect(t.Context()); err == nil {
+			_ = conn.Close()
+		}
+	}
+	if want := []string{"localhost:" + port, address, address, "localhost:" + port, address}; !slices.Equal(dialled, want) {
+		t.Errorf("dialled %v, want %v", dialled, want)
 	}
 }

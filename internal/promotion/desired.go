@@ -57,7 +57,8 @@ func namespaceOf(identity names.Identity, m Memory, reach string, orphaned bool,
 	return namespace, err
 }
 
-// content is everything in production but the pods' makers and the Secrets. While two revisions run side by side,
+// content is everything in production but what depends on how many replicas there are, the pods' makers and the Secrets.
+// Its room is for as many as the policy allows, whatever was measured: it would otherwise change with every revision. While two revisions run side by side,
 // each has network policies of its own for its own pods, and the room is enough for both.
 func content(r record.Record, beside *record.Record, severed workload.Severance) []client.Object {
 	at := surroundings(r, "")
@@ -70,7 +71,7 @@ func content(r record.Record, beside *record.Record, severed workload.Severance)
 		policies = append(policies, policiesOf(*beside, severed)...)
 	}
 	objects := []client.Object{
-		workload.ByHandBinding(at), quota, limits, workload.ServiceAccount(at), workload.Service(r.Subject, at), budget(r),
+		workload.ByHandBinding(at), quota, limits, workload.ServiceAccount(at), workload.Service(r.Subject, at),
 	}
 	seen := map[string]bool{}
 	for _, p := range policies {

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -138,7 +137,7 @@ func TestBudgetAndScaling(t *testing.T) {
 		r := recordOf(t, 1, digestA, func(r *record.Record) {
 			r.Requirements.Production.Replicas = v1alpha1.ReplicaRange{Min: minimum, Max: 8}
 		})
-		if got := find[*policyv1.PodDisruptionBudget](t, r, nil, workload.Name).Spec.MinAvailable.IntVal; got != want {
+		if got := budget(r).Spec.MinAvailable.IntVal; got != want {
 			t.Errorf("of %d replicas %d must stay, want %d", minimum, got, want)
 		}
 		scaler := autoscaler(r)

@@ -8,6 +8,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/workload"
@@ -48,6 +49,21 @@ func TestProductionHasTheMeasuredSize(t *testing.T) {
 	w.unbroken()
 }
 
+// The next revision has a size of its own, and that is no drift.
+func TestNextRevisionHasItsSize(t *testing.T) {
+	w, _ := first(t)
+	w.sizes(gate.Size{Min: 3, Max: 3})
+	w.settle()
+	w.add(recordOf(t, 2, digestB))
+	w.sizes(gate.Size{Min: 2, Max: 4})
+	w.settle()
+	w.wantSize(2, 4)
+	w.unbroken()
+	if w.event(v1alpha1.ReasonDrift) {
+		t.Error("what another revision takes was told as drift")
+	}
+}
+
 // A revision that is taken back leaves the size of the one before.
 func TestSizeIsRolledBack(t *testing.T) {
 	w, _ := first(t)
@@ -59,6 +75,9 @@ func TestSizeIsRolledBack(t *testing.T) {
 	w.settle()
 	w.wantSize(3, 4)
 	w.unbroken()
+	if w.event(v1alpha1.ReasonDrift) {
+		t.Error("what another revision takes was told as drift")
+	}
 }
 
 func TestSizeKeepsThePolicysBounds(t *testing.T) {
