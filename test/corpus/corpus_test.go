@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/examples"
 )
 
 // The corpus is as large as it has to be, every case says what it is, and no two have one name.
 func TestCorpusIsSound(t *testing.T) {
 	g := &ground{registry: "registry.example.org"}
-	known := []string{"security", "scalability", "integration", policyGate, schemaGate}
+	known := []string{"security", "scalability", "integration", "quality", policyGate, schemaGate}
 	var names []string
 	bad, fast := 0, map[bool]int{}
 	for _, c := range all() {
@@ -172,4 +173,23 @@ func countWrong(all []tried) int {
 		}
 	}
 	return n
+}
+
+// The evaluation sets can be read, but for the one that has the hole; and every case names one that is there.
+func TestSetsAreSound(t *testing.T) {
+	for name, text := range sets() {
+		set, err := examples.Read([]byte(text))
+		if err == nil {
+			_, err = set.Compile()
+		}
+		if (err != nil) != (name == "padded") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	g := &ground{registry: "registry.example.org"}
+	for _, c := range answers() {
+		if e := g.newPrototype(c).Spec.Evaluation; e != nil && sets()[e.Examples.ConfigMap.Name] == "" {
+			t.Errorf("%s names %s", c.name, e.Examples.ConfigMap.Name)
+		}
+	}
 }

@@ -70,7 +70,7 @@ func newGround(ctx context.Context, root string) (*ground, error) {
 
 // policies by name, each of a namespace of the same name.
 func (g *ground) policies() map[string]func(spec map[string]any) {
-	return map[string]func(map[string]any){home: nil}
+	return map[string]func(map[string]any){home: nil, answering: rightAnswers}
 }
 
 // prepare takes away what an interrupted run left, and makes the namespaces, the systems and the policies.
@@ -90,6 +90,9 @@ func (g *ground) prepare(ctx context.Context) error {
 		if err := g.govern(ctx, name, edit); err != nil {
 			return err
 		}
+	}
+	if err := g.handOut(ctx); err != nil {
+		return err
 	}
 	systems := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: "systems"}}
 	if err := await.Object(ctx, g.admin, systems, func(d *appsv1.Deployment) (bool, error) { return d.Status.AvailableReplicas == 1, nil }); err != nil {

@@ -23,6 +23,8 @@ type play struct {
 	// failEvery, hangEvery and breakEvery are which request in a row fails, is never answered, or is broken off; every one
 	// after endure fails.
 	failEvery, hangEvery, breakEvery, endure int
+	// lieEvery is which answer in a row is a wrong one.
+	lieEvery int
 	// status of every answer.
 	status int
 	// grow is how many KiB of memory every request takes and never gives back.
@@ -33,7 +35,7 @@ type play struct {
 func parsePlay(text string) (play, error) {
 	p := play{status: 200}
 	times := map[string]*time.Duration{"delay": &p.delay, "alone": &p.alone, "slow": &p.slow, "still": &p.still, "pause": &p.pause, "worse": &p.worse}
-	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "hang-every": &p.hangEvery,
+	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "lie-every": &p.lieEvery, "hang-every": &p.hangEvery,
 		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
 	for word := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(word, "=")

@@ -16,6 +16,8 @@ type stage struct {
 	play play
 	// requests so far.
 	requests atomic.Int64
+	// answered is how many questions were answered.
+	answered atomic.Int64
 	// turn is held by the one request that is at work, where they come one at a time.
 	turn chan struct{}
 	// stillness is held while everything stands still.
@@ -34,7 +36,7 @@ func prototype(p play) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", serve.Healthy)
 	mux.Handle("GET /{$}", s.behave(http.HandlerFunc(greet)))
-	mux.Handle("POST /v1/ask", s.behave(http.HandlerFunc(answer)))
+	mux.Handle("POST /v1/ask", s.behave(http.HandlerFunc(s.answer)))
 	return mux
 }
 
@@ -43,7 +45,7 @@ func greet(w http.ResponseWriter, _ *http.Request) {
 }
 
 // answer wants a question, as a program does that is used for something.
-func answer(w http.ResponseWriter, r *http.Request) {
+func (s *stage) answer(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		Question string `json:"question"`
 	}
@@ -53,6 +55,10 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	}
 	if asked.Question == "" {
 		serve.WriteError(w, serve.BadRequest("question is missing"))
+		return
+	}
+	if n := s.answered.Add(1); s.play.lieEvery > 0 && n%int64(s.play.lieEvery) == 0 {
+		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "Nobody asked."})
 		return
 	}
 	serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "You asked: " + asked.Question})

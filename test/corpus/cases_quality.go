@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
+
+const (
+	// answering is the policy, and the namespace, of prototypes whose answers must be right.
+	answering = "corpus-answers"
+	// setKey is where the evaluation sets are in their ConfigMaps.
+	setKey = "examples"
+)
+
+// rightAnswers makes a policy ask for them.
+func rightAnswers(spec map[string]any) {
+	spec["gates"] = append(spec["gates"].([]any), map[string]any{"name": "quality", "type": "Quality", "quality": map[string]any{
+		"minimumExamples": int64(100), "passRateLowerBound": "0.90", "repeats": int64(2),
+		"slices": []any{map[string]any{"name": "*", "passRateLowerBound": "0.60", "minimumExamples": int64(10)}},
+	}})
+	tier := spec["tiers"].([]any)[0].(map[string]any)
+	tier["gates"] = append(tier["gates"].([]any), "quality")
+}
+
+// answers that are wrong, too few, or can't be told to be right; and some that are fine.
+func answers() []sample {
+	of := func(name, hole, reason, says string, edit edit) sample {
+		return sample{name: name, hole: hole, gate: "quality", reason: reason, says: says, policy: answering, edit: edit}
+	}
+	fine := func(name, looks string, edit edit) sample { return of(name, looks, "", "", edit).without() }
+	return []sample{
+		of("wrong-answers", "two of five answers are wrong", v1alpha1.ReasonTooManyWrong, "60 of 100 examples are right", examined("wrong", "/v1/ask", "/answer")),
+		of("few-answers", "24 examples, all of them right", v1alpha1.ReasonTooFewExamples,
+			"24 examples; 76 more needed; then at least 95 of 100 must be right", examined("few", "/v1/ask", "/answer")),
+		of("weak-slice", "good on the whole, and wrong where it is about fees", v1alpha1.ReasonSliceTooWeak, "slice fees: 8 of 20", examined("narrow", "/v1/ask", "/answer")),
+		of("wavering-answers", "each question is answered rightly, most of the time", v1alpha1.ReasonAnswersVary, "right one time and wrong another",
+			also(examined("plain", "/v1/ask", "/answer"), plays("lie-every=7"))),
+		of("asked-elsewhere", "questions go to a path that it does not have", v1alpha1.ReasonNotAnswered, "another status than 2xx", examined("plain", "/v1/questions", "/answer")),
+		of("answered-elsewhere", "answers are where nobody says they are", v1alpha1.ReasonNotAnswered, "no text where the answer is declared", examined("plain", "/v1/ask", "/label")),
+		of("no-examples", "nobody says what is right", v1alpha1.ReasonExamplesMissing, "no examples", func(*v1alpha1.AIPrototype) {}),
+		of("padded-examples", "one easy question a hundred times", v1alpha1.ReasonExamplesInvalid, "line 3: the same question as in line 2", examined("padded", "/v1/ask", "/answer")),
+		fine("right-answers", "three of a hundred answers are wrong, and 90 are asked for", examined("plain", "/v1/ask", "/answer")),
+		fine("many-assertions", "answers that are told to be right in many ways", examined("lines", "/v1/ask", "/answer")),
+	}
+}
+
+// without a hole.
+func (c sample) without() sample {
+	c.gate = ""
+	return c
+}
+
+// examined declares an evaluation.
+func examined(set, path, answer string) edit {
+	return func(p *v1alpha1.AIPrototype) {
+		p.Spec.Evaluation = &v1alpha1.Evaluation{
+			Examples: v1alpha1.ExamplesSource{ConfigMap: &v1alpha1.ConfigMapKey{Name: set, Key: setKey}},
+			Call: v1alpha1.EvaluationCall{Timeout: metav1.Duration{Duration: 10 * time.Second},
+				JSON: &v1alpha1.JSONCall{Method: "POST", Path: path, Input: "/question", Answer: answer}},
+		}
+	}
+}
+
+// sets are the evaluation sets. The program says "You asked: " and the question.
+func sets() map[string]string {
+	return map[string]string{
+		"plain": table(100, 3, ""), "wrong": table(100, 40, ""), "few": table(24, 0, ""), "narrow": table(300, 12, "fees"),
+		"padded": "question,expected\n" + strings.Repeat("question 1,You asked: question 1\n", 100), "lines": lines(100),
+	}
+}
+
+// table of n examples, of which so many expect something else; the first twenty are in the slice.
+func table(n, wrong int, slice string) string {
+	var b strings.Builder
+	b.WriteString("question,expected,slice\n")
+	for i := range n {
+		in, expected := "", fmt.Sprintf("You asked: question %d", i)
+		if i < 20 {
+			in = slice
+		}
+		if i < wrong {
+			expected = "something else"
+		}
+		fmt.Fprintf(&b, "question %d,%s,%s\n", i, expected, in)
+	}
+	return b.String()
+}
+
+func lines(n int) string {
+	var b strings.Builder
+	for i := range n {
+		assertions := []string{
+			fmt.Sprintf(`{"equals":"you asked: question %d","ignoreCase":true}`, i), fmt.Sprintf(`{"contains":"question %d"}`, i),
+			fmt.Sprintf(`{"regexp":"^You asked: question 0*%d$"}`, i), fmt.Sprintf(`{"number":{"value":%d.2,"absolute":0.5}}`, i),
+		}
+		fmt.Fprintf(&b, `{"id":"q%d","input":"question %d","assert":[%s]}`+"\n", i, i, assertions[i%len(assertions)])
+	}
+	return b.String()
+}
+
+// handOut puts the evaluation sets where the prototypes find them.
+func (g *ground) handOut(ctx context.Context) error {
+	for name, text := range sets() {
+		set := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: answering, Name: name}, Data: map[string]string{setKey: text}}
+		if err := g.admin.Create(ctx, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
