@@ -109,6 +109,11 @@ spec:
   sandbox: {lifetime: 720h}
 `
 
+// evaluation is one that asks in the given way.
+func evaluation(call string) string {
+	return "{examples: {configMap: {name: golden, key: examples.csv}}, call: {" + call + "}}"
+}
+
 func TestPrototypeSchema(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	many := "[" + strings.TrimSuffix(strings.Repeat("{name: a, value: b},", 65), ",") + "]"
@@ -124,6 +129,15 @@ func TestPrototypeSchema(t *testing.T) {
 		{"another promise", "spec.integrations.0.whenDown", "{then: Explodes}", "Unsupported value"},
 		{"a promise for later", "spec.integrations.0.whenDown", "{then: Fails, within: 31s}", "within is a duration from 100ms to 30s"},
 		{"a promise for never", "spec.model.whenDown", "{then: Fails, within: 0s}", "within is a duration from 100ms to 30s"},
+		{"an evaluation", "spec.evaluation", evaluation("json: {path: /v1/classify, input: /text, answer: /label}"), ""},
+		{"an evaluation by chat", "spec.evaluation", evaluation("openAIChat: {}, timeout: 30s"), ""},
+		{"an evaluation by nothing", "spec.evaluation", evaluation(""), "say how the prototype is asked: json or openAIChat"},
+		{"an evaluation in two ways", "spec.evaluation", evaluation("json: {path: /}, openAIChat: {}"), "say how the prototype is asked: json or openAIChat"},
+		{"a question in the address", "spec.evaluation", evaluation("json: {path: /, method: GET}"), "Unsupported value"},
+		{"a path that leads elsewhere", "spec.evaluation", evaluation(`json: {path: "http://evil.example.org/"}`), "should match"},
+		{"no pointer", "spec.evaluation", evaluation("json: {path: /, answer: label}"), "should match"},
+		{"an answer that takes for ever", "spec.evaluation", evaluation("openAIChat: {}, timeout: 1h"), "an answer may take 100ms at least and 10m at most"},
+		{"an evaluation of nothing", "spec.evaluation", "{examples: {}, call: {openAIChat: {}}}", "should have at least 1 properties"},
 		{"no need", "spec.need", "", "spec.need: Required value"},
 		{"no outcome", "spec.need.outcomes", "[]", "should have at least 1 items"},
 		{"an outcome backwards", "spec.need.outcomes.0.target", `"70"`, "target must lie beyond the baseline in the stated direction"},
@@ -287,6 +301,13 @@ func TestPolicySchema(t *testing.T) {
 		{"a climb down", "spec.gates.1.scalability.climbTo", `"0.5"`, "climbTo is a factor from 1 to 64"},
 		{"a climb without end", "spec.gates.1.scalability.climbTo", `"65"`, "climbTo is a factor from 1 to 64"},
 		{"a climb to a word", "spec.gates.1.scalability.climbTo", `high`, "should match"},
+		{"right answers", "spec.gates", besides(`{name: answers, type: Quality, quality: {minimumExamples: 50, passRateLowerBound: "0.8", slices: [{name: "*", passRateLowerBound: "0.5"}], repeats: 3, nonRegression: None}}`), ""},
+		{"right answers as they are", "spec.gates", besides("{name: answers, type: Quality}"), ""},
+		{"right answers of another gate", "spec.gates.0.quality", "{}", "quality is for a gate of type Quality"},
+		{"all answers right", "spec.gates", besides(`{name: answers, type: Quality, quality: {passRateLowerBound: "1.0"}}`), "should match"},
+		{"no answers right", "spec.gates", besides(`{name: answers, type: Quality, quality: {passRateLowerBound: "0.0"}}`), "a share above 0 and at most 0.998"},
+		{"more examples than a set holds", "spec.gates", besides(`{name: answers, type: Quality, quality: {minimumExamples: 2001}}`), "less than or equal to 2000"},
+		{"a floor for no slice", "spec.gates", besides(`{name: answers, type: Quality, quality: {slices: [{name: "a b", passRateLowerBound: "0.5"}]}}`), "should match"},
 		{"less than the demand", "spec.gates.1.scalability.headroom", `"0.5"`, "headroom below 1 would measure less than the demand"},
 		{"a tier without a required gate", "spec.tiers.0.gates", "[security, scalability, security2]", "a tier names a gate that is not in gates"},
 		{"an unknown role", "spec.tiers.0.approvals", "[{role: legal}]", "a tier asks for the approval of a role that is not in roles"},
