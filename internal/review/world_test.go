@@ -218,6 +218,8 @@ func (w *world) measure(job batchv1.Job) *evidence.Opened {
 		report.Result = loadReport(*evidence.As[evidence.LoadSpec](order.Order), w.slow)
 	case evidence.KindIntegration:
 		report.Result = integrationReport(*evidence.As[evidence.IntegrationSpec](order.Order), w.broken, finished)
+	case evidence.KindSecrets, evidence.KindSupply:
+		report.Result = w.secured(job, order)
 	case evidence.KindIsolation:
 		// The control began before the run that joined it, and outlasts it.
 		report.FinishedAt = w.now
