@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/quality"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
+	frozen "github.com/affineur/affineur/internal/subject"
+)
+
+// advice is a prototype that tells members who leave from those who stay, by a word.
+func advice(w http.ResponseWriter, r *http.Request) {
+	var asked struct {
+		Text string `json:"text"`
+	}
+	if r.URL.Path != "/v1/classify" || json.NewDecoder(r.Body).Decode(&asked) != nil {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	label := "staying"
+	if strings.Contains(asked.Text, "cancel") {
+		label = "leaving"
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"label": label, "confidence": 0.9})
+}
+
+// messages of n members, of which some are told apart by a word that the prototype does not know.
+func messages(n, unknown int) string {
+	var b strings.Builder
+	b.WriteString("question,expected,check\n")
+	for i := range n {
+		word := "cancel"
+		if i < unknown {
+			word = "quit"
+		}
+		fmt.Fprintf(&b, "\"Member %d, I want to %s.\",leaving,label\n", i, word)
+	}
+	return b.String()
+}
+
+// TestFromPlanToVerdict follows an evaluation on its whole way: planned, asked over HTTP, sealed, opened and judged.
+func TestFromPlanToVerdict(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(advice))
+	defer server.Close()
+	for name, c := range map[string]struct {
+		set    string
+		path   string
+		state  gate.State
+		reason string
+		says   string
+	}{
+		"good":      {messages(100, 3), "/v1/classify", gate.Passed, v1alpha1.ReasonAnswersRight, "97 of 100 examples are right"},
+		"wrong":     {messages(100, 40), "/v1/classify", gate.Failed, v1alpha1.ReasonTooManyWrong, "60 of 100 examples are right"},
+		"few":       {messages(24, 0), "/v1/classify", gate.Inconclusive, v1alpha1.ReasonTooFewExamples, "24 examples; 76 more needed; then at least 95 of 100 must be right"},
+		"elsewhere": {messages(100, 0), "/classify", gate.Failed, v1alpha1.ReasonTooManyWrong, "0 of 100"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := evaluationOf(t, c.set, c.path)
+			runs, err := quality.Instrument{}.Plan(asked, gate.Taken{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			order, err := evidence.Read[evidence.QualityOrder](runs[0].Order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// In place of the sandbox's Service.
+			order.Call.URL = server.URL
+			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files)
+			verdict := quality.Instrument{}.Judge(asked, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}})
+			if verdict.State != c.state || verdict.Reason != c.reason || !strings.Contains(verdict.Message, c.says) {
+				t.Errorf("got %s %s: %s", verdict.State, verdict.Reason, verdict.Message)
+			}
+		})
+	}
+}
+
+func evaluationOf(t *testing.T, set, path string) gate.Case {
+	t.Helper()
+	packed, err := record.Pack([]byte(set))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gate.Case{
+		Record: record.Record{
+			Prototype: names.Identity{Namespace: "membership", Name: "advisor", UID: "u"}, Ordinal: 1, ReviewDigest: subject, Examples: packed,
+			Subject: frozen.Subject{Evaluation: &frozen.Evaluation{
+				Examples: frozen.Examples{Digest: evidence.Digest([]byte(set))},
+				Call: v1alpha1.EvaluationCall{Timeout: metav1.Duration{Duration: 20 * time.Second},
+					JSON: &v1alpha1.JSONCall{Method: http.MethodPost, Path: path, Input: "/text", Answer: "/label"}},
+			}},
+		},
+		Gate:     v1alpha1.Gate{Name: "quality", Type: v1alpha1.GateQuality},
+		Patience: 1, Now: time.Now(),
+	}
+}
+
+// examined has the runner do what was ordered, and opens what it left.
+func examined(t *testing.T, spec evidence.RunSpec, files map[string][]byte) *evidence.Report {
+	t.Helper()
+	var log bytes.Buffer
+	dir := t.TempDir()
+	r := runner{guard: anywhere, stdout: &log, terminationPath: filepath.Join(dir, "termination-log"), files: dir}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		spec.Files = append(spec.Files, evidence.File{Name: name, Digest: evidence.Digest(content)})
+	}
+	raw, err := evidence.EncodeRun(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.run(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(log.String(), "Member") {
+		t.Error("a question is in the report")
+	}
+	opened, err := evidence.Open(contentOf(t, r.terminationPath), log.Bytes(), evidence.Expect{Nonce: nonce, Subject: spec.Subject, Kind: evidence.KindQuality})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return opened.Report
+}
