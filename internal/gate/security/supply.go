@@ -97,7 +97,7 @@ func judgeSupply(s Supply) opinion {
 		o.add(part(s.Asked, *result))
 	}
 	if rule := s.Asked.Vulnerabilities; rule != nil {
-		o.add(scanned(*rule, *result, s.Frame.Now))
+		o.add(scanned(s.Asked, *rule, *result, s.Frame.Now))
 	}
 	return o
 }
@@ -244,10 +244,11 @@ const mostNamed = 8
 
 // scanned judges the scans that are recent. Each scanner has to be content: one that finds nothing does not outvote one
 // that does.
-func scanned(rule v1alpha1.VulnerabilityRule, result evidence.SupplyResult, now time.Time) opinion {
+func scanned(asked v1alpha1.SecurityGate, rule v1alpha1.VulnerabilityRule, result evidence.SupplyResult, now time.Time) opinion {
 	var all, fresh []evidence.Scan
 	for _, s := range result.Scans {
-		if (s.Signer == "") != (rule.Source == v1alpha1.SourceTrivyOperator) {
+		attested := len(known(asked, evidence.ClaimVulnerabilities, s.Signer)) > 0
+		if rule.Source == v1alpha1.SourceTrivyOperator && s.Signer != "" || rule.Source != v1alpha1.SourceTrivyOperator && !attested {
 			continue
 		}
 		if all = append(all, s); recent(s, rule.MaxAge.Duration, now) {

@@ -120,8 +120,9 @@ func TestJudgeSupply(t *testing.T) {
 		"another that is old found one": {func(_ *Evidence, r *evidence.SupplyResult) {
 			r.Scans = append(r.Scans, evidence.Scan{Signer: "scanner", Scanner: "grype", ScannedAt: now.Add(-200 * time.Hour), Critical: 1, Worst: []evidence.Vulnerability{flaw(evidence.SeverityCritical)}})
 		}, gate.Passed, v1alpha1.ReasonNoHoles, "", ""},
-		"no scan":        {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans = nil }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
-		"another's scan": {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Signer = "" }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
+		"no scan":                {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans = nil }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
+		"another's scan":         {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Signer = "" }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
+		"a scan by the releaser": {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Signer = "release" }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
 		"no report": {func(e *Evidence, _ *evidence.SupplyResult) {
 			e.Supply.Asked.Vulnerabilities.Source = v1alpha1.SourceTrivyOperator
 		}, gate.Inconclusive, v1alpha1.ReasonScanMissing, it, ""},
