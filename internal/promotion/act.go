@@ -171,8 +171,7 @@ func (c *Controller) prepare(ctx context.Context, s Snapshot, a Action, o *Outco
 	}
 	// What makes room for the next record is no drift of the one that serves, nor is what a stop, or its end, changes.
 	expected := a.Record != s.memory().Record || s.Place.Rollout.CutOff != s.effects().Mark()
-	objects := append(content(*r, s.record(a.Beside), s.severance()), budget(s.sized(*r)))
-	return c.ensure(ctx, s, o, expected, objects...)
+	return c.ensure(ctx, s, o, expected, content(*r, s.sized(*r).Requirements.Production.Replicas, s.record(a.Beside), s.severance())...)
 }
 
 // release writes the record's Secrets, then what runs with them.

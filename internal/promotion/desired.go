@@ -57,10 +57,10 @@ func namespaceOf(identity names.Identity, m Memory, reach string, orphaned bool,
 	return namespace, err
 }
 
-// content is everything in production but what depends on how many replicas there are, the pods' makers and the Secrets.
-// Its room is for as many as the policy allows, whatever was measured: it would otherwise change with every revision. While two revisions run side by side,
+// content is everything in production but the pods' makers and the Secrets. Its room is for as many replicas as the policy
+// allows, whatever was measured: it would otherwise change with every revision. replicas are those that it is to have. While two revisions run side by side,
 // each has network policies of its own for its own pods, and the room is enough for both.
-func content(r record.Record, beside *record.Record, severed workload.Severance) []client.Object {
+func content(r record.Record, replicas v1alpha1.ReplicaRange, beside *record.Record, severed workload.Severance) []client.Object {
 	at := surroundings(r, "")
 	quota, limits := quotaOf(r), workload.LimitRange(at)
 	policies := policiesOf(r, severed)
@@ -71,7 +71,7 @@ func content(r record.Record, beside *record.Record, severed workload.Severance)
 		policies = append(policies, policiesOf(*beside, severed)...)
 	}
 	objects := []client.Object{
-		workload.ByHandBinding(at), quota, limits, workload.ServiceAccount(at), workload.Service(r.Subject, at),
+		workload.ByHandBinding(at), quota, limits, workload.ServiceAccount(at), workload.Service(r.Subject, at), budget(r, replicas),
 	}
 	seen := map[string]bool{}
 	for _, p := range policies {
@@ -192,8 +192,8 @@ func autoscaler(r record.Record) *autoscalingv2.HorizontalPodAutoscaler {
 
 // budget lets one pod at a time be moved. With a single replica that is all of them: a budget that forbids it would
 // block every drain of its node.
-func budget(r record.Record) *policyv1.PodDisruptionBudget {
-	available := intstr.FromInt32(r.Requirements.Production.Replicas.Min - 1)
+func budget(r record.Record, replicas v1alpha1.ReplicaRange) *policyv1.PodDisruptionBudget {
+	available := intstr.FromInt32(replicas.Min - 1)
 	return &policyv1.PodDisruptionBudget{
 		ObjectMeta: meta(r),
 		Spec: policyv1.PodDisruptionBudgetSpec{

@@ -31,7 +31,7 @@ func withEverything(r *record.Record) {
 // find is the object of a type and name in the content of production.
 func find[T any](t *testing.T, r record.Record, beside *record.Record, name string) T {
 	t.Helper()
-	for _, o := range content(r, beside, workload.Severance{}) {
+	for _, o := range content(r, r.Requirements.Production.Replicas, beside, workload.Severance{}) {
 		if typed, ok := o.(T); ok && o.GetName() == name {
 			return typed
 		}
@@ -82,7 +82,7 @@ func TestPoliciesSideBySide(t *testing.T) {
 	one, two := recordOf(t, 1, digestA), recordOf(t, 2, digestB, withEverything)
 	applies := func(r record.Record) (egress int, ingress []string) {
 		pod := labels.Set(deployment(r, "", workload.Severance{}, 1).Spec.Template.Labels)
-		for _, o := range content(two, &one, workload.Severance{}) {
+		for _, o := range content(two, two.Requirements.Production.Replicas, &one, workload.Severance{}) {
 			p, ok := o.(*networkingv1.NetworkPolicy)
 			if !ok || !labels.SelectorFromSet(p.Spec.PodSelector.MatchLabels).Matches(pod) {
 				continue
@@ -137,7 +137,7 @@ func TestBudgetAndScaling(t *testing.T) {
 		r := recordOf(t, 1, digestA, func(r *record.Record) {
 			r.Requirements.Production.Replicas = v1alpha1.ReplicaRange{Min: minimum, Max: 8}
 		})
-		if got := budget(r).Spec.MinAvailable.IntVal; got != want {
+		if got := budget(r, r.Requirements.Production.Replicas).Spec.MinAvailable.IntVal; got != want {
 			t.Errorf("of %d replicas %d must stay, want %d", minimum, got, want)
 		}
 		scaler := autoscaler(r)
