@@ -10,6 +10,7 @@ import (
 	"math"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/cel-go/cel"
@@ -24,7 +25,7 @@ import (
 var language = version.MajorMinor(1, 36)
 
 // MaxTime is the longest that one evaluation may take; the limit of cost ends one long before.
-const MaxTime = 2 * time.Second
+const MaxTime = 10 * time.Second
 
 // MaxExpression is the longest expression, in bytes.
 const MaxExpression = 2048
@@ -117,6 +118,24 @@ func (s Scope) variables() []cel.EnvOption {
 	return out
 }
 
+// environments by scope, made once: making one costs more than compiling, and policies are looked at often.
+var environments = map[Scope]func() (*cel.Env, error){
+	OfPrototype: sync.OnceValues(OfPrototype.environment), OfObject: sync.OnceValues(OfObject.environment),
+	OfNumber: sync.OnceValues(OfNumber.environment), OfSeries: sync.OnceValues(OfSeries.environment),
+}
+
+func (s Scope) environment() (*cel.Env, error) {
+	set, err := environment.MustBaseEnvSet(language).Extend(environment.VersionedOptions{
+		IntroducedVersion: language,
+		EnvOptions:        s.variables(),
+		DeclTypes:         []*apiservercel.DeclType{prototypeType, seriesType},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return set.NewExpressionsEnv(), nil
+}
+
 // Expression is one that compiled.
 type Expression struct {
 	text    string
@@ -129,15 +148,10 @@ func Compile(text string, scope Scope, wants Wants) (*Expression, error) {
 	if strings.TrimSpace(text) == "" || len(text) > MaxExpression {
 		return nil, fmt.Errorf("must have 1 to %d bytes", MaxExpression)
 	}
-	set, err := environment.MustBaseEnvSet(language).Extend(environment.VersionedOptions{
-		IntroducedVersion: language,
-		EnvOptions:        scope.variables(),
-		DeclTypes:         []*apiservercel.DeclType{prototypeType, seriesType},
-	})
+	env, err := environments[scope]()
 	if err != nil {
 		return nil, err
 	}
-	env := set.NewExpressionsEnv()
 	ast, issues := env.Compile(text)
 	if err := issues.Err(); err != nil {
 		return nil, err
