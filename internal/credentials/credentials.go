@@ -142,6 +142,13 @@ func (m Maker) integrations(ctx context.Context, _ subject.Subject, at workload.
 			}
 			data[KeyCA] = ca
 		}
+		if document := Document(integration); document != nil && at.Purpose == v1alpha1.PurposeRehearsal {
+			text, err := m.text(ctx, document.Name, workload.KeyDocument, "the OpenAPI document of integration "+integration.Name, fieldOf(integration.Name), made)
+			if err != nil {
+				return err
+			}
+			data[workload.KeyDocument] = text
+		}
 		if len(data) > 0 {
 			made.Secrets = append(made.Secrets, secretOf(at, workload.IntegrationSecret(integration.Name), data))
 		}
@@ -149,18 +156,34 @@ func (m Maker) integrations(ctx context.Context, _ subject.Subject, at workload.
 	return nil
 }
 
+// Document is the ConfigMap with the OpenAPI document that an integration's answer is judged by; nil without one. Only
+// the runner of the integration gate gets it.
+func Document(integration v1alpha1.Integration) *v1alpha1.LocalName {
+	for _, check := range []*v1alpha1.HTTPCheck{integration.Check.HTTP, integration.Check.HTTPS} {
+		if check != nil && check.Answer != nil && check.Answer.OpenAPI != nil {
+			return &check.Answer.OpenAPI.ConfigMap
+		}
+	}
+	return nil
+}
+
 func (m Maker) authority(ctx context.Context, name, integration string, made *Made) ([]byte, error) {
+	return m.text(ctx, name, KeyCA, "the certificate authority of integration "+integration, fieldOf(integration), made)
+}
+
+// text reads one key of a ConfigMap that IT keeps for the operator; nil where it is missing.
+func (m Maker) text(ctx context.Context, name, key, what, field string, made *Made) ([]byte, error) {
 	var object corev1.ConfigMap
 	err := m.Live.Get(ctx, client.ObjectKey{Namespace: v1alpha1.SystemNamespace, Name: name}, &object)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, err
 	}
-	if object.Data[KeyCA] == "" {
-		made.Problems = append(made.Problems, missing(fieldOf(integration), fmt.Sprintf(
-			"ConfigMap %s/%s with key %s, the certificate authority of integration %s, is not there.", v1alpha1.SystemNamespace, name, KeyCA, integration)))
+	if object.Data[key] == "" {
+		made.Problems = append(made.Problems, missing(field, fmt.Sprintf(
+			"ConfigMap %s/%s with key %s, %s, is not there.", v1alpha1.SystemNamespace, name, key, what)))
 		return nil, nil
 	}
-	return []byte(object.Data[KeyCA]), nil
+	return []byte(object.Data[key]), nil
 }
 
 // source of a credential: what it is, and the field of a prototype that asks for it.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
@@ -97,7 +98,8 @@ func (s Snapshot) runOf(m Measuring) workload.Run {
 func (s Snapshot) mounts() map[string]string {
 	out := map[string]string{}
 	for _, integration := range s.Record.Requirements.Integrations {
-		if endpoint := integration.Production; endpoint != nil && (endpoint.Credentials != nil || endpoint.CA != nil) {
+		endpoint := integration.Production
+		if endpoint != nil && (endpoint.Credentials != nil || endpoint.CA != nil || credentials.Document(integration) != nil) {
 			out[workload.IntegrationFiles(integration.Name)] = workload.IntegrationSecret(integration.Name)
 		}
 	}

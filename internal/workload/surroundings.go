@@ -27,6 +27,8 @@ const (
 	ModelSecret = "affineur-model"
 	// ModelKeyPath is the directory in which a program finds both.
 	ModelKeyPath = "/var/run/affineur/model"
+	// KeyDocument is the file in which a runner finds an integration's OpenAPI document.
+	KeyDocument = "openapi.yaml"
 	// IntegrationsPath holds a directory for every integration that needs a credential or a certificate authority.
 	IntegrationsPath = "/var/run/affineur/integrations"
 )

@@ -40,11 +40,11 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 			})
 			continue
 		}
-		declared = append(declared, Entry{Name: entry.Name, Field: field, Expected: expected(entry)})
+		declared = append(declared, Entry{Name: entry.Name, Field: field, TLS: entry.Check.TLS != nil || entry.Check.HTTPS != nil, Expected: expected(entry)})
 	}
 	run := taken.Runs[""]
 	verdict := Judge(Evidence{
-		Frame: c.Frame(), Declared: declared, Run: run.Measurement, Forbidden: isolation.Forbidden, Control: run.Control,
+		Frame: c.Frame(), Declared: declared, CertificateValidFor: settingsOf(c.Gate).certificateValidFor, Run: run.Measurement, Forbidden: isolation.Forbidden, Control: run.Control,
 	})
 	if len(homeless) > 0 {
 		return gate.Fail(v1alpha1.ReasonIntegrationBroken, homeless[0].Message, verdict.MeasuredAt, slices.Concat(homeless, verdict.Findings)...)

@@ -31,7 +31,9 @@ func orderOf(c gate.Case) evidence.IntegrationSpec {
 	}
 	for _, integration := range c.Record.Requirements.Integrations {
 		if integration.Production != nil {
-			spec.Checks = append(spec.Checks, checkOf(integration))
+			check := checkOf(integration)
+			check.MinTLS = settingsOf(c.Gate).minTLS
+			spec.Checks = append(spec.Checks, check)
 		}
 	}
 	return spec
@@ -81,14 +83,52 @@ func checkOf(integration v1alpha1.Integration) evidence.Check {
 	if http == nil {
 		return check
 	}
-	check.Path, check.ExpectStatus = http.Path, int(http.ExpectStatus)
+	check.Method, check.Path, check.Body, check.ExpectStatus = string(http.Method), http.Path, http.Body, int(http.ExpectStatus)
 	if check.Path == "" {
 		check.Path = "/"
 	}
+	check.Answer = answerOf(integration.Name, http.Answer)
 	if endpoint.Credentials != nil {
 		check.Credential = &evidence.Credential{File: workload.IntegrationFiles(integration.Name) + "/token"}
 	}
 	return check
+}
+
+// answerOf renders what an answer must be. The runner finds the document beside the credential.
+func answerOf(name string, answer *v1alpha1.HTTPAnswer) *evidence.ExpectedAnswer {
+	if answer == nil {
+		return nil
+	}
+	out := &evidence.ExpectedAnswer{ContentType: answer.ContentType, Schema: answer.Schema}
+	if answer.OpenAPI != nil {
+		out.Document, out.Operation = workload.IntegrationFiles(name)+"/"+workload.KeyDocument, answer.OpenAPI.Operation
+	}
+	return out
+}
+
+// settings of a gate, with what holds where the policy says nothing.
+type settings struct {
+	certificateValidFor time.Duration
+	minTLS              string
+	whenDownRequired    bool
+}
+
+// usualValidity is for how long certificates must be valid yet where the policy says nothing, as the schema has it.
+const usualValidity = 168 * time.Hour
+
+func settingsOf(g v1alpha1.Gate) settings {
+	out := settings{certificateValidFor: usualValidity, minTLS: "1.2"}
+	if g.Integration == nil {
+		return out
+	}
+	if valid := g.Integration.CertificateValidFor; valid != nil {
+		out.certificateValidFor = valid.Duration
+	}
+	if g.Integration.MinTLSVersion != "" {
+		out.minTLS = g.Integration.MinTLSVersion
+	}
+	out.whenDownRequired = g.Integration.WhenDown == v1alpha1.WhenDownRequired
+	return out
 }
 
 // expected says in words what the catalogue expects of an integration.
@@ -104,5 +144,9 @@ func expected(integration v1alpha1.Integration) string {
 	if check.ExpectStatus != 0 {
 		status = strconv.Itoa(check.ExpectStatus)
 	}
-	return fmt.Sprintf("%s from %s at %s", status, check.Path, check.Address)
+	text := fmt.Sprintf("%s from %s at %s", status, check.Path, check.Address)
+	if check.Answer != nil {
+		text += ", and an answer as the check's answer says"
+	}
+	return text
 }
