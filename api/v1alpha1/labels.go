@@ -44,6 +44,8 @@ const (
 	LabelPrototypeUID = "affineur.dev/prototype-uid"
 	// LabelReview is the ordinal of the review that a record or a run belongs to.
 	LabelReview = "affineur.dev/review"
+	// LabelSite is "played" on a rehearsal namespace in which a run plays the prototype's systems.
+	LabelSite = "affineur.dev/site"
 	// LabelGate is the gate that a run or a report belongs to.
 	LabelGate = "affineur.dev/gate"
 	// LabelPortForward is "true" on a sandbox namespace where the policy lets the team forward a port.

@@ -13,6 +13,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,6 +85,12 @@ func Fail(reason, message string, at time.Time, findings ...Finding) Verdict {
 // Unknown is a verdict of Inconclusive. Its findings say what stands in the way of a verdict.
 func Unknown(reason, message string, at time.Time, findings ...Finding) Verdict {
 	return bounded(Verdict{State: Inconclusive, Reason: reason, Message: message, Findings: findings, MeasuredAt: at})
+}
+
+// Advise adds findings that stand in nobody's way to a verdict.
+func Advise(v Verdict, notes ...Finding) Verdict {
+	v.Findings = slices.Concat(v.Findings, notes)
+	return bounded(v)
 }
 
 // Wait is a verdict of Pending.

@@ -104,6 +104,9 @@ const (
 	// SiteRehearsal is a namespace of the review's own under production's network policies, with the credentials of the
 	// prototype's integrations.
 	SiteRehearsal Site = "Rehearsal"
+	// SitePlayed is the review's own namespace with one replica of the prototype in it, whose systems the run plays: it
+	// reaches the run, the run reaches it, and neither reaches anything else. No real credential is there.
+	SitePlayed Site = "Played"
 	// SiteClosed is the namespace of gates without any network.
 	SiteClosed Site = "Closed"
 	// SiteOperator is the operator itself: see Sampler.

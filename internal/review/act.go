@@ -12,7 +12,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -24,7 +23,6 @@ import (
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
-	"github.com/affineur/affineur/internal/workload"
 )
 
 // Outcome is what became of carrying out a plan, as far as people are told.
@@ -163,35 +161,6 @@ func (a actor) handOver(ctx context.Context, s Snapshot, m Measuring) error {
 	return err
 }
 
-// rehearse makes the rehearsal namespace whole before anything begins that is measured there.
-func (a actor) rehearse(ctx context.Context, s Snapshot, m *Measuring, o *Outcome) error {
-	at := s.rehearsal()
-	made, err := a.Credentials.Make(ctx, bare(s.Record.Subject), at)
-	if err != nil {
-		return err
-	}
-	if len(made.Problems) > 0 {
-		o.hold(m.Gate.Name, pollProblem)
-		o.Problems[m.Gate.Name] = made.Problems
-		return nil
-	}
-	created, err := a.Writer.Ensure(ctx, s.rehearsalNamespace())
-	if err != nil {
-		return err
-	}
-	bound, err := a.Writer.Ensure(ctx, workload.OperatorBinding(at))
-	if err != nil {
-		return err
-	}
-	err = a.furnish(ctx, s, made.Secrets)
-	// The API server learns of a new binding a moment after it took it.
-	if apierrors.IsForbidden(err) && (created == apply.Created || bound == apply.Created) {
-		o.hold(m.Gate.Name, time.Second)
-		return nil
-	}
-	return err
-}
-
 // startControl makes the control's Job; the run joins it once it is at work.
 func (a actor) startControl(ctx context.Context, s Snapshot, m Measuring, o *Outcome) error {
 	if o.held(m.Gate.Name) {
@@ -265,15 +234,6 @@ func taken(subject string, result evidence.Result, err error, started, finished 
 	}
 	out.Why = evidence.Clean(err.Error(), maxText)
 	return out
-}
-
-func (a actor) furnish(ctx context.Context, s Snapshot, secrets []*corev1.Secret) error {
-	objects := s.furniture()
-	for _, secret := range secrets {
-		objects = append(objects, secret)
-	}
-	_, err := a.Writer.EnsureAll(ctx, objects...)
-	return err
 }
 
 // keep puts the reports into the records before their Jobs go. The next pass sees them there.

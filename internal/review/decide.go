@@ -6,7 +6,6 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
-	"github.com/affineur/affineur/internal/gate"
 )
 
 const (
@@ -152,10 +151,11 @@ func (s Snapshot) rehearse(plan *Plan) {
 	var at, waiting, problem bool
 	for _, m := range s.Measured {
 		progress := plan.Progress[m.Gate.Name]
-		if m.Current == nil || m.Current.Site != gate.SiteRehearsal || !progress.atWork() {
+		if m.Current == nil || !rehearsed(m.Current.Site) || !progress.atWork() {
 			continue
 		}
-		at = true
+		// What is waited for elsewhere needs no namespace that was made for something else.
+		at = at || m.Current.Site == s.Furnished || s.Rehearsal != PlaceOurs
 		waiting = waiting || progress.Stage == Waiting && progress.Reason != v1alpha1.ReasonQueued
 		problem = problem || progress.Reason == v1alpha1.ReasonEmergencyStop
 	}

@@ -40,10 +40,14 @@ func (s Snapshot) rehearsal() workload.Surroundings {
 	}
 }
 
-// rehearsalNamespace carries the review's ordinal, so that another review of the prototype leaves it alone.
-func (s Snapshot) rehearsalNamespace() *corev1.Namespace {
+// rehearsalNamespace carries the review's ordinal, so that another review of the prototype leaves it alone, and for which
+// site it was made.
+func (s Snapshot) rehearsalNamespace(site gate.Site) *corev1.Namespace {
 	namespace := workload.Namespace(s.rehearsal(), false)
 	namespace.Labels[v1alpha1.LabelReview] = strconv.Itoa(s.Record.Ordinal)
+	if site == gate.SitePlayed {
+		namespace.Labels[v1alpha1.LabelSite] = sitePlayed
+	}
 	namespace.Annotations = map[string]string{v1alpha1.AnnotationReach: stop.ReachOf(s.rehearsal(), s.Record.Subject.Container.Image).String()}
 	return namespace
 }
@@ -69,7 +73,7 @@ func bare(s subject.Subject) subject.Subject {
 
 // place is the namespace of a run.
 func (s Snapshot) place(r Run) string {
-	if r.Site == gate.SiteRehearsal {
+	if rehearsed(r.Site) {
 		return s.Record.Prototype.Rehearsal()
 	}
 	return v1alpha1.GatesNamespace
@@ -88,6 +92,9 @@ func (s Snapshot) runOf(m Measuring) workload.Run {
 	case gate.SiteRehearsal:
 		out.Component, out.ServiceAccount, out.RuntimeClass = workload.ComponentRehearsal, workload.Name, s.Record.Requirements.RuntimeClass
 		out.Secrets = s.mounts()
+	case gate.SitePlayed:
+		out.Component, out.ServiceAccount, out.RuntimeClass = workload.ComponentRehearsal, workload.Name, s.Record.Requirements.RuntimeClass
+		out.Secrets = map[string]string{workload.PlayedPath: workload.PlayedSecret}
 	case gate.SiteClosed:
 		out.Component = workload.ComponentClosed
 	}

@@ -52,7 +52,7 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 	if r.Site != gate.SiteOperator {
 		plan.started++
 	}
-	if r.Site == gate.SiteRehearsal {
+	if rehearsed(r.Site) {
 		act(Rehearse)
 	}
 	switch {
@@ -121,6 +121,9 @@ func patience(site gate.Site, round int) (atMost int, pause time.Duration) {
 	return looksAtMost, pause
 }
 
+// rehearsed tells whether runs of a site take place in the rehearsal namespace.
+func rehearsed(site gate.Site) bool { return site == gate.SiteRehearsal || site == gate.SitePlayed }
+
 // possible says whether a run can be made now, and what it waits for otherwise.
 func (s Snapshot) possible(plan *Plan, r Run, now time.Time) Progress {
 	witnessed := r.Site == gate.SiteRehearsal || r.Control != nil
@@ -134,9 +137,9 @@ func (s Snapshot) possible(plan *Plan, r Run, now time.Time) Progress {
 	case witnessed && (s.Canary == "" || s.Settings.APIServer == ""):
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonCanaryMissing, Why: "Service " + v1alpha1.GatesNamespace + "/" + v1alpha1.CanaryService +
 			" is not there, and without it nothing shows what is out of reach. The platform team installs it."}
-	case r.Site == gate.SiteRehearsal && s.Rehearsal == PlaceForeign:
+	case rehearsed(r.Site) && s.Rehearsal == PlaceForeign:
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonNamespaceConflict, Why: "Namespace " + s.Record.Prototype.Rehearsal() + " exists and is not the operator's. The platform team has to take it away."}
-	case r.Site == gate.SiteRehearsal && (s.Rehearsal == PlaceOthers || s.Rehearsal == PlaceLeaving):
+	case rehearsed(r.Site) && (s.Rehearsal == PlaceOthers || s.Rehearsal == PlaceLeaving || s.Rehearsal == PlaceOurs && s.Furnished != r.Site):
 		return Progress{Stage: Waiting, Why: "It waits until the rehearsal namespace of an earlier run is gone."}
 	case r.Site != gate.SiteOperator && s.AtWork+plan.atWork(s) >= s.Settings.RunsAtMost:
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonQueued, Why: fmt.Sprintf(

@@ -351,7 +351,7 @@ func (o observer) remains(ctx context.Context, s *Snapshot, identity names.Ident
 	}
 	s.Rehearsal = PlaceAbsent
 	if err == nil {
-		s.Rehearsal = placeOf(&namespace, identity, ordinal(s.Review))
+		s.Rehearsal, s.Furnished = placeOf(&namespace, identity, ordinal(s.Review)), furnishedFor(&namespace)
 	}
 	left, err := o.leftovers(ctx, identity.Namespace, func(owner names.Identity, n int) bool {
 		return owner.UID == identity.UID && n == ordinal(s.Review)

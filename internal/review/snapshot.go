@@ -12,6 +12,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/stop"
@@ -57,6 +58,8 @@ type Snapshot struct {
 	// Canary is the address of the isolation canary, an IP; empty where it is not there.
 	Canary    string
 	Rehearsal Place
+	// Furnished is for which site the rehearsal namespace was made.
+	Furnished gate.Site
 	// Leftovers are this review's Jobs and openings in the gates namespace that no run needs any more; all of them
 	// once the review has ended.
 	Leftovers []client.Object
@@ -143,6 +146,17 @@ func sandboxOf(rec record.Record, deployment appsv1.Deployment, pods []corev1.Po
 	}
 	return out
 }
+
+// furnishedFor tells for which site a rehearsal namespace was made.
+func furnishedFor(namespace *corev1.Namespace) gate.Site {
+	if namespace.Labels[v1alpha1.LabelSite] == sitePlayed {
+		return gate.SitePlayed
+	}
+	return gate.SiteRehearsal
+}
+
+// sitePlayed is the value of the label of a namespace in which systems are played.
+const sitePlayed = "played"
 
 // placeOf tells whose the rehearsal namespace is.
 func placeOf(namespace *corev1.Namespace, identity names.Identity, ordinal int) Place {

@@ -17,13 +17,19 @@ type Instrument struct{}
 // Type implements gate.Instrument.
 func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateIntegration }
 
-// Plan implements gate.Instrument: one run, and its control from outside.
+// Plan implements gate.Instrument: a run that tries the systems, with its control from outside, and, where the prototype
+// promises something for when they are down, one that plays them.
 func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
 	order, control := orderOf(c), controlOf(c)
-	return []gate.Run{{
+	runs := []gate.Run{{
 		Site: gate.SiteRehearsal, Order: &order, Length: order.Deadline.Std() + 30*time.Second, CPU: "100m", Memory: "64Mi",
 		Control: &gate.Control{Order: &control, Length: control.Deadline.Std()},
-	}}, nil
+	}}
+	down, err := downRun(c)
+	if err != nil || down == nil {
+		return runs, err
+	}
+	return append(runs, *down), nil
 }
 
 // Judge implements gate.Instrument.
@@ -47,9 +53,9 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 		Frame: c.Frame(), Declared: declared, CertificateValidFor: settingsOf(c.Gate).certificateValidFor, Run: run.Measurement, Forbidden: isolation.Forbidden, Control: run.Control,
 	})
 	if len(homeless) > 0 {
-		return gate.Fail(v1alpha1.ReasonIntegrationBroken, homeless[0].Message, verdict.MeasuredAt, slices.Concat(homeless, verdict.Findings)...)
+		verdict = gate.Fail(v1alpha1.ReasonIntegrationBroken, homeless[0].Message, verdict.MeasuredAt, slices.Concat(homeless, verdict.Findings)...)
 	}
-	return verdict
+	return withPromises(c, verdict, taken)
 }
 
 // Summarize implements gate.Instrument.
