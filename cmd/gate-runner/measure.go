@@ -14,6 +14,7 @@ import (
 	"github.com/affineur/affineur/internal/confide"
 	"github.com/affineur/affineur/internal/evaluate"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/faults"
 	"github.com/affineur/affineur/internal/load"
 	"github.com/affineur/affineur/internal/probe"
 )
@@ -30,6 +31,7 @@ var measurements = map[evidence.Kind]measurement{
 	evidence.KindPrivacy:     of(confideIn),
 	evidence.KindSecrets:     of(search),
 	evidence.KindSupply:      of(verify),
+	evidence.KindFaults:      of(down),
 }
 
 // measurement does what an order asks.
@@ -72,6 +74,10 @@ func examine(ctx context.Context, r runner, order evidence.QualityOrder, files m
 
 func confideIn(ctx context.Context, r runner, order evidence.PrivacyOrder, _ map[string][]byte) (evidence.Result, error) {
 	return confide.Run(ctx, r.nonce, order, r.guard.DialContext)
+}
+
+func down(ctx context.Context, r runner, order evidence.FaultsOrder, _ map[string][]byte) (evidence.Result, error) {
+	return faults.Run(ctx, order, "", r.guard.DialContext)
 }
 
 // measure does what the spec asks.

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -142,5 +143,5 @@ func (w *world) successor(ordinal int, edits ...func(*v1alpha1.HardeningReview))
 func (w *world) rehearsalOf(ordinal int) *corev1.Namespace {
 	other := w.rec
 	other.Ordinal = ordinal
-	return Snapshot{Record: &other}.rehearsalNamespace()
+	return Snapshot{Record: &other}.rehearsalNamespace(gate.SiteRehearsal)
 }
