@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -58,8 +59,12 @@ type world struct {
 	loses func(name string) bool
 	// killAfter is the number of writes that are let through; -1 for all. Some are made side by side.
 	killAfter int
-	mutex     sync.Mutex
-	writes    []string
+	// hangs: the prototype answers too late while a system is down.
+	hangs bool
+	// played counts how often the prototype was started among played systems.
+	played int
+	mutex  sync.Mutex
+	writes []string
 	// wrong collects what must never be seen.
 	wrong []string
 }
@@ -154,7 +159,7 @@ func (w *world) interceptors() interceptor.Funcs {
 			return count(ctx, "update", o, func() error { return c.Update(ctx, o, opts...) })
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
-			return count(ctx, "delete", o, func() error { return c.Delete(ctx, o, opts...) })
+			return count(ctx, "delete", o, func() error { return errors.Join(w.empty(o), c.Delete(ctx, o, opts...)) })
 		},
 		SubResourceApply: func(ctx context.Context, c client.Client, sub string, o runtime.ApplyConfiguration, opts ...client.SubResourceApplyOption) error {
 			review := &v1alpha1.HardeningReview{ObjectMeta: metav1.ObjectMeta{Name: "status"}}
@@ -163,10 +168,26 @@ func (w *world) interceptors() interceptor.Funcs {
 	}
 }
 
+// empty a namespace that is deleted, as the namespace controller does.
+func (w *world) empty(o client.Object) error {
+	if _, ok := o.(*corev1.Namespace); !ok {
+		return nil
+	}
+	var errs []error
+	for _, kind := range []client.Object{&corev1.Secret{}, &corev1.Service{}, &networkingv1.NetworkPolicy{}, &batchv1.Job{}} {
+		errs = append(errs, w.client.DeleteAllOf(w.ctx(), kind, client.InNamespace(o.GetName())))
+	}
+	return errors.Join(errs...)
+}
+
 // check holds every write against the rules.
 func (w *world) check(verb string, object client.Object) {
 	job, ok := object.(*batchv1.Job)
 	if !ok {
+		return
+	}
+	if job.Labels[v1alpha1.LabelReview] == "" {
+		w.checkPlayed(verb, job)
 		return
 	}
 	kept := func(name string) bool {
@@ -220,6 +241,8 @@ func (w *world) measure(job batchv1.Job) *evidence.Opened {
 		report.Result = integrationReport(*evidence.As[evidence.IntegrationSpec](order.Order), w.broken, finished)
 	case evidence.KindSecrets, evidence.KindSupply:
 		report.Result = w.secured(job, order)
+	case evidence.KindFaults:
+		report.Result = faultsReport(*evidence.As[evidence.FaultsOrder](order.Order), w.hangs)
 	case evidence.KindIsolation:
 		// The control began before the run that joined it, and outlasts it.
 		report.FinishedAt = w.now
