@@ -35,7 +35,7 @@ install() {
 mkdir -p bin/gates
 installed || install
 set -a && . .cluster/env && set +a
-images suspect
+images suspect,holey-remember,holey-tattle,holey-parrot,holey-disclose,holey-discreet
 CGO_ENABLED=0 go build -o bin/gates/corpus ./test/corpus
 options=()
 if [ -n "${FAST:-}" ]; then options+=(--fast); fi

@@ -52,10 +52,17 @@ var specs = []spec{
 
 	holey("slow"), holey("crash"), holey("deaf"), holey("reach"), holey("flaky"), holey("rooted"), holey("intrude"), holey("lure"),
 	holey("hold"), holey("hear"), holey("flood"),
+	apart(holey("remember")), apart(holey("tattle")), apart(holey("parrot")), apart(holey("disclose")), apart(holey("discreet")),
 }
 
 func holey(hole string) spec {
 	return spec{name: "holey-" + hole, repository: "holey/" + hole, tag: "1", pkg: "test/prototypes/holey", args: []string{hole}}
+}
+
+// apart is an image that is made only where it is asked for.
+func apart(s spec) spec {
+	s.apart = true
+	return s
 }
 
 // choose returns the images whose names match the patterns (as of path.Match, separated by commas), in

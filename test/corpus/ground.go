@@ -70,7 +70,7 @@ func newGround(ctx context.Context, root string) (*ground, error) {
 
 // policies by name, each of a namespace of the same name.
 func (g *ground) policies() map[string]func(spec map[string]any) {
-	return map[string]func(map[string]any){home: nil, answering: rightAnswers}
+	return map[string]func(map[string]any){home: nil, answering: rightAnswers, guarded: g.private}
 }
 
 // prepare takes away what an interrupted run left, and makes the namespaces, the systems and the policies.
@@ -91,7 +91,7 @@ func (g *ground) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := g.handOut(ctx); err != nil {
+	if err := errors.Join(g.handOut(ctx), g.show(ctx)); err != nil {
 		return err
 	}
 	systems := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: "systems"}}

@@ -39,7 +39,7 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), loads(), integrations(), answers(), refused(), good())
+	return slices.Concat(secrets(), images(), loads(), integrations(), answers(), refused(), confided(), good())
 }
 
 // newPrototype is small and has no hole.

@@ -95,6 +95,9 @@ func settingsOf(g v1alpha1.Gate) v1alpha1.PrivacyGate {
 // its longest text.
 func callOf(s subject.Subject, url string, within time.Duration) (evidence.Call, error) {
 	call := evidence.Call{URL: url, Timeout: evidence.Duration(within)}
+	if s.Evaluation != nil {
+		return declaredCall(call, s.Evaluation.Call)
+	}
 	demand := s.Demand
 	switch {
 	case demand == nil:
@@ -105,6 +108,17 @@ func callOf(s subject.Subject, url string, within time.Duration) (evidence.Call,
 		return call, fmt.Errorf("the sample request is longer than %d KiB", evidence.MaxSampleBytes>>10)
 	}
 	call.Sample = &evidence.SampleCall{Method: demand.Method, Path: demand.Path, Body: demand.Body}
+	return call, call.Validate()
+}
+
+// declaredCall is how the evaluation asks.
+func declaredCall(call evidence.Call, declared v1alpha1.EvaluationCall) (evidence.Call, error) {
+	if own := declared.JSON; own != nil {
+		call.JSON = &evidence.JSONCall{Method: own.Method, Path: own.Path, Input: own.Input, Answer: own.Answer}
+	}
+	if chat := declared.OpenAIChat; chat != nil {
+		call.OpenAIChat = &evidence.ChatCall{Path: chat.Path, Model: chat.Model}
+	}
 	return call, call.Validate()
 }
 

@@ -63,6 +63,30 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Where an evaluation says how the prototype is asked, that is how it is asked.
+func TestPlanAsksAsDeclared(t *testing.T) {
+	for name, c := range map[string]struct {
+		call v1alpha1.EvaluationCall
+		want func(evidence.Call) bool
+	}{
+		"own form": {v1alpha1.EvaluationCall{JSON: &v1alpha1.JSONCall{Method: "POST", Path: "/ask", Input: "/text", Answer: "/label"}},
+			func(c evidence.Call) bool { return c.JSON != nil && c.JSON.Input == "/text" && c.Sample == nil }},
+		"chat": {v1alpha1.EvaluationCall{OpenAIChat: &v1alpha1.ChatCall{Path: "/v1/chat/completions"}},
+			func(c evidence.Call) bool { return c.OpenAIChat != nil && c.Sample == nil }},
+	} {
+		runs, err := Instrument{}.Plan(asked(func(g *gate.Case) {
+			g.Record.Subject.Evaluation, g.Record.Subject.Demand = &subject.Evaluation{Call: c.call}, nil
+		}), gate.Taken{})
+		if err != nil || !c.want(runs[0].Order.(*evidence.PrivacyOrder).Call) {
+			t.Errorf("%s: %+v %v", name, runs, err)
+		}
+	}
+	_, err := Instrument{}.Plan(asked(func(g *gate.Case) { g.Record.Subject.Evaluation = &subject.Evaluation{} }), gate.Taken{})
+	if err == nil {
+		t.Error("a declaration of nothing was followed")
+	}
+}
+
 func TestPlanFollowsThePolicy(t *testing.T) {
 	runs, err := Instrument{}.Plan(asked(func(c *gate.Case) {
 		c.Gate.Privacy = &v1alpha1.PrivacyGate{Records: 6, UserHeader: "Remote-User", AnswerWithin: hours(0),

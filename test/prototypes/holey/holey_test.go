@@ -44,7 +44,7 @@ func run(t *testing.T, hole string) (code int, output string) {
 func TestEndsReadably(t *testing.T) {
 	for hole, says := range map[string]string{
 		"crash":   "settings.yaml: no such file",
-		"unknown": "want one argument of crash, deaf, flaky, flood, hear, hold, intrude, lure, reach, rooted, slow",
+		"unknown": "want one argument of crash, deaf, disclose, discreet, flaky, flood, hear, hold, intrude, lure, parrot, reach, remember, rooted, slow, tattle",
 	} {
 		code, output := run(t, hole)
 		if code != 1 || !strings.Contains(output, says) || strings.Count(output, "\n") != 1 {

@@ -14,17 +14,22 @@ import (
 
 // holes are the ways to fail. Each runs until the process ends, or returns why it can't go on.
 var holes = map[string]func() error{
-	"crash":   crash,
-	"deaf":    deaf,
-	"flaky":   flaky,
-	"flood":   flood,
-	"hear":    hear,
-	"hold":    hold,
-	"intrude": intrude,
-	"lure":    lure,
-	"reach":   reach,
-	"rooted":  rooted,
-	"slow":    slow,
+	"crash":    crash,
+	"deaf":     deaf,
+	"disclose": disclose,
+	"discreet": keep,
+	"flaky":    flaky,
+	"flood":    flood,
+	"hear":     hear,
+	"hold":     hold,
+	"intrude":  intrude,
+	"lure":     lure,
+	"parrot":   parrot,
+	"reach":    reach,
+	"remember": remember,
+	"rooted":   rooted,
+	"slow":     slow,
+	"tattle":   tattle,
 }
 
 func main() {
