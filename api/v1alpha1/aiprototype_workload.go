@@ -209,6 +209,28 @@ type RequestBody struct {
 	// configMap holds the body; it is copied into the reviewed snapshot.
 	// +optional
 	ConfigMap *ConfigMapKey `json:"configMap,omitempty"`
+
+	// secret holds a body that not everybody who sees the namespace may read, granted by the team to the operator. It is
+	// copied into the reviewed snapshot, which is out of the namespace.
+	// +optional
+	Secret *SecretKey `json:"secret,omitempty"`
+}
+
+// SecretKey names one key of a Secret in the prototype's namespace, granted by the team to the operator.
+type SecretKey struct {
+	// name of the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// key in the Secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key"`
 }
 
 // ConfigMapKey names one key of a ConfigMap in the prototype's namespace.

@@ -23,6 +23,10 @@ type ExamplesSource struct {
 	// configMap of the prototype's namespace, and the key that holds the set.
 	// +optional
 	ConfigMap *ConfigMapKey `json:"configMap,omitempty"`
+
+	// secret that holds a set which not everybody who sees the namespace may read, granted by the team to the operator.
+	// +optional
+	Secret *SecretKey `json:"secret,omitempty"`
 }
 
 // EvaluationCall is one question over HTTP on the container's port.

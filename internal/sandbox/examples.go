@@ -25,11 +25,16 @@ type evaluationSet struct {
 	packed []byte
 }
 
-// examples reads the evaluation set from the ConfigMap that the evaluation names. What is wrong with it stands in nobody's
+// examples reads the evaluation set from the ConfigMap or the Secret that the evaluation names. What is wrong with it stands in nobody's
 // way in a sandbox: the quality gate says it, from the first day.
 func (o *observer) examples(ctx context.Context, prototype *v1alpha1.AIPrototype) (evaluationSet, error) {
 	evaluation := prototype.Spec.Evaluation
-	if evaluation == nil || evaluation.Examples.ConfigMap == nil {
+	switch {
+	case evaluation == nil:
+		return evaluationSet{}, nil
+	case evaluation.Examples.Secret != nil:
+		return o.guardedExamples(ctx, prototype.Namespace, *evaluation.Examples.Secret)
+	case evaluation.Examples.ConfigMap == nil:
 		return evaluationSet{}, nil
 	}
 	from := evaluation.Examples.ConfigMap
@@ -43,6 +48,22 @@ func (o *observer) examples(ctx context.Context, prototype *v1alpha1.AIPrototype
 		return unusable("it is not there"), nil
 	}
 	return examined([]byte(text)), nil
+}
+
+// guardedExamples reads the set from a Secret that the team granted.
+func (o *observer) guardedExamples(ctx context.Context, namespace string, from v1alpha1.SecretKey) (evaluationSet, error) {
+	data, problem, err := o.maker.Granted(ctx, namespace, from.Name)
+	switch {
+	case err != nil:
+		return evaluationSet{}, err
+	case problem != nil:
+		return unusable(problem.Message + " " + problem.Hint), nil
+	}
+	raw, there := data[from.Key]
+	if !there {
+		return unusable("its key is not there"), nil
+	}
+	return examined(raw), nil
 }
 
 // examined is a set that was read through, or what is wrong with it.

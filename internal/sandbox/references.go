@@ -223,33 +223,58 @@ func (o *observer) read(ctx context.Context, s *Snapshot, now time.Time) (Refere
 	return out, nil
 }
 
-// body of the sample request, from the ConfigMap that the demand names.
+// body of the sample request, from the ConfigMap or the Secret that the demand names.
 func (o *observer) body(ctx context.Context, prototype *v1alpha1.AIPrototype) (string, []policy.Problem, error) {
 	demand := prototype.Spec.Demand
-	if demand == nil || demand.Request.Body == nil || demand.Request.Body.ConfigMap == nil {
+	switch {
+	case demand == nil || demand.Request.Body == nil:
+		return "", nil, nil
+	case demand.Request.Body.Secret != nil:
+		return o.guardedBody(ctx, prototype.Namespace, *demand.Request.Body.Secret)
+	case demand.Request.Body.ConfigMap == nil:
 		return "", nil, nil
 	}
 	from := demand.Request.Body.ConfigMap
-	problem := func(reason, message, hint string) []policy.Problem {
-		return []policy.Problem{{
-			Reason: reason, Field: "spec.demand.request.body.configMap", Owner: v1alpha1.OwnerBusiness, Message: message, Hint: hint,
-		}}
-	}
 	var object corev1.ConfigMap
 	err := o.live.Get(ctx, client.ObjectKey{Namespace: prototype.Namespace, Name: from.Name}, &object)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return "", nil, err
 	}
-	body, there := object.Data[from.Key]
+	text, there := object.Data[from.Key]
+	body, problems := sampleOf(text, there, "configMap", fmt.Sprintf("ConfigMap %s", from.Name), from.Key)
+	return body, problems, nil
+}
+
+// guardedBody is one that not everybody who sees the namespace may read.
+func (o *observer) guardedBody(ctx context.Context, namespace string, from v1alpha1.SecretKey) (string, []policy.Problem, error) {
+	data, problem, err := o.maker.Granted(ctx, namespace, from.Name)
+	switch {
+	case err != nil:
+		return "", nil, err
+	case problem != nil:
+		problem.Field = "spec.demand.request.body.secret"
+		return "", []policy.Problem{*problem}, nil
+	}
+	text, there := data[from.Key]
+	body, problems := sampleOf(string(text), there, "secret", fmt.Sprintf("Secret %s", from.Name), from.Key)
+	return body, problems, nil
+}
+
+// sampleOf what was read of a member of the body's union, or what is wrong with it.
+func sampleOf(text string, there bool, member, where, key string) (string, []policy.Problem) {
+	problem := func(reason, message, hint string) []policy.Problem {
+		return []policy.Problem{{
+			Reason: reason, Field: "spec.demand.request.body." + member, Owner: v1alpha1.OwnerBusiness, Message: message, Hint: hint,
+		}}
+	}
 	switch {
 	case !there:
-		return "", problem(v1alpha1.ReasonReferenceMissing, fmt.Sprintf("ConfigMap %s with key %s is not there.", from.Name, from.Key),
-			"Create it in the prototype's namespace."), nil
-	case len(body) > maxBody:
-		return "", problem(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("The sample request in ConfigMap %s has %d bytes; %d are allowed.", from.Name, len(body), maxBody),
-			"Use a smaller sample request."), nil
+		return "", problem(v1alpha1.ReasonReferenceMissing, fmt.Sprintf("%s with key %s is not there.", where, key), "Create it in the prototype's namespace.")
+	case len(text) > maxBody:
+		return "", problem(v1alpha1.ReasonLimitExceeded, fmt.Sprintf("The sample request in %s has %d bytes; %d are allowed.", where, len(text), maxBody),
+			"Use a smaller sample request.")
 	}
-	return strings.ToValidUTF8(body, "\uFFFD"), nil, nil
+	return strings.ToValidUTF8(text, "\uFFFD"), nil
 }
 
 // canary is the address of the canary's Service, empty where there is none, and its second one where the cluster has

@@ -115,6 +115,8 @@ type Demand struct {
 	Method            string `json:"method"`
 	Path              string `json:"path"`
 	Body              string `json:"body,omitempty"`
+	// Guarded means that the body comes from a Secret.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
 // Evaluation is how answers are told to be right.
@@ -129,6 +131,8 @@ type Examples struct {
 	Digest string `json:"examples,omitempty"`
 	// Problem says to people why it can't be used.
 	Problem string `json:"problem,omitempty"`
+	// Guarded means that it comes from a Secret.
+	Guarded bool `json:"guarded,omitempty"`
 }
 
 // Inputs are what the cluster and the registry add to a prototype's spec.
@@ -158,6 +162,7 @@ func New(spec v1alpha1.AIPrototypeSpec, in Inputs) Subject {
 	}
 	if spec.Evaluation != nil {
 		s.Evaluation = &Evaluation{Examples: in.Examples, Call: spec.Evaluation.Call}
+		s.Evaluation.Guarded = spec.Evaluation.Examples.Secret != nil
 	}
 	if spec.Model != nil {
 		s.Model = &Model{Gateway: spec.Model.Gateway, Name: spec.Model.Name, Version: spec.Model.Version, WhenDown: whenDown(spec.Model.WhenDown)}
@@ -240,7 +245,8 @@ func demand(d *v1alpha1.Demand, body string) *Demand {
 	if d == nil {
 		return nil
 	}
-	out := &Demand{ErrorRatio: d.ErrorRatio, Method: d.Request.Method, Path: d.Request.Path, Body: body}
+	out := &Demand{ErrorRatio: d.ErrorRatio, Method: d.Request.Method, Path: d.Request.Path, Body: body,
+		Guarded: d.Request.Body != nil && d.Request.Body.Secret != nil}
 	if d.People != nil {
 		out.People = *d.People
 	}

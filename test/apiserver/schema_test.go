@@ -360,6 +360,23 @@ func TestPolicySchema(t *testing.T) {
 		{"certificates for a month", "spec.gates.2.integration", "{certificateValidFor: 720h, minTLSVersion: \"1.3\", whenDown: Required}", ""},
 		{"certificates for ever", "spec.gates.2.integration", "{certificateValidFor: 8761h}", "certificateValidFor is a duration from 0s to 8760h"},
 		{"old TLS", "spec.gates.2.integration", "{minTLSVersion: \"1.1\"}", "Unsupported value"},
+		{"a privacy gate", "spec.gates", besides("{name: privacy, type: Privacy, privacy: {records: 8, userHeader: Remote-User, answerWithin: 30s, allowed: {kinds: [EMail], values: [\"@example.org\"]}}}"), ""},
+		{"a privacy gate as usual", "spec.gates", besides("{name: privacy, type: Privacy}"), ""},
+		{"privacy of another gate", "spec.gates.0.privacy", "{}", "privacy is for a gate of type Privacy"},
+		{"two records", "spec.gates", besides("{name: privacy, type: Privacy, privacy: {records: 2}}"), "should be greater than or equal to 4"},
+		{"a header of two lines", "spec.gates", besides("{name: privacy, type: Privacy, privacy: {userHeader: \"a\\nb\"}}"), "should match"},
+		{"an answer at any time", "spec.gates", besides("{name: privacy, type: Privacy, privacy: {answerWithin: 1h}}"), "answerWithin is a duration from 1s to 10m"},
+		{"another kind of personal data", "spec.gates", besides("{name: privacy, type: Privacy, privacy: {allowed: {kinds: [Shoe]}}}"), "Unsupported value"},
+		{"an assurance", "spec.catalogue.modelGateways.0.assurance", assured(""), ""},
+		{"an assurance of everything", "spec.catalogue.integrations.0.assurance", assured("retention: 24h, residency: eu"), ""},
+		{"an assurance that nobody read", "spec.catalogue.modelGateways.0.assurance", "{trainsOnInputs: Never, document: a, validUntil: \"2027-03-31\"}", "checkedBy: Required value"},
+		{"an assurance for ever", "spec.catalogue.modelGateways.0.assurance", "{trainsOnInputs: Never, document: a, checkedBy: security, validUntil: never}", "should match"},
+		{"an assurance about nothing", "spec.catalogue.modelGateways.0.assurance", "{trainsOnInputs: Perhaps, document: a, checkedBy: security, validUntil: \"2027-03-31\"}", "Unsupported value"},
+		{"kept for less than nothing", "spec.catalogue.modelGateways.0.assurance", assured("retention: -1h"), "retention must not be below zero"},
+		{"what data asks for", "spec.dataRules.0", "{name: other, class: Confidential, residency: [eu, ch], maxRetention: 0s, mayTrain: OptOut}", ""},
+		{"less than nothing", "spec.dataRules.0", "{name: other, class: Confidential, maxRetention: -1s}", "maxRetention must not be below zero"},
+		{"reports with all", "spec.reports", "{content: Full}", ""},
+		{"reports with some", "spec.reports", "{content: Some}", "Unsupported value"},
 		{"fewer at most than at least", "spec.production.replicas", "{min: 5, max: 2}", "max must not be below min"},
 		{"a registry without a boundary", "spec.sandbox.registries.0.prefix", "registry.example.org", "should match"},
 		{"another data class", "spec.dataRules.0.class", "Secret", "Unsupported value"},
@@ -367,6 +384,14 @@ func TestPolicySchema(t *testing.T) {
 }
 
 var pinned = "registry.example.org/it/house-style@sha256:" + strings.Repeat("a", 64)
+
+// assured is an assurance with more in it.
+func assured(more string) string {
+	if more != "" {
+		more = ", " + more
+	}
+	return "{trainsOnInputs: Never, document: contract 7, checkedBy: security, validUntil: \"2027-03-31\"" + more + "}"
+}
 
 // besides the gates that every policy has.
 func besides(gate string) string {

@@ -216,6 +216,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ScalabilityGateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Scratch"):
 		return &apiv1alpha1.ScratchApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SecretKey"):
+		return &apiv1alpha1.SecretKeyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretMount"):
 		return &apiv1alpha1.SecretMountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecurityGate"):

@@ -20,7 +20,7 @@ func asked(edit func(*gate.Case)) gate.Case {
 	c := gate.Case{
 		Record: record.Record{
 			Prototype: names.Identity{Namespace: "membership", Name: "advisor", UID: "11111111-0000-4000-8000-000000000000"},
-			Subject:   subject.Subject{Demand: &subject.Demand{Method: "POST", Path: "/v1/classify", Body: `{"text":"When is the next course?"}`}},
+			Subject:   subject.Subject{Demand: &subject.Demand{Method: "POST", Path: "/v1/classify", Body: `{"text":"When is the next course?"}`, Guarded: true}},
 			Requirements: policy.Requirements{
 				DataRules:    []v1alpha1.DataRule{confidential(nil)},
 				ModelGateway: &v1alpha1.ModelGateway{Name: "default", Assurance: &v1alpha1.Assurance{TrainsOnInputs: "Never", CheckedBy: "privacy", ValidUntil: "2027-03-31"}},
@@ -132,6 +132,13 @@ func TestJudgeReadsTheRecord(t *testing.T) {
 	}
 	v = Instrument{}.Judge(asked(func(c *gate.Case) { c.Record.Requirements.ModelGateway, c.Record.Requirements.Integrations = nil, nil }), gate.Taken{})
 	if v.State != gate.Pending {
+		t.Errorf("%+v", v)
+	}
+	v = Instrument{}.Judge(asked(func(c *gate.Case) {
+		c.Record.Requirements.ModelGateway, c.Record.Requirements.Integrations, c.Record.Subject.Demand.Guarded = nil, nil, false
+		c.Record.Subject.Evaluation = &subject.Evaluation{Call: v1alpha1.EvaluationCall{OpenAIChat: &v1alpha1.ChatCall{Path: "/"}}}
+	}), gate.Taken{})
+	if v.State != gate.Failed || reasons(v.Findings) != v1alpha1.ReasonConfidentialInConfigMap+" "+v1alpha1.ReasonConfidentialInConfigMap {
 		t.Errorf("%+v", v)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
 )
 
 var durationUsual = metav1.Duration{Duration: usualAnswer}
@@ -24,6 +25,8 @@ type Evidence struct {
 	Talk, Log gate.Measurement
 	// Records that had to be told.
 	Records int
+	// Open are the fields of the prototype whose texts lie in ConfigMaps, which many read.
+	Open []string
 	// Unaskable says why the prototype can't be asked anything; nil where it can.
 	Unaskable error
 }
@@ -33,7 +36,7 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	_, err := orderOf(c)
 	return Judge(Evidence{
 		Frame: c.Frame(), Places: placesOf(c.Record), Rules: c.Record.Requirements.DataRules, Records: int(settingsOf(c.Gate).Records),
-		Talk: taken.Runs[partTalk].Measurement, Log: taken.Runs[partLog].Measurement, Unaskable: err,
+		Talk: taken.Runs[partTalk].Measurement, Log: taken.Runs[partLog].Measurement, Unaskable: err, Open: open(c.Record.Subject),
 	})
 }
 
@@ -42,6 +45,7 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 // searched to the end.
 func Judge(e Evidence) gate.Verdict {
 	broken, unknown := Declared(e.Places, e.Rules, e.Frame.Now)
+	broken = append(broken, exposed(e.Open, e.Rules)...)
 	if len(e.Rules) == 0 {
 		unknown = append(unknown, gate.Finding{Reason: v1alpha1.ReasonRequirementInvalid, Owner: v1alpha1.OwnerIT,
 			Message: "The review does not say which data the prototype works with.", Hint: "The review is opened anew."})
@@ -118,6 +122,38 @@ func unaskable(err error) gate.Finding {
 		Message: "The prototype can't be asked anything: " + err.Error() + ".",
 		Hint:    "Say under evaluation.call how it is asked, or show a request with a text in its body under demand.request.",
 	}
+}
+
+// open fields hold what people type, or what is right about it, for everybody who sees the namespace.
+func open(s subject.Subject) []string {
+	var out []string
+	if s.Demand != nil && s.Demand.Body != "" && !s.Demand.Guarded {
+		out = append(out, "spec.demand.request.body.configMap")
+	}
+	if s.Evaluation != nil && !s.Evaluation.Guarded {
+		out = append(out, "spec.evaluation.examples.configMap")
+	}
+	return out
+}
+
+// exposed are texts that may hold data which not everybody in the namespace may see: what a prototype works with is what its
+// examples are made of.
+func exposed(fields []string, rules []v1alpha1.DataRule) []gate.Finding {
+	at := slices.IndexFunc(rules, func(r v1alpha1.DataRule) bool {
+		return r.Class == v1alpha1.DataConfidential || r.Class == v1alpha1.DataRestricted
+	})
+	if at < 0 {
+		return nil
+	}
+	var out []gate.Finding
+	for _, field := range fields {
+		out = append(out, gate.Finding{
+			Reason: v1alpha1.ReasonConfidentialInConfigMap, Field: field, Owner: v1alpha1.OwnerBusiness,
+			Message: nameOf(rules[at]) + " is " + string(rules[at].Class) + ", and what is asked lies in a ConfigMap, which everybody who sees the namespace may read.",
+			Hint:    "Put it into a Secret, name that in place of the ConfigMap, and grant it to the operator: a Role with get on that one Secret. Then delete the ConfigMap.",
+		})
+	}
+	return out
 }
 
 const workloadField = "spec.workload.container"

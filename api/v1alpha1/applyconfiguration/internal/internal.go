@@ -539,6 +539,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: configMap
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ConfigMapKey
+    - name: secret
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.SecretKey
 - name: com.github.affineur.affineur.api.v1alpha1.Exposure
   scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.Facts
@@ -1562,6 +1565,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: configMap
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ConfigMapKey
+    - name: secret
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.SecretKey
 - name: com.github.affineur.affineur.api.v1alpha1.ResolvedImage
   map:
     fields:
@@ -1802,6 +1808,15 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     fields:
     - name: size
+      type:
+        scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.SecretKey
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: name
       type:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.SecretMount

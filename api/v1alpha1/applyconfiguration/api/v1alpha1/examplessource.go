@@ -11,6 +11,8 @@ package v1alpha1
 type ExamplesSourceApplyConfiguration struct {
 	// configMap of the prototype's namespace, and the key that holds the set.
 	ConfigMap *ConfigMapKeyApplyConfiguration `json:"configMap,omitempty"`
+	// secret that holds a set which not everybody who sees the namespace may read, granted by the team to the operator.
+	Secret *SecretKeyApplyConfiguration `json:"secret,omitempty"`
 }
 
 // ExamplesSourceApplyConfiguration constructs a declarative configuration of the ExamplesSource type for use with
@@ -24,5 +26,13 @@ func ExamplesSource() *ExamplesSourceApplyConfiguration {
 // If called multiple times, the ConfigMap field is set to the value of the last call.
 func (b *ExamplesSourceApplyConfiguration) WithConfigMap(value *ConfigMapKeyApplyConfiguration) *ExamplesSourceApplyConfiguration {
 	b.ConfigMap = value
+	return b
+}
+
+// WithSecret sets the Secret field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Secret field is set to the value of the last call.
+func (b *ExamplesSourceApplyConfiguration) WithSecret(value *SecretKeyApplyConfiguration) *ExamplesSourceApplyConfiguration {
+	b.Secret = value
 	return b
 }

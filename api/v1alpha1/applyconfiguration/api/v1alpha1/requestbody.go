@@ -11,6 +11,9 @@ package v1alpha1
 type RequestBodyApplyConfiguration struct {
 	// configMap holds the body; it is copied into the reviewed snapshot.
 	ConfigMap *ConfigMapKeyApplyConfiguration `json:"configMap,omitempty"`
+	// secret holds a body that not everybody who sees the namespace may read, granted by the team to the operator. It is
+	// copied into the reviewed snapshot, which is out of the namespace.
+	Secret *SecretKeyApplyConfiguration `json:"secret,omitempty"`
 }
 
 // RequestBodyApplyConfiguration constructs a declarative configuration of the RequestBody type for use with
@@ -24,5 +27,13 @@ func RequestBody() *RequestBodyApplyConfiguration {
 // If called multiple times, the ConfigMap field is set to the value of the last call.
 func (b *RequestBodyApplyConfiguration) WithConfigMap(value *ConfigMapKeyApplyConfiguration) *RequestBodyApplyConfiguration {
 	b.ConfigMap = value
+	return b
+}
+
+// WithSecret sets the Secret field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Secret field is set to the value of the last call.
+func (b *RequestBodyApplyConfiguration) WithSecret(value *SecretKeyApplyConfiguration) *RequestBodyApplyConfiguration {
+	b.Secret = value
 	return b
 }
