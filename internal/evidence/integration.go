@@ -78,8 +78,6 @@ type IntegrationSpec struct {
 	Checks []Check `json:"checks,omitempty"`
 	// Unreachable are targets that the network must not let through; each settles on blocked.
 	Unreachable []Target `json:"unreachable,omitempty"`
-	// Untried are names of targets that nobody can try, or too many to be tried; the report repeats them. At most 128.
-	Untried []string `json:"untried,omitempty"`
 	// Deadline is how long failing checks are tried again, since a network's allow rules take effect with delay, and
 	// how long the unreachable may take to settle. Above zero, at most 10 minutes.
 	Deadline Duration `json:"deadline"`
@@ -112,8 +110,6 @@ type CheckResult struct {
 type IntegrationReport struct {
 	Checks      []CheckResult  `json:"checks,omitempty"`
 	Unreachable []TargetResult `json:"unreachable,omitempty"`
-	// Untried repeats the order's.
-	Untried []string `json:"untried,omitempty"`
 }
 
 // Check finds a result by name, or nil.
@@ -178,22 +174,7 @@ func (s *IntegrationSpec) Validate() error {
 			return fmt.Errorf("unreachable[%d]: settle is not blocked", i)
 		}
 	}
-	if err := validateUntried(s.Untried); err != nil {
-		return err
-	}
 	return prefixed("unreachable", validateTargets(s.Unreachable))
-}
-
-func validateUntried(names []string) error {
-	if len(names) > 128 {
-		return errors.New("untried: more than 128 names")
-	}
-	for i, name := range names {
-		if name == "" || name != Clean(name, maxText) {
-			return fmt.Errorf("untried[%d] is no usable name", i)
-		}
-	}
-	return nil
 }
 
 func (c Check) validate() error {
@@ -281,9 +262,6 @@ func (r *IntegrationReport) Validate() error {
 	}
 	if err := distinctNames(names); err != nil {
 		return fmt.Errorf("checks: %w", err)
-	}
-	if err := validateUntried(r.Untried); err != nil {
-		return err
 	}
 	return prefixed("unreachable", validateResults(r.Unreachable))
 }

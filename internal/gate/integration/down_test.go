@@ -89,7 +89,9 @@ func TestJudgeWhenDown(t *testing.T) {
 	degrades, fails := says(v1alpha1.PromiseDegrades), says(v1alpha1.PromiseFails)
 	good, errs := kept(200, time.Millisecond), kept(503, time.Millisecond)
 	late := kept(200, 3*time.Second)
-	required := func(c *gate.Case) { c.Gate.Integration = &v1alpha1.IntegrationGate{WhenDown: v1alpha1.WhenDownRequired} }
+	required := func(c *gate.Case) {
+		c.Gate.Integration = &v1alpha1.IntegrationGate{WhenDown: v1alpha1.WhenDownRequired}
+	}
 	for name, c := range map[string]struct {
 		lms, model *sub.WhenDown
 		down       *evidence.FaultsResult

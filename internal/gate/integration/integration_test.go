@@ -144,9 +144,6 @@ func TestJudge(t *testing.T) {
 			control := e.Control.Report.Result.(*evidence.IsolationReport)
 			control.Targets = control.Targets[:1]
 		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "1 of 2 other targets"},
-		"more than can be tried": {func(e *integration.Evidence) {
-			e.Run.Report.Result.(*evidence.IntegrationReport).Untried = []string{"a", "b", "c", "d", "e"}
-		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "; not tried: a, b, c and 2 more"},
 		"undeclared untried": {func(e *integration.Evidence) { e.Forbidden = append(e.Forbidden, "another") }, gate.Inconclusive,
 			v1alpha1.ReasonNotProven, "another"},
 		"canary was down": {func(e *integration.Evidence) { e.Control = control(evidence.ClassRefused) }, gate.Inconclusive,

@@ -16,13 +16,13 @@ type kept struct {
 	// reached and unproven are findings. out is how many targets are shown to be out of reach, of all of tried.
 	reached, unproven []gate.Finding
 	out, tried        int
-	// unshown are those that were not reached, where that says nothing, and untried those that nobody tried.
-	unshown, untried []string
+	// unshown are those that were not reached, where that says nothing.
+	unshown []string
 }
 
 // keeping concludes about every target that must be out of reach, and about all others that were tried.
 func keeping(e Evidence, r *evidence.IntegrationReport, control *evidence.IsolationReport) kept {
-	k := kept{untried: r.Untried}
+	var k kept
 	for _, name := range e.Forbidden {
 		k.tried++
 		k.must(name, reach.Blocked(r.Target(name), control.Target(name)))
@@ -75,9 +75,6 @@ func (k kept) words() string {
 	}
 	if len(k.unshown) > 0 {
 		out.WriteString("; not reached, but from nowhere else either: " + few(k.unshown))
-	}
-	if len(k.untried) > 0 {
-		out.WriteString("; not tried: " + few(k.untried))
 	}
 	return out.String()
 }
