@@ -4,9 +4,6 @@ package v1alpha1
 const (
 	// ReasonMaterialTooLarge means that the registry keeps more beside the image than can be looked at.
 	ReasonMaterialTooLarge = "MaterialTooLarge"
-	// ReasonMaterialMissing means that what the registry keeps beside the image could not be fetched, or a ConfigMap that
-	// the policy names is not there: nothing can be said about it.
-	ReasonMaterialMissing = "MaterialMissing"
 	// ReasonSecretInConfiguration means that a text that the subject carries holds what looks like a secret.
 	ReasonSecretInConfiguration = "SecretInConfiguration"
 	// ReasonImageNotSigned means that nobody signed the image whom the policy names for it.
