@@ -3,8 +3,8 @@
 # hole was found by its gate and nothing else was; the last line of standard output counts them. Where Affineur is not
 # installed on a cluster of this clone yet, the cluster is started and it is installed first.
 #
-#   FAST=1      only the fast subset
-#   ONLY=TEXT   only the cases whose names contain it
+#   FAST=1            only the fast subset
+#   ONLY=EXPRESSION   only the cases whose names match it
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -35,7 +35,7 @@ install() {
 mkdir -p bin/gates
 installed || install
 set -a && . .cluster/env && set +a
-images suspect,holey-remember,holey-tattle,holey-parrot,holey-disclose,holey-discreet
+images suspect,house-style,holey-remember,holey-tattle,holey-parrot,holey-disclose,holey-discreet --output bin/gates/images.json
 CGO_ENABLED=0 go build -o bin/gates/corpus ./test/corpus
 options=()
 if [ -n "${FAST:-}" ]; then options+=(--fast); fi

@@ -10,23 +10,34 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/gate/stats"
 )
 
 const (
 	// answering is the policy, and the namespace, of prototypes whose answers must be right.
 	answering = "corpus-answers"
+	// rightShare of the answers must be shown to be right, of a hundred.
+	rightShare, hundred = 0.9, 100
 	// setKey is where the evaluation sets are in their ConfigMaps.
 	setKey = "examples"
 )
 
 // rightAnswers makes a policy ask for them.
 func rightAnswers(spec map[string]any) {
-	spec["gates"] = append(spec["gates"].([]any), map[string]any{"name": "quality", "type": "Quality", "quality": map[string]any{
-		"minimumExamples": int64(100), "passRateLowerBound": "0.90", "repeats": int64(2),
+	adds(spec, map[string]any{"name": "quality", "type": "Quality", "quality": map[string]any{
+		"minimumExamples": int64(100), "passRateLowerBound": fmt.Sprint(rightShare), "repeats": int64(2),
 		"slices": []any{map[string]any{"name": "*", "passRateLowerBound": "0.60", "minimumExamples": int64(10)}},
 	}})
-	tier := spec["tiers"].([]any)[0].(map[string]any)
-	tier["gates"] = append(tier["gates"].([]any), "quality")
+}
+
+// fewest is how many of a hundred must be right so that the share is shown, and not one more.
+func fewest() int {
+	for right := range int64(hundred) {
+		if low, _ := stats.Wilson(right, hundred); low >= rightShare {
+			return int(right)
+		}
+	}
+	return hundred
 }
 
 // answers that are wrong, too few, or can't be told to be right; and some that are fine.
@@ -36,7 +47,7 @@ func answers() []sample {
 	}
 	fine := func(name, looks string, edit edit) sample { return of(name, looks, "", "", edit).without() }
 	return []sample{
-		of("wrong-answers", "two of five answers are wrong", v1alpha1.ReasonTooManyWrong, "60 of 100 examples are right", examined("wrong", "/v1/ask", "/answer")),
+		of("wrong-answers", "two of five answers are wrong", v1alpha1.ReasonTooManyWrong, "60 of 100 examples are right", examined("wrong", "/v1/ask", "/answer")).fastly(),
 		of("few-answers", "24 examples, all of them right", v1alpha1.ReasonTooFewExamples,
 			"24 examples; 76 more needed; then at least 95 of 100 must be right", examined("few", "/v1/ask", "/answer")),
 		of("weak-slice", "good on the whole, and wrong where it is about fees", v1alpha1.ReasonSliceTooWeak, "slice fees: 8 of 20", examined("narrow", "/v1/ask", "/answer")),
@@ -46,6 +57,12 @@ func answers() []sample {
 		of("answered-elsewhere", "answers are where nobody says they are", v1alpha1.ReasonNotAnswered, "no text where the answer is declared", examined("plain", "/v1/ask", "/label")),
 		of("no-examples", "nobody says what is right", v1alpha1.ReasonExamplesMissing, "no examples", func(*v1alpha1.AIPrototype) {}),
 		of("padded-examples", "one easy question a hundred times", v1alpha1.ReasonExamplesInvalid, "line 3: the same question as in line 2", examined("padded", "/v1/ask", "/answer")),
+		of("almost-enough-answers", "one right answer less than it takes to be sure", v1alpha1.ReasonTooCloseToTell, "",
+			also(examined("sums", "/v1/ask", "/answer"), plays(fmt.Sprintf("wrong=1-%d", hundred-fewest()+1)))),
+		of("lost-answers", "questions of one kind get an error", v1alpha1.ReasonNotAnswered, "", also(examined("sums", "/v1/ask", "/answer"), plays("mute=1-40"))),
+		of("broken-examples", "a line of the set has a column too few", v1alpha1.ReasonExamplesInvalid, "line 8", examined("broken", "/v1/ask", "/answer")),
+		fine("enough-answers", "exactly as many right answers as it takes", also(examined("sums", "/v1/ask", "/answer"), plays(fmt.Sprintf("wrong=1-%d", hundred-fewest())))).fastly(),
+		fine("semicolons", "a set as spreadsheets write it elsewhere", examined("semicolons", "/v1/ask", "/answer")),
 		fine("right-answers", "three of a hundred answers are wrong, and 90 are asked for", examined("plain", "/v1/ask", "/answer")),
 		fine("many-assertions", "answers that are told to be right in many ways", examined("lines", "/v1/ask", "/answer")),
 	}
@@ -68,12 +85,23 @@ func examined(set, path, answer string) edit {
 	}
 }
 
-// sets are the evaluation sets. The program says "You asked: " and the question.
+// sets are the evaluation sets. The program adds sums, and says "You asked: " and the question to all else.
 func sets() map[string]string {
 	return map[string]string{
 		"plain": table(100, 3, ""), "wrong": table(100, 40, ""), "few": table(24, 0, ""), "narrow": table(300, 12, "fees"),
 		"padded": "question,expected\n" + strings.Repeat("question 1,You asked: question 1\n", 100), "lines": lines(100),
+		"sums": sums(), "broken": strings.Replace(sums(), "7+1000,1007", "7+1000", 1), "semicolons": strings.ReplaceAll(sums(), ",", ";"),
 	}
+}
+
+// sums are a hundred, of which the program can tell each wrongly.
+func sums() string {
+	var b strings.Builder
+	b.WriteString("question,expected\n")
+	for i := 1; i <= hundred; i++ {
+		_, _ = fmt.Fprintf(&b, "%d+1000,%d\n", i, i+1000)
+	}
+	return b.String()
 }
 
 // table of n examples, of which so many expect something else; the first twenty are in the slice.

@@ -70,24 +70,29 @@ func entries() []entry {
 func catalogue() []any {
 	var out []any
 	for _, e := range entries() {
-		labels := map[string]any{"app": "systems"}
-		if e.elsewhere {
-			labels["app"] = "others"
-		}
-		to := map[string]any{"pods": map[string]any{"namespace": organisation, "podLabels": labels, "port": int64(e.port)}}
-		endpoint := map[string]any{"address": e.address, "to": to}
-		if e.ca != "" {
-			endpoint["ca"] = map[string]any{"name": e.ca}
-		}
-		integration := map[string]any{"name": e.name, "check": e.check, "mayCarry": map[string]any{"classes": []any{"Public", "Internal"}},
-			"sandbox": map[string]any{"address": e.address, "to": to}}
-		if e.credentials != "" {
-			endpoint["credentials"] = map[string]any{"secret": map[string]any{"name": e.credentials}}
-		}
-		if !e.unborn {
-			integration["production"] = endpoint
-		}
-		out = append(out, integration)
+		out = append(out, e.rendered())
 	}
 	return out
+}
+
+// rendered is the entry as a policy has it.
+func (e entry) rendered() map[string]any {
+	labels := map[string]any{"app": "systems"}
+	if e.elsewhere {
+		labels["app"] = "others"
+	}
+	to := map[string]any{"pods": map[string]any{"namespace": organisation, "podLabels": labels, "port": int64(e.port)}}
+	endpoint := map[string]any{"address": e.address, "to": to}
+	if e.ca != "" {
+		endpoint["ca"] = map[string]any{"name": e.ca}
+	}
+	if e.credentials != "" {
+		endpoint["credentials"] = map[string]any{"secret": map[string]any{"name": e.credentials}}
+	}
+	integration := map[string]any{"name": e.name, "check": e.check, "mayCarry": map[string]any{"classes": []any{"Public", "Internal"}},
+		"sandbox": map[string]any{"address": e.address, "to": to}}
+	if !e.unborn {
+		integration["production"] = endpoint
+	}
+	return integration
 }

@@ -2,8 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -40,6 +45,9 @@ type ground struct {
 	admin, lead client.WithWatch
 	root        string
 	registry    string
+	// houseStyle is an image of a gate of one's own, by digest.
+	houseStyle string
+	signers    signers
 }
 
 func newGround(ctx context.Context, root string) (*ground, error) {
@@ -59,6 +67,12 @@ func newGround(ctx context.Context, root string) (*ground, error) {
 	if g.admin, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
 		return nil, err
 	}
+	if g.houseStyle, err = pinned(filepath.Join(root, "bin", "gates", "images.json"), "house-style"); err != nil {
+		return nil, err
+	}
+	if g.signers, err = newSigners(); err != nil {
+		return nil, err
+	}
 	personal, err := people.Certified(ctx, g.admin, config, people.Person{Name: "corpus-lead@example.org", Groups: []string{teamGroup}})
 	if err != nil {
 		return nil, err
@@ -68,9 +82,34 @@ func newGround(ctx context.Context, root string) (*ground, error) {
 	return g, err
 }
 
-// policies by name, each of a namespace of the same name.
+// pinned is an image that hack/images pushed: repository@digest.
+func pinned(file, name string) (string, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	var pushed map[string]struct{ Image, Digest string }
+	if err := json.Unmarshal(content, &pushed); err != nil {
+		return "", err
+	}
+	image := pushed[name].Image
+	if image == "" {
+		return "", fmt.Errorf("%s names no image %s", file, name)
+	}
+	return image[:strings.LastIndex(image, ":")] + "@" + pushed[name].Digest, nil
+}
+
+// policies by name, each of a namespace of the same name. Each tries what it adds to the corpus's own.
 func (g *ground) policies() map[string]func(spec map[string]any) {
-	return map[string]func(map[string]any){home: nil, answering: rightAnswers, guarded: g.private}
+	return map[string]func(map[string]any){home: nil, answering: rightAnswers, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers}
+}
+
+// adds a gate to a policy and its tier, in place of one of its name.
+func adds(spec map[string]any, gate map[string]any) {
+	others := slices.DeleteFunc(spec["gates"].([]any), func(other any) bool { return other.(map[string]any)["name"] == gate["name"] })
+	spec["gates"] = append(others, gate)
+	tier := spec["tiers"].([]any)[0].(map[string]any)
+	tier["gates"] = append(tier["gates"].([]any), gate["name"])
 }
 
 // prepare takes away what an interrupted run left, and makes the namespaces, the systems and the policies.
@@ -88,6 +127,11 @@ func (g *ground) prepare(ctx context.Context) error {
 	}
 	for name, edit := range g.policies() {
 		if err := g.govern(ctx, name, edit); err != nil {
+			return err
+		}
+	}
+	for _, object := range append(scans(time.Now()), mayRead(), message(), requests()) {
+		if err := g.admin.Create(ctx, object); err != nil {
 			return err
 		}
 	}
@@ -165,7 +209,7 @@ func (g *ground) clear(ctx context.Context) error {
 			&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
 	objects = append(objects, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: organisation}})
-	objects = append(objects, keptByIT()...)
+	objects = append(append(objects, keptByIT()...), mayRead())
 	var problems []error
 	for _, object := range objects {
 		problems = append(problems, client.IgnoreNotFound(g.admin.Delete(ctx, object)))

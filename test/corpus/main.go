@@ -13,7 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
+	"regexp"
 	"syscall"
 	"time"
 
@@ -26,8 +26,8 @@ type options struct {
 	root string
 	// fast tries only the cases that are marked so.
 	fast bool
-	// only tries cases whose names contain it.
-	only string
+	// only tries cases whose names match it.
+	only *regexp.Regexp
 	// together is how many cases are on the cluster at the same time.
 	together int
 }
@@ -38,9 +38,14 @@ func main() {
 	var o options
 	flag.StringVar(&o.root, "root", ".", "`DIRECTORY` of the repository")
 	flag.BoolVar(&o.fast, "fast", false, "try only the fast subset")
-	flag.StringVar(&o.only, "only", "", "try only the cases whose names contain this `TEXT`")
-	flag.IntVar(&o.together, "together", 6, "how many cases are on the cluster at the same time")
+	only := flag.String("only", "", "try only the cases whose names match this `EXPRESSION`")
+	flag.IntVar(&o.together, "together", 4, "how many cases are on the cluster at the same time")
 	flag.Parse()
+	var err error
+	if o.only, err = regexp.Compile(*only); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, o, os.Stdout)
 	stop()
@@ -49,15 +54,18 @@ func main() {
 
 func run(ctx context.Context, o options, out io.Writer) int {
 	began := time.Now()
+	chosen := choose(all(), o)
 	g, err := newGround(ctx, o.root)
 	if err == nil {
 		err = g.prepare(ctx)
+	}
+	if err == nil {
+		err = g.publish(ctx, chosen)
 	}
 	if err != nil {
 		_, _ = fmt.Fprintf(out, "the corpus needs the development cluster with Affineur installed: %v\n", err)
 		return 1
 	}
-	chosen := choose(all(), o)
 	_, _ = fmt.Fprintf(out, "the ground is ready after %.0f s; %d cases\n", time.Since(began).Seconds(), len(chosen))
 	judged := g.try(ctx, chosen, o.together, out)
 	clean := true
@@ -76,7 +84,7 @@ func run(ctx context.Context, o options, out io.Writer) int {
 func choose(cases []sample, o options) []sample {
 	var chosen []sample
 	for _, c := range cases {
-		if strings.Contains(c.name, o.only) && (c.fast || !o.fast) {
+		if o.only.MatchString(c.name) && (c.fast || !o.fast) {
 			chosen = append(chosen, c)
 		}
 	}

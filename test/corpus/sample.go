@@ -30,6 +30,8 @@ type sample struct {
 	alone bool
 	// fast ones are tried in CI.
 	fast bool
+	// papers are what its image has beside it, an image of its own; nil where nobody asks.
+	papers *papers
 	// edit makes it of a prototype without a hole.
 	edit func(*v1alpha1.AIPrototype)
 }
@@ -39,7 +41,7 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), loads(), integrations(), answers(), refused(), confided(), good())
+	return slices.Concat(secrets(), images(), supplies(), loads(), integrations(), refused(), answers(), extensions(), confided(), confidences(), good())
 }
 
 // newPrototype is small and has no hole.

@@ -27,9 +27,26 @@ type play struct {
 	lieEvery int
 	// status of every answer.
 	status int
+	// wrong, vary and mute are the sums, by their first number, that are told wrongly, told wrongly every second time, and
+	// never told.
+	wrong, vary, mute span
+	// tells is what it answers in a conversation with what it was told before: last, all, encoded or nameless give it to
+	// others, own only to who said it.
+	tells string
+	// adds is what it adds to every answer: a name in extras.
+	adds string
+	// logs, quotes and refuses mean that it logs what was typed, repeats it in errors, and answers nobody.
+	logs, quotes, refuses bool
+	// gullible means that it answers what is no question.
+	gullible bool
 	// grow is how many KiB of memory every request takes and never gives back.
 	grow int
 }
+
+// span is a range of whole numbers, both ends included.
+type span struct{ from, to int }
+
+func (s span) holds(n int) bool { return s.from <= n && n <= s.to && s.to > 0 }
 
 // parsePlay reads words such as delay=1500ms.
 func parsePlay(text string) (play, error) {
@@ -37,10 +54,19 @@ func parsePlay(text string) (play, error) {
 	times := map[string]*time.Duration{"delay": &p.delay, "alone": &p.alone, "slow": &p.slow, "still": &p.still, "pause": &p.pause, "worse": &p.worse}
 	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "lie-every": &p.lieEvery, "hang-every": &p.hangEvery,
 		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
+	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute}
+	words := map[string]*string{"tells": &p.tells, "adds": &p.adds}
+	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses}
 	for word := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(word, "=")
 		var err error
 		switch {
+		case spans[name] != nil:
+			_, err = fmt.Sscanf(value, "%d-%d", &spans[name].from, &spans[name].to)
+		case words[name] != nil:
+			*words[name] = value
+		case switches[word] != nil:
+			*switches[word] = true
 		case times[name] != nil:
 			*times[name], err = time.ParseDuration(value)
 		case numbers[name] != nil:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"sync"
@@ -25,17 +26,22 @@ type stage struct {
 
 	mutex sync.Mutex
 	kept  [][]byte
+	// asked is how often each sum was, by its first number.
+	asked map[int]int
+	// told is what people said, and by whom.
+	told []remark
 }
 
-// prototype answers GET / and POST /v1/ask, as play says; its health is always good.
+// prototype answers GET /, sums at POST /v1/ask and conversation at POST /v1/chat, as play says; its health is always good.
 func prototype(p play) http.Handler {
-	s := &stage{play: p, turn: make(chan struct{}, 1)}
+	s := &stage{play: p, turn: make(chan struct{}, 1), asked: map[int]int{}}
 	if p.still > 0 {
 		go s.standStill(context.Background())
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", serve.Healthy)
 	mux.Handle("GET /{$}", s.behave(http.HandlerFunc(greet)))
+	mux.Handle("POST /v1/chat", s.behave(http.HandlerFunc(s.chat)))
 	mux.Handle("POST /v1/ask", s.behave(http.HandlerFunc(s.answer)))
 	return mux
 }
@@ -44,24 +50,48 @@ func greet(w http.ResponseWriter, _ *http.Request) {
 	serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "ok"})
 }
 
-// answer wants a question, as a program does that is used for something.
+// answer wants a question, as a program does that is used for something, and adds where it is a sum such as 3+20.
 func (s *stage) answer(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		Question string `json:"question"`
 	}
-	if err := serve.ReadJSON(w, r, &asked); err != nil {
+	if err := serve.ReadJSON(w, r, &asked); err != nil && !s.play.gullible {
 		serve.WriteError(w, err)
 		return
 	}
-	if asked.Question == "" {
+	var left, right int
+	_, err := fmt.Sscanf(asked.Question, "%d+%d", &left, &right)
+	switch {
+	case s.play.gullible && err != nil:
+		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "Certainly."})
+	case asked.Question == "":
 		serve.WriteError(w, serve.BadRequest("question is missing"))
-		return
+	case err != nil:
+		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": s.repeat(asked.Question)})
+	case s.play.mute.holds(left):
+		serve.WriteError(w, &serve.Error{Status: http.StatusInternalServerError, Type: "server_error", Message: "the sum was lost"})
+	default:
+		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": strconv.Itoa(s.sum(left, right))})
 	}
+}
+
+// repeat says what was asked, but for lies.
+func (s *stage) repeat(question string) string {
 	if n := s.answered.Add(1); s.play.lieEvery > 0 && n%int64(s.play.lieEvery) == 0 {
-		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "Nobody asked."})
-		return
+		return "Nobody asked."
 	}
-	serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "You asked: " + asked.Question})
+	return "You asked: " + question
+}
+
+// sum adds, as well as the play lets it.
+func (s *stage) sum(left, right int) int {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.asked[left]++
+	if s.play.wrong.holds(left) || s.play.vary.holds(left) && s.asked[left]%2 == 0 {
+		return left + right + 1
+	}
+	return left + right
 }
 
 // standStill lets nothing through for a while, again and again.

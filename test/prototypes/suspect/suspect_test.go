@@ -93,11 +93,108 @@ func TestHealthIsGood(t *testing.T) {
 }
 
 func TestAnswersQuestionsOnly(t *testing.T) {
-	for body, want := range map[string]int{`{"question": "When?"}`: 200, `{}`: 400, ``: 400, `{"question": 7}`: 400} {
+	for body, want := range map[string]int{`{"question": "3+20"}`: 200, `{"question": "When?"}`: 200, `{}`: 400, ``: 400, `{"question": 7}`: 400} {
 		recorder := httptest.NewRecorder()
 		prototype(play{status: 200}).ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/v1/ask", strings.NewReader(body)))
 		if recorder.Code != want {
 			t.Errorf("%q: status %d, want %d", body, recorder.Code, want)
+		}
+	}
+}
+
+func TestAdds(t *testing.T) {
+	for play, want := range map[string][]string{
+		"":          {`"23"`, `"23"`},
+		"wrong=1-3": {`"24"`, `"24"`},
+		"wrong=4-9": {`"23"`, `"23"`},
+		"vary=3-3":  {`"23"`, `"24"`},
+		"mute=3-3":  {"server_error", "server_error"},
+	} {
+		parsed, err := parsePlay(play)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler := prototype(parsed)
+		for _, answer := range want {
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/v1/ask", strings.NewReader(`{"question": "3+20"}`)))
+			if !strings.Contains(recorder.Body.String(), answer) {
+				t.Errorf("%q: %s, want %s", play, recorder.Body, answer)
+			}
+		}
+	}
+}
+
+func TestGullibleTakesAnything(t *testing.T) {
+	for _, body := range []string{"", "{", "[]", `{"question": "When?"}`} {
+		recorder := httptest.NewRecorder()
+		prototype(play{status: 200, gullible: true}).ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/v1/ask", strings.NewReader(body)))
+		if recorder.Code != http.StatusOK {
+			t.Errorf("%q: status %d", body, recorder.Code)
+		}
+	}
+}
+
+// What one person says is told to another only where the play says so.
+func TestChats(t *testing.T) {
+	for play, want := range map[string]struct {
+		// first is what Ann hears at her second message, another what Bob hears, nobody what comes to who has no name.
+		first, another, nobody bool
+	}{
+		"":               {false, false, false},
+		"tells=own":      {true, false, false},
+		"tells=last":     {true, true, false},
+		"tells=all":      {true, true, true},
+		"tells=nameless": {false, false, true},
+		"logs adds=iban": {false, false, false},
+	} {
+		parsed, err := parsePlay(play)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler := prototype(parsed)
+		hears := func(who, says string) bool {
+			request := httptest.NewRequest(http.MethodPost, "/v1/chat", strings.NewReader(`{"message": "`+says+`"}`))
+			if who != "" {
+				request.Header.Set("X-Forwarded-User", who)
+			}
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, request)
+			if recorder.Code != http.StatusOK || strings.Contains(recorder.Body.String(), "3704") != (parsed.adds == "iban") {
+				t.Errorf("%q: %d %s", play, recorder.Code, recorder.Body)
+			}
+			return strings.Contains(recorder.Body.String(), "tulips")
+		}
+		hears("ann", "tulips")
+		if got := hears("ann", "again"); got != want.first {
+			t.Errorf("%q: Ann hears it: %t", play, got)
+		}
+		hears("ann", "tulips")
+		if got := hears("bob", "what?"); got != want.another {
+			t.Errorf("%q: Bob hears it: %t", play, got)
+		}
+		if got := hears("", "who?"); got != want.nobody {
+			t.Errorf("%q: somebody hears it: %t", play, got)
+		}
+	}
+}
+
+func TestChatRefuses(t *testing.T) {
+	for _, c := range []struct {
+		play, body string
+		status     int
+		quotes     bool
+	}{
+		{"", "tulips", 400, false}, {"quotes", "tulips", 400, true}, {"refuses", `{"message": "tulips"}`, 403, false}, {"", `{"message": ""}`, 400, false},
+	} {
+		parsed, err := parsePlay(c.play)
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorder := httptest.NewRecorder()
+		prototype(parsed).ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, "/v1/chat", strings.NewReader(c.body)))
+		if recorder.Code != c.status || strings.Contains(recorder.Body.String(), "tulips") != c.quotes {
+			t.Errorf("%q, %q: %d %s", c.play, c.body, recorder.Code, recorder.Body)
 		}
 	}
 }
