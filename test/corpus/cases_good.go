@@ -24,6 +24,7 @@ func good() []sample {
 		fine("answers-418", "a system whose answer looks like an error, as declared", uses("teapot")),
 		fine("answers-302", "a system that leads elsewhere, as declared", uses("moves")),
 		fine("private-authority", "a certificate of a private authority that the catalogue names", uses("valid")).fastly(),
+		fine("answers-by-schema", "an answer that has more than its schema asks", uses("member")),
 		fine("wildcard", "a certificate for many names", uses("wild")),
 		fine("fortnight", "a certificate that ends in two weeks, which is longer than the policy wants", uses("fortnight")),
 		fine("with-credential", "a system that wants a credential, and gets it", uses("guarded")).fastly(),

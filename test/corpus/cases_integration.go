@@ -1,6 +1,12 @@
 package main
 
-import "github.com/affineur/affineur/api/v1alpha1"
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+)
 
 // integrations that don't work where production will run.
 func integrations() []sample {
@@ -24,6 +30,35 @@ func integrations() []sample {
 		broken("other", "a certificate for another name", "certificate"),
 		broken("stranger", "a certificate of an authority that nobody knows", "certificate"),
 		broken("untrusted", "a certificate of a private authority that the catalogue does not name", "certificate"),
+		broken("old", "a system that speaks no newer TLS than 1.1", "TLS"),
+		broken("stale-schema", "a system whose answer lacks a field that the catalogue promises", "its answer is not what the catalogue says"),
+		broken("sign-in-page", "a system that answers with a page to sign in, and status 200", "its answer is not what the catalogue says"),
+		{name: "needs-ending", hole: "a certificate that ends in two days", gate: "integration", reason: v1alpha1.ReasonCertificateEnds, says: "ending", edit: uses("ending")},
 		broken("cleartext", "a system that speaks no TLS where the catalogue says https", ""),
+	}
+}
+
+// promises are prototypes that say what people see while a system is down, and do something else; and two that keep it.
+func promises() []sample {
+	of := func(name, hole, reason, does string, then v1alpha1.Promise) sample {
+		c := sample{name: "down-" + name, hole: hole, reason: reason, edit: also(plays("needs="+does), func(p *v1alpha1.AIPrototype) {
+			p.Spec.Demand.Request.Path = "/v1/member"
+			p.Spec.Integrations = []v1alpha1.IntegrationUse{{Name: "health", Access: v1alpha1.AccessRead,
+				WhenDown: &v1alpha1.WhenDown{Then: then, Within: &metav1.Duration{Duration: 3 * time.Second}}}}
+		})}
+		if reason != "" {
+			c.gate = "integration"
+		}
+		return c
+	}
+	elsewhere := of("unasked", "the sample of a request needs no system, so nothing shows what people see", v1alpha1.ReasonNotExercised, "degrades", v1alpha1.PromiseDegrades)
+	elsewhere.edit = also(elsewhere.edit, func(p *v1alpha1.AIPrototype) { p.Spec.Demand.Request.Path = "/" })
+	return []sample{
+		of("hangs", "it waits for a system that does not answer, for as long as it takes", v1alpha1.ReasonHangsWhenDown, "patient", v1alpha1.PromiseDegrades),
+		of("breaks", "it promises a lesser answer and gives none", v1alpha1.ReasonBreaksWhenDown, "fails", v1alpha1.PromiseDegrades),
+		of("sulks", "its health is bad while a system is down, so that it would be stopped", v1alpha1.ReasonDiesWhenDown, "sulks", v1alpha1.PromiseDegrades),
+		elsewhere,
+		of("degrades", "it knows less while a system is down, as it declares", "", "degrades", v1alpha1.PromiseDegrades),
+		of("fails", "it says that there is no answer while a system is down, as it declares", "", "fails", v1alpha1.PromiseFails),
 	}
 }

@@ -22,6 +22,11 @@ func inTheClear(name, path string, status int64) entry {
 		check: map[string]any{"http": map[string]any{"path": path, "expectStatus": status}}}
 }
 
+// contracted wants more of an answer than its status.
+func contracted(name, path string, answer map[string]any) entry {
+	return inTheClear(name, path, 200).with(func(e *entry) { e.check["http"].(map[string]any)["answer"] = answer })
+}
+
 // overTLS asks with one of the certificates.
 func overTLS(name string) entry {
 	for _, c := range certificates() {
@@ -46,6 +51,9 @@ func entries() []entry {
 		inTheClear("health", "/health", 200), inTheClear("none", "/none", 204), inTheClear("broken", "/broken", 200),
 		inTheClear("teapot", "/teapot", 418), inTheClear("moved", "/moved", 200), inTheClear("moves", "/moved", 302),
 		inTheClear("late", "/late", 200), inTheClear("missing", "/no-such-path", 200), inTheClear("quiet", "/none", 200),
+		contracted("member", "/member", map[string]any{"contentType": "application/json", "schema": `{"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "integer"}}}`}),
+		contracted("stale-schema", "/member", map[string]any{"schema": `{"type": "object", "required": ["id", "email"]}`}),
+		contracted("sign-in-page", "/text", map[string]any{"contentType": "application/json"}),
 		inTheClear("keyless", "/guarded", 200),
 		inTheClear("guarded", "/guarded", 200).with(func(e *entry) { e.credentials = rightToken }),
 		inTheClear("locked", "/guarded", 200).with(func(e *entry) { e.credentials = wrongToken }),

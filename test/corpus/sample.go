@@ -41,7 +41,8 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), supplies(), loads(), integrations(), refused(), answers(), extensions(), confided(), confidences(), good())
+	return slices.Concat(secrets(), images(), supplies(), loads(), integrations(), promises(), refused(), answers(), extensions(), confided(),
+		confidences(), good())
 }
 
 // newPrototype is small and has no hole.

@@ -35,6 +35,8 @@ type play struct {
 	tells string
 	// adds is what it adds to every answer: a name in extras.
 	adds string
+	// needs is what it does while a system that it needs is down: it degrades, fails, is patient, or sulks.
+	needs string
 	// logs, quotes and refuses mean that it logs what was typed, repeats it in errors, and answers nobody.
 	logs, quotes, refuses bool
 	// gullible means that it answers what is no question.
@@ -55,7 +57,7 @@ func parsePlay(text string) (play, error) {
 	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "lie-every": &p.lieEvery, "hang-every": &p.hangEvery,
 		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
 	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute}
-	words := map[string]*string{"tells": &p.tells, "adds": &p.adds}
+	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs}
 	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses}
 	for word := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(word, "=")

@@ -199,6 +199,37 @@ func TestChatRefuses(t *testing.T) {
 	}
 }
 
+// While the system that it needs is down, it does what the play says.
+func TestNeeds(t *testing.T) {
+	up := httptest.NewServer(system(""))
+	t.Cleanup(up.Close)
+	for name, c := range map[string]struct {
+		play, at string
+		status   int
+		healthy  bool
+	}{
+		"up": {"needs=fails", up.URL, 200, true}, "degrades": {"needs=degrades", "http://127.0.0.1:1", 200, true},
+		"fails": {"needs=fails", "http://127.0.0.1:1", 503, true}, "sulks": {"needs=sulks", "http://127.0.0.1:1", 200, false},
+	} {
+		t.Setenv(needed, c.at)
+		parsed, err := parsePlay(c.play)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handler := prototype(parsed)
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/v1/member", nil))
+		if recorder.Code != c.status {
+			t.Errorf("%s: status %d, want %d", name, recorder.Code, c.status)
+		}
+		recorder = httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+		if healthy := recorder.Code == http.StatusOK; healthy != c.healthy {
+			t.Errorf("%s: healthy: %t", name, healthy)
+		}
+	}
+}
+
 func TestSystem(t *testing.T) {
 	for path, want := range map[string]int{"/health": 200, "/none": 204, "/broken": 500, "/teapot": 418, "/moved": 302, "/guarded": 401, "/no-such-path": 404} {
 		recorder := httptest.NewRecorder()
