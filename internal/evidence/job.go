@@ -8,9 +8,11 @@ import (
 )
 
 const (
-	// MaxSettings, MaxJobFindings and MaxMeasurements bound what a gate of IT's own is told and may say.
-	MaxSettings     = 32
-	MaxJobFindings  = 32
+	// MaxSettings bounds what a gate of IT's own is told.
+	MaxSettings = 32
+	// MaxJobFindings bounds the holes that it may find.
+	MaxJobFindings = 32
+	// MaxMeasurements bounds the numbers that it may tell.
 	MaxMeasurements = 64
 
 	maxSetting = 1024
@@ -119,9 +121,9 @@ func (r *JobResult) Validate() error {
 	case len(r.Findings) > MaxJobFindings || len(r.Measurements) > MaxMeasurements:
 		return errors.New("too many findings or measurements")
 	case r.Verdict == JobPassed && len(r.Findings) > 0:
-		return errors.New("Passed with findings")
+		return errors.New("it passed, with findings")
 	case r.Verdict == JobFailed && len(r.Findings) == 0:
-		return errors.New("Failed without a finding")
+		return errors.New("it failed, without a finding")
 	}
 	for i, f := range r.Findings {
 		if f.Message == "" || len(f.Message) > maxWords || len(f.Hint) > maxWords || len(f.Field) > maxText || f.Owner != "Business" && f.Owner != "IT" {

@@ -11,10 +11,10 @@ import (
 const KindQuality Kind = "quality"
 
 const (
-	// MaxExamples bounds the examples of one evaluation, and MaxAsked how many questions they make with repeats: more
-	// would not fit into a report.
+	// MaxExamples bounds the examples of one evaluation.
 	MaxExamples = 2000
-	MaxAsked    = 4000
+	// MaxAsked bounds how many questions they make with repeats: more would not fit into a report.
+	MaxAsked = 4000
 	// MaxRepeats bounds how often one question is asked.
 	MaxRepeats = 10
 

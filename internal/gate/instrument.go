@@ -1,7 +1,6 @@
 package gate
 
 import (
-	"context"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -23,13 +22,6 @@ type Instrument interface {
 	Judge(Case, Taken) Verdict
 	// Summarize tells people what was found, for the summary that is kept beside the report.
 	Summarize(Case, Taken) Summary
-}
-
-// Sampler is an instrument that has runs at SiteOperator: the operator itself looks, and keeps what it saw as a report
-// like any other. An error means that it could not be looked at this time, and why; it is tried again.
-type Sampler interface {
-	Instrument
-	Sample(ctx context.Context, c Case, r Run) (evidence.Result, error)
 }
 
 // Sizer is an instrument that can tell how many replicas production should have, from what it measured. It gives false
@@ -109,7 +101,7 @@ const (
 	SitePlayed Site = "Played"
 	// SiteClosed is the namespace of gates without any network.
 	SiteClosed Site = "Closed"
-	// SiteOperator is the operator itself: see Sampler.
+	// SiteOperator is the operator itself: see run.Sampler.
 	SiteOperator Site = "Operator"
 )
 

@@ -23,6 +23,7 @@ import (
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/registry"
+	"github.com/affineur/affineur/internal/run"
 )
 
 // keyTrustedRoot is the key of a trusted root in its ConfigMap.
@@ -38,9 +39,9 @@ type Instrument struct {
 	Resolver registry.Resolver
 }
 
-var _ gate.Sampler = Instrument{}
+var _ run.Sampler = Instrument{}
 
-// Sample implements gate.Sampler. It is all or an error.
+// Sample implements run.Sampler. It is all or an error.
 func (i Instrument) Sample(ctx context.Context, c gate.Case, _ gate.Run) (evidence.Result, error) {
 	asked := c.Gate.Security
 	if !security.AsksSupply(asked) {

@@ -41,7 +41,7 @@ type Instrument struct {
 	Logs   kubernetes.Interface
 }
 
-// Sample implements gate.Sampler.
+// Sample implements run.Sampler.
 func (i Instrument) Sample(ctx context.Context, c gate.Case, r gate.Run) (evidence.Result, error) {
 	order, err := evidence.Read[evidence.LogOrder](r.Order)
 	if err != nil {

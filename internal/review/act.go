@@ -19,7 +19,6 @@ import (
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
-	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
@@ -203,7 +202,7 @@ const sampleWithin = 30 * time.Second
 // sample looks at what the operator measures itself. What could not be looked at is kept as lost, so that attempts are
 // counted by the record.
 func (a actor) sample(ctx context.Context, s Snapshot, m Measuring, o *Outcome) error {
-	sampler, ok := s.Settings.Bench.Of(m.Gate.Type).(gate.Sampler)
+	sampler, ok := s.Settings.Bench.Of(m.Gate.Type).(run.Sampler)
 	if !ok {
 		return errors.New("the operator can't measure that itself")
 	}

@@ -25,7 +25,7 @@ type ResourceGate struct {
 	Mapper meta.RESTMapper
 }
 
-// Sample implements gate.Sampler.
+// Sample implements run.Sampler.
 func (g ResourceGate) Sample(ctx context.Context, c gate.Case, r gate.Run) (evidence.Result, error) {
 	order, ok := r.Order.(evidence.ResourceOrder)
 	if !ok {
@@ -47,7 +47,7 @@ type MetricGate struct {
 	Guard probe.Guard
 }
 
-// Sample implements gate.Sampler.
+// Sample implements run.Sampler.
 func (g MetricGate) Sample(ctx context.Context, c gate.Case, r gate.Run) (evidence.Result, error) {
 	order, ok := r.Order.(evidence.MetricOrder)
 	if !ok || c.Gate.Metric == nil {

@@ -15,7 +15,6 @@ import (
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/isolation"
-	judge "github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/subject"
 )
@@ -217,9 +216,9 @@ func (s Snapshot) told() bool {
 
 // judged is the verdict on two runs that have ended.
 func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
-	table := judge.Judge(judge.Evidence{
+	table := isolation.Judge(isolation.Evidence{
 		Frame:  gate.Frame{Subject: s.Inputs, Now: now, MaxAge: maxEvidenceAge},
-		Runs:   map[judge.Vantage]gate.Measurement{judge.Inside: s.insideMeasurement(), judge.Outside: s.Control.measurement()},
+		Runs:   map[isolation.Vantage]gate.Measurement{isolation.Inside: s.insideMeasurement(), isolation.Outside: s.Control.measurement()},
 		Expect: isolation.Paths(),
 	})
 	result := table.Verdict
@@ -245,7 +244,7 @@ func (s Snapshot) judged(now time.Time) *v1alpha1.IsolationStatus {
 }
 
 // rows of the table, as people read it.
-func rows(paths []judge.Path) []v1alpha1.IsolationPath {
+func rows(paths []isolation.Path) []v1alpha1.IsolationPath {
 	var out []v1alpha1.IsolationPath
 	for _, p := range paths {
 		network := string(evidence.NetworkTCP)

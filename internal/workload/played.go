@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	// PlayedName is the Service behind which a run plays systems, and PlayedSecret holds what it shows of itself there.
-	PlayedName   = "played"
+	// PlayedName is the Service behind which a run plays systems.
+	PlayedName = "played"
+	// PlayedSecret holds what the run shows of itself there.
 	PlayedSecret = "affineur-played"
 	// PlayedPath is the directory in which the run finds it.
 	PlayedPath = "/var/run/affineur/played"

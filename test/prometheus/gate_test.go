@@ -19,6 +19,7 @@ import (
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/sample"
 	"github.com/affineur/affineur/internal/subject"
 )
@@ -93,7 +94,7 @@ func caseOf(identity names.Identity, address, query string, opened time.Time) ga
 }
 
 // judged is what the frame makes of a gate that the operator looks at.
-func judged(t *testing.T, instrument gate.Sampler, c gate.Case) gate.Verdict {
+func judged(t *testing.T, instrument run.Sampler, c gate.Case) gate.Verdict {
 	t.Helper()
 	runs, err := instrument.Plan(c, gate.Taken{})
 	if err != nil {

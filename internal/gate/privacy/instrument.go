@@ -33,7 +33,7 @@ const (
 )
 
 // Instrument tells the prototype canary records, and looks for them in answers to others, in error texts and in its log.
-// The log is looked at by whoever embeds it as a gate.Sampler.
+// The log is looked at by whoever embeds it as a run.Sampler.
 type Instrument struct{}
 
 // Type implements gate.Instrument.
