@@ -19,7 +19,7 @@ import (
 
 const (
 	// longest is how long one case may take, what is measured again included.
-	longest = 6 * time.Minute
+	longest = 10 * time.Minute
 	// attemptsAtMost is how often the operator measures what comes to nothing.
 	attemptsAtMost = 3
 )
