@@ -25,6 +25,8 @@ const (
 	healthTime  = 2 * time.Second
 	// comeBack is how long a prototype may take between two phases to answer its health again.
 	comeBack = 20 * time.Second
+	// aftermath is for how long its health is asked after the last answer: what broke inside may show only then.
+	aftermath = 3 * time.Second
 	// patience beyond the declared time, so that an answer which is a little late is told from none.
 	patience = time.Second
 	// lull is how long connections may stay open after the last answer before they are counted.
@@ -53,7 +55,7 @@ func newShow(order evidence.FaultsOrder, host string, dial Dial) (*show, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &show{order: order, dial: dial, client: &http.Transport{DialContext: dial, DisableKeepAlives: true}, comeBack: comeBack}
+	s := &show{order: order, dial: dial, client: &http.Transport{DialContext: dial, DisableKeepAlives: true}, comeBack: comeBack, aftermath: aftermath}
 	for _, played := range order.Systems {
 		var secure *tls.Config
 		if played.Speaks == evidence.CheckHTTPS || played.Speaks == evidence.CheckTLS {
@@ -83,6 +85,8 @@ type show struct {
 	stages []*stage
 	// comeBack is how long the prototype may take to answer its health again.
 	comeBack time.Duration
+	// aftermath is for how long its health is asked after the last answer.
+	aftermath time.Duration
 }
 
 func (s *show) end(ctx context.Context) {
@@ -155,6 +159,7 @@ func (s *show) phase(ctx context.Context, tried *stage, fault evidence.Fault) (e
 		all.Go(func() { phase.Answers[i] = s.ask(ctx, tried.played.Within.Std()+patience) })
 	}
 	all.Wait()
+	pause(ctx, s.aftermath)
 	close(over)
 	<-watched
 	s.settle(ctx, tried)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,7 +69,13 @@ func run(t *testing.T, o evidence.FaultsOrder) *evidence.FaultsResult {
 	if err := o.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	r, err := Run(t.Context(), o, "127.0.0.1", (&net.Dialer{}).DialContext)
+	show, err := newShow(o, "127.0.0.1", (&net.Dialer{}).DialContext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show.aftermath = 600 * time.Millisecond
+	defer show.end(t.Context())
+	r, err := show.play(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +89,41 @@ const within = 400 * time.Millisecond
 
 func lms(port int) evidence.Played {
 	return evidence.Played{Name: "lms", Port: port, Speaks: evidence.CheckHTTP, Within: evidence.Duration(within)}
+}
+
+// What answers in time and then says of itself that it is ill would be stopped by the kubelet.
+func TestOneWhoseHealthTurnsBadAfterwards(t *testing.T) {
+	port := freePort(t)
+	var ill atomic.Int64
+	mux := http.NewServeMux()
+	mux.HandleFunc("/ask", func(w http.ResponseWriter, _ *http.Request) {
+		if err := calls(fmt.Sprintf("http://127.0.0.1:%d", port), within/2, nil); err != nil {
+			ill.Store(time.Now().UnixNano())
+		}
+		_, _ = w.Write([]byte("without courses"))
+	})
+	mux.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if time.Since(time.Unix(0, ill.Load())) < 2*time.Second {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	show, err := newShow(order(s, lms(port)), "127.0.0.1", (&net.Dialer{}).DialContext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show.aftermath = 1500 * time.Millisecond
+	defer show.end(t.Context())
+	r, err := show.play(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range r.Phases {
+		if 2*p.HealthMissed < p.HealthAsked {
+			t.Errorf("%s: it missed %d of %d", p.Fault, p.HealthMissed, p.HealthAsked)
+		}
+	}
 }
 
 func TestOneThatDegrades(t *testing.T) {
@@ -188,7 +230,7 @@ func TestOneThatEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer played.end(t.Context())
-	played.comeBack = 300 * time.Millisecond
+	played.comeBack, played.aftermath = 300*time.Millisecond, 0
 	r, err := played.play(t.Context())
 	if err != nil || r.Validate() != nil {
 		t.Fatalf("%v: %+v", err, r)

@@ -56,6 +56,7 @@ func promises() []sample {
 	return []sample{
 		of("hangs", "it waits for a system that does not answer, for as long as it takes", v1alpha1.ReasonHangsWhenDown, "patient", v1alpha1.PromiseDegrades),
 		of("breaks", "it promises a lesser answer and gives none", v1alpha1.ReasonBreaksWhenDown, "fails", v1alpha1.PromiseDegrades),
+		of("sulks", "its health is bad while a system is down, so that it would be stopped", v1alpha1.ReasonDiesWhenDown, "sulks", v1alpha1.PromiseDegrades),
 		elsewhere,
 		of("degrades", "it knows less while a system is down, as it declares", "", "degrades", v1alpha1.PromiseDegrades),
 		of("fails", "it says that there is no answer while a system is down, as it declares", "", "fails", v1alpha1.PromiseFails),

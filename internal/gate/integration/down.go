@@ -21,7 +21,7 @@ const (
 	startWithin = 2 * time.Minute
 	// longestDown bounds the run, and aroundPhase is what a phase takes besides the answers.
 	longestDown = 20 * time.Minute
-	aroundPhase = 6 * time.Second
+	aroundPhase = 9 * time.Second
 )
 
 // promise is what the subject says about one system, nil where it says nothing.

@@ -15,6 +15,8 @@ const (
 	needed = "AFFINEUR_INTEGRATION_HEALTH_URL"
 	// lookupTime bounds a question to it, but for who is patient.
 	lookupTime = time.Second
+	// sulk is for how long its health is bad after the system was down.
+	sulk = 4 * time.Second
 )
 
 // member answers with what a system of the organisation says, and while that is down, as the play has it.
@@ -32,8 +34,18 @@ func (s *stage) member(w http.ResponseWriter, r *http.Request) {
 	case s.play.needs == "fails":
 		serve.WriteError(w, &serve.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Message: "the member could not be looked up"})
 	default:
+		s.lacking.Store(time.Now().UnixNano())
 		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": "perhaps a member"})
 	}
+}
+
+// health is good, unless it sulks.
+func (s *stage) health(w http.ResponseWriter, r *http.Request) {
+	if s.play.needs == "sulks" && time.Since(time.Unix(0, s.lacking.Load())) < sulk {
+		serve.WriteError(w, &serve.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Message: "something is down"})
+		return
+	}
+	serve.Healthy(w, r)
 }
 
 func lookUp(ctx context.Context, url string) error {

@@ -35,7 +35,7 @@ type play struct {
 	tells string
 	// adds is what it adds to every answer: a name in extras.
 	adds string
-	// needs is what it does while a system that it needs is down: it degrades, fails, or is patient.
+	// needs is what it does while a system that it needs is down: it degrades, fails, is patient, or sulks.
 	needs string
 	// logs, quotes and refuses mean that it logs what was typed, repeats it in errors, and answers nobody.
 	logs, quotes, refuses bool

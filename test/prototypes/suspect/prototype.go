@@ -19,6 +19,8 @@ type stage struct {
 	requests atomic.Int64
 	// answered is how many questions were answered.
 	answered atomic.Int64
+	// lacking is when the system that it needs was last seen to be down.
+	lacking atomic.Int64
 	// turn is held by the one request that is at work, where they come one at a time.
 	turn chan struct{}
 	// stillness is held while everything stands still.
@@ -32,14 +34,14 @@ type stage struct {
 	told []remark
 }
 
-// prototype answers GET /, sums at POST /v1/ask and conversation at POST /v1/chat, as play says; its health is always good.
+// prototype answers GET /, sums at POST /v1/ask and conversation at POST /v1/chat, as play says; its health is good, but while it sulks.
 func prototype(p play) http.Handler {
 	s := &stage{play: p, turn: make(chan struct{}, 1), asked: map[int]int{}}
 	if p.still > 0 {
 		go s.standStill(context.Background())
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", serve.Healthy)
+	mux.HandleFunc("GET /healthz", s.health)
 	mux.Handle("GET /v1/member", s.behave(http.HandlerFunc(s.member)))
 	mux.Handle("GET /{$}", s.behave(http.HandlerFunc(greet)))
 	mux.Handle("POST /v1/chat", s.behave(http.HandlerFunc(s.chat)))

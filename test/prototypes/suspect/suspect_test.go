@@ -206,9 +206,10 @@ func TestNeeds(t *testing.T) {
 	for name, c := range map[string]struct {
 		play, at string
 		status   int
+		healthy  bool
 	}{
-		"up": {"needs=fails", up.URL, 200}, "degrades": {"needs=degrades", "http://127.0.0.1:1", 200},
-		"fails": {"needs=fails", "http://127.0.0.1:1", 503},
+		"up": {"needs=fails", up.URL, 200, true}, "degrades": {"needs=degrades", "http://127.0.0.1:1", 200, true},
+		"fails": {"needs=fails", "http://127.0.0.1:1", 503, true}, "sulks": {"needs=sulks", "http://127.0.0.1:1", 200, false},
 	} {
 		t.Setenv(needed, c.at)
 		parsed, err := parsePlay(c.play)
@@ -220,6 +221,11 @@ func TestNeeds(t *testing.T) {
 		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/v1/member", nil))
 		if recorder.Code != c.status {
 			t.Errorf("%s: status %d, want %d", name, recorder.Code, c.status)
+		}
+		recorder = httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/healthz", nil))
+		if healthy := recorder.Code == http.StatusOK; healthy != c.healthy {
+			t.Errorf("%s: healthy: %t", name, healthy)
 		}
 	}
 }
