@@ -121,18 +121,38 @@ func (s Snapshot) job(m Measuring, nonce string) (*batchv1.Job, error) {
 		r.Order.Files = append(r.Order.Files, evidence.File{Name: name, Digest: evidence.Digest(r.Files[name])})
 	}
 	r.DeadlineSeconds = deadline(m.Gate, m.Current.Length)
-	return s.marked(r)
+	job, err := s.marked(r)
+	if err == nil && m.Current.Control == nil {
+		waitForRoom(job, m.Gate)
+	}
+	return job, err
 }
 
 // controlJob is the control of a run. It runs where the isolation controls run, under their opening.
 func (s Snapshot) controlJob(m Measuring, nonce string) (*batchv1.Job, error) {
 	control := m.Current.Run.Control
-	return s.marked(workload.Run{
+	job, err := s.marked(workload.Run{
 		Identity: s.Record.Prototype, Name: m.Current.Control.Name, Namespace: v1alpha1.GatesNamespace,
 		Component: workload.ComponentProbe, Gate: assess.ControlOf(m.Gate.Name), Image: s.Settings.RunnerImage,
 		ServiceAccount: v1alpha1.RunnerAccount, CPU: "100m", Memory: "64Mi", DeadlineSeconds: deadline(m.Gate, control.Length),
 		Order: evidence.RunSpec{Nonce: nonce, Subject: s.Record.ReviewDigest, Order: control.Order},
 	})
+	if err == nil {
+		waitForRoom(job, m.Gate)
+	}
+	return job, err
+}
+
+// roomWithin is how long a run's pod may wait for a node with room. A full cluster is no fault of the measurement.
+const roomWithin = 30 * time.Minute
+
+// waitForRoom has a run's time begin when a node has taken its pod, unless the policy gives the whole a limit. A run that joins
+// its control has no time to wait.
+func waitForRoom(job *batchv1.Job, g v1alpha1.Gate) {
+	if g.Timeout == nil {
+		job.Spec.Template.Spec.ActiveDeadlineSeconds = job.Spec.ActiveDeadlineSeconds
+		job.Spec.ActiveDeadlineSeconds = ptr.To(*job.Spec.ActiveDeadlineSeconds + int64(roomWithin.Seconds()))
+	}
 }
 
 // deadline of a run in seconds: what it needs and the time to start, or less where the policy gives it less.

@@ -282,6 +282,25 @@ func (b blind) List(ctx context.Context, list client.ObjectList, opts ...client.
 	return b.Client.List(ctx, list, opts...)
 }
 
+// A cluster without room is no fault of the measurement: it waits, says so, and its time begins when a node takes its pod.
+func TestRunsWaitForRoom(t *testing.T) {
+	w := gauged(t, gauge{parts: []gate.Run{part("", gate.SiteClosed)}})
+	w.homeless = true
+	w.must(w.pass())
+	w.must(w.pass())
+	if got := w.gauge(); got.Reason != v1alpha1.ReasonQueued || !strings.Contains(got.Message, "a node with room") {
+		t.Errorf("%+v", got)
+	}
+	var job batchv1.Job
+	w.must(w.client.Get(w.ctx(), client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: identity.Run("gauge", key(w.review(), "gauge", "")+"-1")}, &job))
+	if pod, whole := *job.Spec.Template.Spec.ActiveDeadlineSeconds, *job.Spec.ActiveDeadlineSeconds; pod != 185 || whole != 185+1800 {
+		t.Errorf("the pod has %d s, the Job %d s", pod, whole)
+	}
+	w.homeless = false
+	w.settle()
+	w.measured(append(slices.Clone(allPassed), "gauge Passed Gauged")...)
+}
+
 // Evidence that became too old is measured anew, however often it was measured before.
 func TestOldEvidenceIsMeasuredAnew(t *testing.T) {
 	w := gauged(t, gauge{parts: []gate.Run{part("", gate.SiteClosed)}}, func(g *v1alpha1.Gate) {

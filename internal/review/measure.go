@@ -43,6 +43,9 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 		if len(r.Files) > 0 && r.Why != atWorkNow {
 			act(HandOver)
 		}
+		if r.Homeless {
+			return Progress{Stage: Waiting, Reason: v1alpha1.ReasonQueued, Why: "It waits for a node with room for its pod."}
+		}
 		return Progress{Stage: Running, Why: r.Why}
 	}
 	progress := s.wanted(plan, m, verdictOf(plan.Gates, m.Gate.Name), now)

@@ -57,6 +57,8 @@ type world struct {
 	slow, lost, broken bool
 	// loses a run of a name; nil for none.
 	loses func(name string) bool
+	// homeless means that no node has room.
+	homeless bool
 	// killAfter is the number of writes that are let through; -1 for all. Some are made side by side.
 	killAfter int
 	// hangs: the prototype answers too late while a system is down.
@@ -217,6 +219,8 @@ func (w *world) Collect(ctx context.Context, namespace, name string, want eviden
 	}
 	result := run.Result{StartedAt: job.CreationTimestamp.Time, Nonce: job.Annotations[v1alpha1.AnnotationNonce]}
 	switch age := w.now.Sub(job.CreationTimestamp.Time); {
+	case w.homeless:
+		result.State, result.Why, result.Homeless = run.Running, "Pending", true
 	case age < 2*time.Second:
 		result.State, result.Why = run.Running, "ContainerCreating"
 	case age < 10*time.Second:

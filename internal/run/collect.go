@@ -43,6 +43,8 @@ type Result struct {
 	Why string
 	// StartedAt is when the Job was made.
 	StartedAt time.Time
+	// Homeless means that no node has room for its pod yet.
+	Homeless bool
 	// Node that its pod runs on; empty while it has none.
 	Node string
 	// Opened is the evidence of a measured run.
@@ -78,7 +80,7 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 		return result, err
 	}
 	if pod != nil {
-		result.Node = pod.Spec.NodeName
+		result.Node, result.Homeless = pod.Spec.NodeName, homeless(pod)
 	}
 	return c.judge(ctx, &job, pod, want, result)
 }
@@ -86,7 +88,8 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 func (c Collector) judge(ctx context.Context, job *batchv1.Job, pod *corev1.Pod, want evidence.Kind, result Result) (Result, error) {
 	ended, why := terminated(pod)
 	// A Job can be seen to have finished a moment before its pod is: the two come over different watches.
-	going := pod == nil || !pod.DeletionTimestamp.IsZero()
+	// One that failed without a container that ended was out of time before it began.
+	going := pod == nil || !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodFailed
 	switch {
 	case ended == nil && Finished(job) && going:
 		result.State, result.Why = Lost, "the run ended before it could measure: "+reason(job)
@@ -139,6 +142,16 @@ func (c Collector) log(ctx context.Context, pod *corev1.Pod) ([]byte, error) {
 	}
 	raw, err := io.ReadAll(io.LimitReader(stream, evidence.MaxLogBytes))
 	return raw, errors.Join(err, stream.Close())
+}
+
+// homeless tells whether the scheduler looked and found no node.
+func homeless(pod *corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
+			return pod.Spec.NodeName == ""
+		}
+	}
+	return false
 }
 
 // terminated is how the runner's container ended, or what its pod waits for.
