@@ -33,7 +33,7 @@ import (
 const (
 	root = "../.."
 	// slow is how long anything may take on a busy machine.
-	slow = 4 * time.Minute
+	slow = 8 * time.Minute
 	// still is how long an object is watched to see that nobody writes it.
 	still = 6 * time.Second
 )
