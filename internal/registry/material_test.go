@@ -32,7 +32,13 @@ type shelf struct {
 
 func newShelf(t *testing.T, referrers bool) *shelf {
 	t.Helper()
-	content, s := ggcr.New(ggcr.WithReferrersSupport(referrers)), &shelf{}
+	return stock(t, ggcr.New(ggcr.WithReferrersSupport(referrers)))
+}
+
+// stock puts the index into a registry.
+func stock(t *testing.T, content http.Handler) *shelf {
+	t.Helper()
+	s := &shelf{}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.broken == nil || !s.broken(w, r) {
 			content.ServeHTTP(w, r)

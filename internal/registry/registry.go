@@ -79,7 +79,7 @@ func (r Resolver) ask(ctx context.Context, image string, via v1alpha1.Registry) 
 		return nil, nil, err
 	}
 	keys, err := r.keychain(ctx, via)
-	return reference, []remote.Option{remote.WithTransport(transport), remote.WithAuthFromKeychain(keys)}, err
+	return reference, []remote.Option{remote.WithTransport(pages{transport}), remote.WithAuthFromKeychain(keys)}, err
 }
 
 // encrypted refuses plain HTTP, to which the library falls back by itself for names that look local.
