@@ -109,7 +109,9 @@ type Document struct {
 // Material is everything that is known beside one image, as it was found: nothing in it was verified.
 type Material struct {
 	// Image is the digest under which it was found.
-	Image       string
+	Image string
+	// Manifest is what has that digest: some keys sign it, and not its SHA-256. It may be missing.
+	Manifest    []byte
 	Attachments []Attachment
 	// TrustedRoot names certificate authorities and logs; empty where the policy names none.
 	TrustedRoot []byte
@@ -121,6 +123,7 @@ type Material struct {
 type materialWire struct {
 	Schema      string           `json:"schema"`
 	Image       string           `json:"image"`
+	Manifest    int              `json:"manifest,omitempty"`
 	Attachments []attachmentWire `json:"attachments"`
 	TrustedRoot int              `json:"trustedRoot"`
 	Reports     []documentWire   `json:"reports"`
@@ -146,6 +149,8 @@ func (m Material) validate() error {
 	switch {
 	case !digestForm.MatchString(m.Image):
 		return errors.New("image is not a sha256 digest")
+	case len(m.Manifest) > 0 && Digest(m.Manifest) != m.Image:
+		return errors.New("the manifest is another image's")
 	case len(m.Attachments) > MaxAttachments || len(m.Reports) > maxDocuments || len(m.VEX) > maxDocuments:
 		return fmt.Errorf("more than %d attachments or %d documents", MaxAttachments, maxDocuments)
 	}
@@ -192,8 +197,8 @@ func PackMaterial(m Material) ([]byte, error) {
 	if err := m.validate(); err != nil {
 		return nil, err
 	}
-	wire := materialWire{Schema: MaterialSchema, Image: m.Image, TrustedRoot: len(m.TrustedRoot)}
-	var contents []byte
+	wire := materialWire{Schema: MaterialSchema, Image: m.Image, Manifest: len(m.Manifest), TrustedRoot: len(m.TrustedRoot)}
+	contents := bytes.Clone(m.Manifest)
 	for _, a := range m.Attachments {
 		before, inner, after := split(a.Content)
 		wire.Attachments = append(wire.Attachments, attachmentWire{Place: a.Place, Type: a.Type, Annotations: a.Annotations,
@@ -280,6 +285,7 @@ func (w materialWire) fill(contents []byte) (Material, error) {
 		contents = contents[n:]
 		return out
 	}
+	m.Manifest = take(w.Manifest)
 	for _, a := range w.Attachments {
 		content := bytes.Clone(take(a.Before))
 		content = base64.StdEncoding.AppendEncode(content, take(a.Payload))

@@ -31,6 +31,9 @@ func Check(spec v1alpha1.HardeningPolicySpec, own []Own) *Problem {
 	if problem := checkOwn(spec.Gates); problem != nil {
 		return problem
 	}
+	if problem := checkSigners(spec.Gates); problem != nil {
+		return problem
+	}
 	if problem := checkRoom(spec); problem != nil {
 		return problem
 	}

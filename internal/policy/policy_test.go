@@ -256,6 +256,12 @@ func TestCheck(t *testing.T) {
 		"approvals for a week": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.Tiers[0].ApprovalsValidFor = &metav1.Duration{Duration: 168 * time.Hour}
 		}, ""},
+		"a key that is none": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Gates[0].Security = &v1alpha1.SecurityGate{Signatures: &v1alpha1.Signatures{Keys: []v1alpha1.SignerKey{{Name: "release", PublicKey: "-----BEGIN PUBLIC KEY-----"}}}}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"an expression that is none": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Gates[0].Security = &v1alpha1.SecurityGate{Signatures: &v1alpha1.Signatures{Identities: []v1alpha1.SignerIdentity{{Name: "release", SubjectRegExp: "("}}}}
+		}, v1alpha1.ReasonPolicyInvalid},
 		"a schema with a way out": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.Catalogue.Integrations[0].Check = v1alpha1.IntegrationCheck{HTTPS: &v1alpha1.HTTPCheck{Answer: &v1alpha1.HTTPAnswer{Schema: "$ref: https://example.org/x"}}}
 		}, v1alpha1.ReasonPolicyInvalid},

@@ -45,23 +45,37 @@ func (r Resolver) Material(ctx context.Context, image string, via v1alpha1.Regis
 	ctx, cancel := context.WithTimeout(ctx, timeoutOfMaterial)
 	defer cancel()
 	f := fetch{image: digest, options: append(options, remote.WithContext(ctx)), room: maxFetched}
-	if err := errors.Join(f.referrers(), f.older()); err != nil {
+	if err := errors.Join(f.itself(), f.referrers(), f.older()); err != nil {
 		var known *Error
 		if errors.As(err, &known) {
 			return evidence.Material{}, known
 		}
 		return evidence.Material{}, explain(image, digest.RegistryStr(), err)
 	}
-	return evidence.Material{Image: digest.DigestStr(), Attachments: f.found}, nil
+	return evidence.Material{Image: digest.DigestStr(), Manifest: f.manifest, Attachments: f.found}, nil
 }
 
 // fetch of what is kept beside one image.
 type fetch struct {
-	image   name.Digest
-	options []remote.Option
-	found   []evidence.Attachment
+	image    name.Digest
+	options  []remote.Option
+	manifest []byte
+	found    []evidence.Attachment
 	// room is how many more bytes may be fetched.
 	room int64
+}
+
+// itself takes in the image's own manifest; the library compares it with its digest.
+func (f *fetch) itself() error {
+	described, err := remote.Get(f.image, f.options...)
+	if err != nil {
+		return err
+	}
+	if f.room -= int64(len(described.Manifest)); f.room < 0 {
+		return f.tooLarge()
+	}
+	f.manifest = described.Manifest
+	return nil
 }
 
 func (f *fetch) referrers() error {

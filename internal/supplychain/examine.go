@@ -31,7 +31,7 @@ func Examine(order evidence.SupplyOrder, files map[string][]byte) (evidence.Supp
 		return none, err
 	}
 	e := examination{order: order, signers: who}
-	if e.artifact, e.digest, err = imageArtifact(order.Image); err != nil {
+	if e.artifact, e.digests, err = imageArtifact(order.Image, material.Manifest); err != nil {
 		return none, err
 	}
 	e.result = evidence.SupplyResult{Image: order.Image, Found: len(material.Attachments)}
@@ -56,8 +56,8 @@ func Examine(order evidence.SupplyOrder, files map[string][]byte) (evidence.Supp
 type examination struct {
 	order    evidence.SupplyOrder
 	signers  *signers
-	artifact verify.ArtifactPolicyOption
-	digest   []byte
+	artifact artifact
+	digests  [][]byte
 	result   evidence.SupplyResult
 	scans    []*scanned
 	excuses  []excuse
@@ -96,7 +96,7 @@ func (e *examination) signature(place string, signed *bundle.Bundle, payload []b
 	artifact := e.artifact
 	if payload != nil {
 		artifact = bytesArtifact(payload)
-	} else if digest := signed.GetMessageSignature().GetMessageDigest().GetDigest(); !slices.Equal(digest, e.digest) {
+	} else if digest := signed.GetMessageSignature().GetMessageDigest().GetDigest(); !slices.ContainsFunc(e.digests, func(d []byte) bool { return slices.Equal(d, digest) }) {
 		e.refuse(place, evidence.ClaimImage, evidence.RefusedImage)
 		return
 	}
@@ -125,7 +125,7 @@ func (e *examination) release(place string, made []evidence.Signer) {
 
 // attestation in an envelope: its signature is verified first, and only then is read what it says and about what.
 func (e *examination) attestation(place string, signed *bundle.Bundle) {
-	made, why := e.signers.check(signed, verify.WithoutArtifactUnsafe())
+	made, why := e.signers.check(signed, verify.WithoutArtifactUnsafe)
 	if why != "" {
 		e.refuse(place, "", why)
 		return

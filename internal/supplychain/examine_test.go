@@ -58,6 +58,63 @@ func TestSignaturesByKey(t *testing.T) {
 	})
 }
 
+// An Ed25519 key signs in two ways, and tools differ in which; a signature over the image alone needs its manifest, since
+// such keys don't sign a SHA-256.
+func TestSignaturesByEd25519(t *testing.T) {
+	manifest := []byte("image")
+	pure := must(signing.NewEd25519())(t)
+	stranger := must(signing.NewEd25519())(t)
+	signers := []evidence.Signer{byKey("other", must(stranger.PEM())(t)), byKey("release", must(pure.PEM())(t))}
+	for way, key := range map[string]signing.Key{"the message": pure, "its hash": pure.Prehashed()} {
+		for name, c := range map[string]struct {
+			attachment evidence.Attachment
+			manifest   []byte
+			want       string
+		}{
+			"older form":                  {must(key.Image(image))(t), nil, ""},
+			"one file, as a statement":    {must(key.AttestBundle(image, predicateRelease, map[string]string{}))(t), nil, ""},
+			"one file":                    {must(key.BundleOf(manifest))(t), manifest, ""},
+			"one file, another image":     {must(key.BundleOf([]byte("another image")))(t), manifest, "AnotherImage"},
+			"older form, digest put in":   {signing.Tamper(must(key.Image(other))(t), other, image), manifest, "SignatureInvalid"},
+			"one file, another signature": {signing.Tamper(must(key.BundleOf(manifest))(t), `"signature":"`, `"signature":"AAAA`), manifest, "SignatureInvalid"},
+		} {
+			t.Run(way+", "+name, func(t *testing.T) {
+				q := ask(t, signers, c.attachment)
+				q.material.Manifest = c.manifest
+				result := q.answer(t)
+				if signed := slices.Equal(result.SignedBy, []string{"release"}); signed != (c.want == "") || why(result) != c.want {
+					t.Errorf("signed by %q, refused %q, want %q", result.SignedBy, why(result), c.want)
+				}
+			})
+		}
+	}
+	q := ask(t, signers, must(pure.BundleOf(manifest))(t))
+	if result := q.answer(t); len(result.SignedBy) > 0 || why(result) != "SignatureInvalid" {
+		t.Errorf("without a manifest: %+v", result)
+	}
+}
+
+// Whoever is named first reads what was signed as well as whoever is named last.
+func TestSignatureByTheLastOfSeveralKeys(t *testing.T) {
+	var signers []evidence.Signer
+	var last signing.Key
+	for _, name := range []string{"first", "second", "release"} {
+		key, pem := newKey(t)
+		signers, last = append(signers, byKey(name, pem)), key
+	}
+	manifest := []byte("image")
+	for name, a := range map[string]evidence.Attachment{
+		"older form": must(last.Image(image))(t), "one file": must(last.Bundle(image))(t), "one file of the manifest": must(last.BundleOf(manifest))(t),
+		"statement": must(last.AttestBundle(image, predicateRelease, map[string]string{}))(t),
+	} {
+		q := ask(t, signers, a)
+		q.material.Manifest = manifest
+		if result := q.answer(t); !slices.Equal(result.SignedBy, []string{"release"}) {
+			t.Errorf("%s: signed by %q, refused %q", name, result.SignedBy, why(result))
+		}
+	}
+}
+
 // signed is any text in cosign's older form.
 func signed(t *testing.T, key signing.Key, text []byte) evidence.Attachment {
 	t.Helper()

@@ -3,6 +3,8 @@ package supplychain
 import (
 	"bytes"
 	"crypto"
+	"crypto/ed25519"
+	"crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -14,8 +16,8 @@ import (
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/verify"
-	"github.com/sigstore/sigstore/pkg/cryptoutils"
 	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/sigstore/sigstore/pkg/signature/options"
 
 	"github.com/affineur/affineur/internal/evidence"
 )
@@ -30,8 +32,13 @@ type signers struct {
 
 type keySigner struct {
 	evidence.Signer
-	verifier *verify.Verifier
+	// verifiers of the ways in which such a key signs.
+	verifiers []*verify.Verifier
 }
+
+// artifact is what was signed, where a signature does not carry it. It is made anew for every look at it, because a look
+// reads it to its end.
+type artifact func() verify.ArtifactPolicyOption
 
 type identitySigner struct {
 	evidence.Signer
@@ -54,11 +61,11 @@ func newSigners(listed []evidence.Signer, trustedRoot []byte) (*signers, error) 
 			s.identities = append(s.identities, identity)
 			continue
 		}
-		verifier, err := keyVerifier(signer.Key)
+		verifiers, err := keyVerifiers(signer.Key)
 		if err != nil {
-			return nil, fmt.Errorf("signer %s: %w", signer.Name, err)
+			return nil, fmt.Errorf("signer %s: its key can't be used: %w", signer.Name, err)
 		}
-		s.keys = append(s.keys, keySigner{Signer: signer, verifier: verifier})
+		s.keys = append(s.keys, keySigner{Signer: signer, verifiers: verifiers})
 	}
 	if len(s.identities) == 0 {
 		return s, nil
@@ -68,15 +75,33 @@ func newSigners(listed []evidence.Signer, trustedRoot []byte) (*signers, error) 
 	return s, err
 }
 
-func keyVerifier(pem string) (*verify.Verifier, error) {
-	key, err := cryptoutils.UnmarshalPEMToPublicKey([]byte(pem))
+// keyVerifiers verify what a key signs. An Ed25519 key signs messages themselves or their SHA-512 (RFC 8032, section 5.1),
+// which tools do at their own choice; neither is ever taken for the other.
+func keyVerifiers(pem string) ([]*verify.Verifier, error) {
+	key, err := evidence.SignerKey(pem)
 	if err != nil {
-		return nil, errors.New("its key is no public key in PEM")
+		return nil, err
 	}
-	loaded, err := signature.LoadVerifier(key, crypto.SHA256)
-	if err != nil {
-		return nil, errors.New("its key is of a kind that can't be used")
+	ways := [][]signature.LoadOption{{options.WithHash(crypto.SHA256)}}
+	if _, ed := key.(ed25519.PublicKey); ed {
+		ways = append(ways, []signature.LoadOption{options.WithED25519ph()})
 	}
+	var out []*verify.Verifier
+	for _, way := range ways {
+		loaded, err := signature.LoadVerifierWithOpts(key, way...)
+		if err != nil {
+			return nil, err
+		}
+		verifier, err := verifierOf(loaded)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, verifier)
+	}
+	return out, nil
+}
+
+func verifierOf(loaded signature.Verifier) (*verify.Verifier, error) {
 	// Whatever hint the signature gives: the key is the policy's and not the signature's to choose.
 	material := root.NewTrustedPublicKeyMaterial(func(string) (root.TimeConstrainedVerifier, error) {
 		return root.NewExpiringKey(loaded, time.Time{}, time.Time{}), nil
@@ -91,37 +116,37 @@ func authorityOf(trustedRoot []byte) (*verify.Verifier, error) {
 	if err != nil {
 		return nil, errors.New("the trusted root can't be read")
 	}
-	options := []verify.VerifierOption{verify.WithoutStatementPredicate()}
+	demands := []verify.VerifierOption{verify.WithoutStatementPredicate()}
 	switch {
 	case len(trusted.FulcioCertificateAuthorities()) == 0:
 		return nil, errors.New("the trusted root names no certificate authority")
 	case len(trusted.RekorLogs()) > 0:
-		options = append(options, verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1))
+		demands = append(demands, verify.WithTransparencyLog(1), verify.WithObserverTimestamps(1))
 	case len(trusted.TimestampingAuthorities()) > 0:
-		options = append(options, verify.WithSignedTimestamps(1))
+		demands = append(demands, verify.WithSignedTimestamps(1))
 	default:
 		return nil, errors.New("the trusted root names neither a transparency log nor a timestamp authority")
 	}
 	if len(trusted.CTLogs()) > 0 {
-		options = append(options, verify.WithSignedCertificateTimestamps(1))
+		demands = append(demands, verify.WithSignedCertificateTimestamps(1))
 	}
-	return verify.NewVerifier(trusted, options...)
+	return verify.NewVerifier(trusted, demands...)
 }
 
 // check verifies one signature and returns everybody among the signers who made it. An artifact is what was signed,
 // where the signature does not carry it.
-func (s *signers) check(signed *bundle.Bundle, artifact verify.ArtifactPolicyOption) ([]evidence.Signer, evidence.Refusal) {
+func (s *signers) check(signed *bundle.Bundle, of artifact) ([]evidence.Signer, evidence.Refusal) {
 	content, err := signed.VerificationContent()
 	if err != nil {
 		return nil, evidence.RefusedMalformed
 	}
 	if content.Certificate() == nil {
-		return s.checkKeys(signed, artifact)
+		return s.checkKeys(signed, of)
 	}
 	if s.authority == nil {
 		return nil, evidence.RefusedSigner
 	}
-	result, err := s.authority.Verify(signed, verify.NewPolicy(artifact, verify.WithoutIdentitiesUnsafe()))
+	result, err := s.authority.Verify(signed, verify.NewPolicy(of(), verify.WithoutIdentitiesUnsafe()))
 	if err != nil {
 		return nil, refusalOf(err)
 	}
@@ -137,10 +162,14 @@ func (s *signers) check(signed *bundle.Bundle, artifact verify.ArtifactPolicyOpt
 	return made, ""
 }
 
-func (s *signers) checkKeys(signed *bundle.Bundle, artifact verify.ArtifactPolicyOption) ([]evidence.Signer, evidence.Refusal) {
+func (s *signers) checkKeys(signed *bundle.Bundle, of artifact) ([]evidence.Signer, evidence.Refusal) {
 	var made []evidence.Signer
 	for _, key := range s.keys {
-		if _, err := key.verifier.Verify(signed, verify.NewPolicy(artifact, verify.WithKey())); err == nil {
+		verified := func(v *verify.Verifier) bool {
+			_, err := v.Verify(signed, verify.NewPolicy(of(), verify.WithKey()))
+			return err == nil
+		}
+		if slices.ContainsFunc(key.verifiers, verified) {
 			made = append(made, key.Signer)
 		}
 	}
@@ -191,15 +220,20 @@ func vouching(made []evidence.Signer, claim evidence.Claim) []string {
 	return names
 }
 
-// imageArtifact is the image by its digest, as what a signature is over.
-func imageArtifact(digest string) (verify.ArtifactPolicyOption, []byte, error) {
+// imageArtifact is the image as what a signature is over: its manifest, or its digest alone where that is all that is
+// known. And its digests, of which a signature names one.
+func imageArtifact(digest string, manifest []byte) (artifact, [][]byte, error) {
 	raw, err := hex.DecodeString(strings.TrimPrefix(digest, "sha256:"))
 	if err != nil {
 		return nil, nil, err
 	}
-	return verify.WithArtifactDigest("sha256", raw), raw, nil
+	if len(manifest) == 0 {
+		return func() verify.ArtifactPolicyOption { return verify.WithArtifactDigest("sha256", raw) }, [][]byte{raw}, nil
+	}
+	longer := sha512.Sum512(manifest)
+	return bytesArtifact(manifest), [][]byte{raw, longer[:]}, nil
 }
 
-func bytesArtifact(raw []byte) verify.ArtifactPolicyOption {
-	return verify.WithArtifact(bytes.NewReader(raw))
+func bytesArtifact(raw []byte) artifact {
+	return func() verify.ArtifactPolicyOption { return verify.WithArtifact(bytes.NewReader(raw)) }
 }

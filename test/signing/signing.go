@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
+	_ "crypto/sha256" // what keys sign
+	_ "crypto/sha512" // what Ed25519ph signs
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/hex"
@@ -32,13 +34,26 @@ import (
 const BundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 // Key signs.
-type Key struct{ private *ecdsa.PrivateKey }
+type Key struct {
+	private crypto.Signer
+	// hash is what it signs of a message; 0 is the message itself.
+	hash crypto.Hash
+}
 
 // NewKey makes a key.
 func NewKey() (Key, error) {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	return Key{private}, err
+	return Key{private, crypto.SHA256}, err
 }
+
+// NewEd25519 makes a key that signs messages themselves (RFC 8032, Ed25519).
+func NewEd25519() (Key, error) {
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	return Key{private: private}, err
+}
+
+// Prehashed is the same key signing their SHA-512 instead (Ed25519ph).
+func (k Key) Prehashed() Key { return Key{k.private, crypto.SHA512} }
 
 // PEM is the public half.
 func (k Key) PEM() (string, error) {
@@ -47,9 +62,17 @@ func (k Key) PEM() (string, error) {
 }
 
 func (k Key) sign(message []byte) (string, error) {
-	digest := sha256.Sum256(message)
-	raw, err := k.private.Sign(rand.Reader, digest[:], crypto.SHA256)
+	raw, err := k.private.Sign(rand.Reader, hashed(k.hash, message), k.hash)
 	return base64.StdEncoding.EncodeToString(raw), err
+}
+
+func hashed(hash crypto.Hash, message []byte) []byte {
+	if hash == 0 {
+		return message
+	}
+	h := hash.New()
+	h.Write(message)
+	return h.Sum(nil)
 }
 
 // SimpleText is the text that releases an image in cosign's older form.
@@ -70,9 +93,25 @@ func (k Key) Bundle(digest string) (evidence.Attachment, error) {
 	if err != nil {
 		return evidence.Attachment{}, err
 	}
+	return message("SHA2_256", raw, made)
+}
+
+// BundleOf releases an image, as a signature over its manifest in one file.
+func (k Key) BundleOf(manifest []byte) (evidence.Attachment, error) {
+	made, err := k.private.Sign(rand.Reader, hashed(k.hash, manifest), k.hash)
+	if err != nil {
+		return evidence.Attachment{}, err
+	}
+	if k.hash == crypto.SHA512 {
+		return message("SHA2_512", hashed(crypto.SHA512, manifest), made)
+	}
+	return message("SHA2_256", hashed(crypto.SHA256, manifest), made)
+}
+
+func message(algorithm string, digest, signature []byte) (evidence.Attachment, error) {
 	content, err := json.Marshal(map[string]any{
 		"mediaType": BundleType, "verificationMaterial": map[string]any{"publicKey": map[string]any{"hint": ""}},
-		"messageSignature": map[string]any{"messageDigest": map[string]any{"algorithm": "SHA2_256", "digest": raw}, "signature": made},
+		"messageSignature": map[string]any{"messageDigest": map[string]any{"algorithm": algorithm, "digest": digest}, "signature": signature},
 	})
 	return evidence.Attachment{Type: BundleType, Content: content}, err
 }
