@@ -94,10 +94,11 @@ func settingsOf(g v1alpha1.Gate) v1alpha1.PrivacyGate {
 // callOf is how the prototype is asked: as it declares, or else like the sample request, with the question in place of
 // its longest text.
 func callOf(s subject.Subject, url string, within time.Duration) (evidence.Call, error) {
-	call := evidence.Call{URL: url, Timeout: evidence.Duration(within)}
 	if s.Evaluation != nil {
-		return declaredCall(call, s.Evaluation.Call)
+		call := gate.DeclaredCall(url, s.Evaluation.Call, within)
+		return call, call.Validate()
 	}
+	call := evidence.Call{URL: url, Timeout: evidence.Duration(within)}
 	demand := s.Demand
 	switch {
 	case demand == nil:
@@ -108,17 +109,6 @@ func callOf(s subject.Subject, url string, within time.Duration) (evidence.Call,
 		return call, fmt.Errorf("the sample request is longer than %d KiB", evidence.MaxSampleBytes>>10)
 	}
 	call.Sample = &evidence.SampleCall{Method: demand.Method, Path: demand.Path, Body: demand.Body}
-	return call, call.Validate()
-}
-
-// declaredCall is how the evaluation asks.
-func declaredCall(call evidence.Call, declared v1alpha1.EvaluationCall) (evidence.Call, error) {
-	if own := declared.JSON; own != nil {
-		call.JSON = &evidence.JSONCall{Method: own.Method, Path: own.Path, Input: own.Input, Answer: own.Answer}
-	}
-	if chat := declared.OpenAIChat; chat != nil {
-		call.OpenAIChat = &evidence.ChatCall{Path: chat.Path, Model: chat.Model}
-	}
 	return call, call.Validate()
 }
 

@@ -200,12 +200,5 @@ func boundOf(ratio string, minimum int32) (Bound, error) {
 // callOf is how the prototype is asked in its sandbox.
 func callOf(rec record.Record) evidence.Call {
 	declared := rec.Subject.Evaluation.Call
-	call := evidence.Call{URL: workload.URL(rec.Prototype.Sandbox()), Timeout: evidence.Duration(declared.Timeout.Duration)}
-	if own := declared.JSON; own != nil {
-		call.JSON = &evidence.JSONCall{Method: own.Method, Path: own.Path, Input: own.Input, Answer: own.Answer}
-	}
-	if chat := declared.OpenAIChat; chat != nil {
-		call.OpenAIChat = &evidence.ChatCall{Path: chat.Path, Model: chat.Model}
-	}
-	return call
+	return gate.DeclaredCall(workload.URL(rec.Prototype.Sandbox()), declared, declared.Timeout.Duration)
 }
