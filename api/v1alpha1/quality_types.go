@@ -27,6 +27,13 @@ type ExamplesSource struct {
 	// secret that holds a set which not everybody who sees the namespace may read, granted by the team to the operator.
 	// +optional
 	Secret *SecretKey `json:"secret,omitempty"`
+
+	// artifact is a reference, by tag or digest, to a set that was pushed as one file to a registry which the policy names,
+	// as oras push does. The operator fetches it; a tag is resolved once for every change of the spec.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^[a-z0-9][a-z0-9.-]*(:[0-9]+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`
+	Artifact string `json:"artifact,omitempty"`
 }
 
 // EvaluationCall is one question over HTTP on the container's port.

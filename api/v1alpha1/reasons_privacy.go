@@ -30,6 +30,7 @@ const (
 	ReasonResidencyNotAllowed = "ResidencyNotAllowed"
 	// ReasonRetentionTooLong means that data is kept for longer than its rule lets it.
 	ReasonRetentionTooLong = "RetentionTooLong"
-	// ReasonConfidentialInConfigMap means that text which may hold confidential data lies in a ConfigMap, which many read.
+	// ReasonConfidentialInConfigMap means that text which may hold confidential data lies in a ConfigMap, or in a registry
+	// without a password: many may read it.
 	ReasonConfidentialInConfigMap = "ConfidentialInConfigMap"
 )

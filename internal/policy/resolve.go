@@ -249,16 +249,21 @@ func describe(use v1alpha1.DataRule) string {
 	return listed(append([]string{string(use.Class)}, use.Categories...))
 }
 
-// registryOf is the entry with the longest prefix that covers the image.
-func registryOf(p *v1alpha1.HardeningPolicy, image string) (v1alpha1.Registry, []Problem) {
+// RegistryOf is the entry with the longest prefix that covers a reference; false without one.
+func RegistryOf(p *v1alpha1.HardeningPolicy, reference string) (v1alpha1.Registry, bool) {
 	var best v1alpha1.Registry
 	for _, registry := range p.Spec.Sandbox.Registries {
 		// A prefix ends in a slash, so that registry.example.org/ does not cover registry.example.org.evil/.
-		if strings.HasPrefix(image, registry.Prefix) && len(registry.Prefix) > len(best.Prefix) {
+		if strings.HasPrefix(reference, registry.Prefix) && len(registry.Prefix) > len(best.Prefix) {
 			best = registry
 		}
 	}
-	if best.Prefix != "" {
+	return best, best.Prefix != ""
+}
+
+func registryOf(p *v1alpha1.HardeningPolicy, image string) (v1alpha1.Registry, []Problem) {
+	best, covered := RegistryOf(p, image)
+	if covered {
 		return best, nil
 	}
 	var prefixes []string

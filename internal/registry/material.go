@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -134,7 +133,7 @@ func (f *fetch) take(at name.Reference, refers bool) error {
 		if !evidence.IsMaterial(string(layer.MediaType)) {
 			continue
 		}
-		if len(f.found) == evidence.MaxAttachments || layer.Size > f.room {
+		if len(f.found) == evidence.MaxAttachments {
 			return f.tooLarge()
 		}
 		content, err := f.blob(kept, layer)
@@ -148,24 +147,14 @@ func (f *fetch) take(at name.Reference, refers bool) error {
 	return nil
 }
 
-// blob reads one blob; the library compares it with its digest.
+// blob of what is kept beside the image. One that is kept elsewhere can't be had, and a part is not enough.
 func (f *fetch) blob(kept v1.Image, described v1.Descriptor) ([]byte, error) {
-	layer, err := kept.LayerByDigest(described.Digest)
-	if err != nil {
-		return nil, err
-	}
-	body, err := layer.Compressed()
-	if err != nil {
-		return nil, err
-	}
-	content, err := io.ReadAll(io.LimitReader(body, f.room+1))
-	if err = errors.Join(err, body.Close()); err != nil {
-		return nil, err
-	}
-	if f.room -= int64(len(content)); f.room < 0 {
+	content, err := readBlob(kept, described, f.room)
+	if errors.Is(err, errTooLong) {
 		return nil, f.tooLarge()
 	}
-	return content, nil
+	f.room -= int64(len(content))
+	return content, err
 }
 
 func (f *fetch) tooLarge() error {

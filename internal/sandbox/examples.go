@@ -2,9 +2,11 @@ package sandbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -12,7 +14,9 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/examples"
+	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/registry"
 	"github.com/affineur/affineur/internal/subject"
 )
 
@@ -25,15 +29,17 @@ type evaluationSet struct {
 	packed []byte
 }
 
-// examples reads the evaluation set from the ConfigMap or the Secret that the evaluation names. What is wrong with it stands in nobody's
-// way in a sandbox: the quality gate says it, from the first day.
-func (o *observer) examples(ctx context.Context, prototype *v1alpha1.AIPrototype) (evaluationSet, error) {
-	evaluation := prototype.Spec.Evaluation
+// examples reads the evaluation set from where the evaluation says it is. What is wrong with it stands in nobody's way in a
+// sandbox: the quality gate says it, from the first day.
+func (o *observer) examples(ctx context.Context, s *Snapshot, seen *remembered) (evaluationSet, error) {
+	prototype, evaluation := s.Prototype, s.Prototype.Spec.Evaluation
 	switch {
 	case evaluation == nil:
 		return evaluationSet{}, nil
 	case evaluation.Examples.Secret != nil:
 		return o.guardedExamples(ctx, prototype.Namespace, *evaluation.Examples.Secret)
+	case evaluation.Examples.Artifact != "":
+		return o.pushedExamples(ctx, s, seen)
 	case evaluation.Examples.ConfigMap == nil:
 		return evaluationSet{}, nil
 	}
@@ -64,6 +70,70 @@ func (o *observer) guardedExamples(ctx context.Context, namespace string, from v
 		return unusable("its key is not there"), nil
 	}
 	return examined(raw), nil
+}
+
+// pushedExamples are those of an artifact: fetched once for every change of the spec and every request for a new look, like
+// the image. Until the registry answers, what the reference stood for before goes on: an hour without a registry makes no
+// other subject.
+func (o *observer) pushedExamples(ctx context.Context, s *Snapshot, seen *remembered) (evaluationSet, error) {
+	reference := s.Prototype.Spec.Evaluation.Examples.Artifact
+	if s.Policy == nil {
+		return o.pushedBefore(ctx, s, seen, unusable("no policy says which registry may be asked"))
+	}
+	via, allowed := policy.RegistryOf(s.Policy, reference)
+	if !allowed {
+		return unusable("the policy names no registry that holds " + reference), nil
+	}
+	key, err := subject.Digest(struct {
+		Reference, Request string
+		Via                v1alpha1.Registry
+	}{reference, s.request(), via})
+	if err != nil {
+		return evaluationSet{}, err
+	}
+	if seen.setKey == key {
+		return seen.set, nil
+	}
+	found, err := o.resolver.Artifact(ctx, reference, via, examples.MaxBytes)
+	var refused *registry.Error
+	switch {
+	case errors.As(err, &refused) && refused.Passing:
+		return o.pushedBefore(ctx, s, seen, unusable(refused.Message))
+	case errors.As(err, &refused):
+		return unusable(refused.Message), nil
+	case err != nil:
+		return evaluationSet{}, err
+	}
+	set := examined(found.Content)
+	if set.Problem != "" {
+		return set, nil
+	}
+	set.Artifact, set.Guarded = found.Pinned, found.Guarded
+	seen.setKey, seen.setReference, seen.set = key, reference, set
+	return set, nil
+}
+
+// pushedBefore is what the same reference stood for when it was last asked for, or when the newest review was opened; else
+// what is given.
+func (o *observer) pushedBefore(ctx context.Context, s *Snapshot, seen *remembered, otherwise evaluationSet) (evaluationSet, error) {
+	reference := s.Prototype.Spec.Evaluation.Examples.Artifact
+	if seen.setReference == reference {
+		return seen.set, nil
+	}
+	var list appsv1.ControllerRevisionList
+	if err := o.live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace),
+		client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}); err != nil {
+		return evaluationSet{}, err
+	}
+	newest := readRecords(list.Items).Newest
+	if newest == nil || newest.Subject.Evaluation == nil {
+		return otherwise, nil
+	}
+	kept := newest.Subject.Evaluation.Examples
+	if before, _, _ := strings.Cut(kept.Artifact, "@"); kept.Artifact != reference && before != reference {
+		return otherwise, nil
+	}
+	return evaluationSet{Examples: kept, packed: newest.Examples}, nil
 }
 
 // examined is a set that was read through, or what is wrong with it.

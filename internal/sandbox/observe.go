@@ -26,14 +26,17 @@ import (
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/registry"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
 )
 
-// Resolver asks registries what a tag stands for. Errors that are the registry's are *registry.Error.
+// Resolver asks registries what a tag stands for, and what an artifact holds. Errors that are the registry's are *registry.Error.
 type Resolver interface {
 	Resolve(ctx context.Context, image string, via v1alpha1.Registry) (string, error)
+	// Artifact fetches the one file of an artifact, of at most so many bytes.
+	Artifact(ctx context.Context, reference string, via v1alpha1.Registry, most int64) (registry.Artifact, error)
 }
 
 // Collector reads what a measuring Job left behind.

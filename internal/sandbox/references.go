@@ -49,6 +49,9 @@ type remembered struct {
 	imageKey string
 	image    Image
 	failures int
+	// set is the evaluation set that an artifact held, when it was asked for under this key.
+	setKey, setReference string
+	set                  evaluationSet
 	// references were read for this key. Written tells that the Secrets made from them are in the sandbox.
 	referencesKey string
 	references    References
@@ -180,7 +183,7 @@ func (o *observer) references(ctx context.Context, s *Snapshot, seen *remembered
 		s.References = seen.references
 		return nil
 	}
-	read, err := o.read(ctx, s, now)
+	read, err := o.read(ctx, s, seen, now)
 	if err != nil {
 		return err
 	}
@@ -190,13 +193,13 @@ func (o *observer) references(ctx context.Context, s *Snapshot, seen *remembered
 	return nil
 }
 
-func (o *observer) read(ctx context.Context, s *Snapshot, now time.Time) (References, error) {
+func (o *observer) read(ctx context.Context, s *Snapshot, seen *remembered, now time.Time) (References, error) {
 	out := References{Live: true, Until: now.Add(referencesFresh)}
 	var err error
 	if out.Body, out.Problems, err = o.body(ctx, s.Prototype); err != nil {
 		return out, err
 	}
-	if out.Examples, err = o.examples(ctx, s.Prototype); err != nil {
+	if out.Examples, err = o.examples(ctx, s, seen); err != nil {
 		return out, err
 	}
 	provisional := subject.New(s.Prototype.Spec, subject.Inputs{ProductionNamespace: s.Identity.Production()})

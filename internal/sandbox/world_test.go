@@ -43,6 +43,7 @@ import (
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/registry"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
@@ -93,6 +94,8 @@ type registryStub struct {
 	digest string
 	err    error
 	asked  int
+	// Resolver asks real registries for artifacts.
+	registry.Resolver
 }
 
 func (r *registryStub) Resolve(_ context.Context, image string, _ v1alpha1.Registry) (string, error) {
@@ -193,6 +196,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		WithIndex(&corev1.Pod{}, indexNode, nodeOf).
 		WithIndex(&corev1.Namespace{}, indexTeam, teamOf).WithIndex(&v1alpha1.AIPrototype{}, indexStake, stakesIn).
 		WithInterceptorFuncs(w.counting()).Build()
+	w.registry.Live = w.client
 	w.runs = &runsStub{client: w.client, result: map[string]run.Result{}}
 	w.Reconciler = &Reconciler{
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client, Rights: workload.RightsIn}, Resolver: w.registry,

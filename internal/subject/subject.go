@@ -131,7 +131,9 @@ type Examples struct {
 	Digest string `json:"examples,omitempty"`
 	// Problem says to people why it can't be used.
 	Problem string `json:"problem,omitempty"`
-	// Guarded means that it comes from a Secret.
+	// Artifact that it comes from, with the digest that was found under it; empty where it comes from the cluster.
+	Artifact string `json:"artifact,omitempty"`
+	// Guarded means that it comes from a Secret, or from a registry that refuses it to strangers.
 	Guarded bool `json:"guarded,omitempty"`
 }
 
@@ -162,7 +164,7 @@ func New(spec v1alpha1.AIPrototypeSpec, in Inputs) Subject {
 	}
 	if spec.Evaluation != nil {
 		s.Evaluation = &Evaluation{Examples: in.Examples, Call: spec.Evaluation.Call}
-		s.Evaluation.Guarded = spec.Evaluation.Examples.Secret != nil
+		s.Evaluation.Guarded = in.Examples.Guarded || spec.Evaluation.Examples.Secret != nil
 	}
 	if spec.Model != nil {
 		s.Model = &Model{Gateway: spec.Model.Gateway, Name: spec.Model.Name, Version: spec.Model.Version, WhenDown: whenDown(spec.Model.WhenDown)}

@@ -114,6 +114,11 @@ func evaluation(call string) string {
 	return "{examples: {configMap: {name: golden, key: examples.csv}}, call: {" + call + "}}"
 }
 
+// pushed is an evaluation whose examples are an artifact.
+func pushed(reference string) string {
+	return "{examples: {artifact: " + reference + "}, call: {openAIChat: {}}}"
+}
+
 func TestPrototypeSchema(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	many := "[" + strings.TrimSuffix(strings.Repeat("{name: a, value: b},", 65), ",") + "]"
@@ -131,6 +136,11 @@ func TestPrototypeSchema(t *testing.T) {
 		{"a promise for never", "spec.model.whenDown", "{then: Fails, within: 0s}", "within is a duration from 100ms to 30s"},
 		{"an evaluation", "spec.evaluation", evaluation("json: {path: /v1/classify, input: /text, answer: /label}"), ""},
 		{"an evaluation by chat", "spec.evaluation", evaluation("openAIChat: {}, timeout: 30s"), ""},
+		{"examples by tag", "spec.evaluation", pushed("registry.example.org/golden/set:1.0"), ""},
+		{"examples by digest", "spec.evaluation", pushed("registry.example.org:5000/golden/set:1@sha256:" + strings.Repeat("a", 64)), ""},
+		{"examples of any tag", "spec.evaluation", pushed("registry.example.org/golden/set"), "should match"},
+		{"examples at an address", "spec.evaluation", pushed("https://registry.example.org/golden/set:1"), "should match"},
+		{"examples at two places", "spec.evaluation", pushed("registry.example.org/golden/set:1, configMap: {name: a, key: b}"), "at most 1"},
 		{"an evaluation by nothing", "spec.evaluation", evaluation(""), "say how the prototype is asked: json or openAIChat"},
 		{"an evaluation in two ways", "spec.evaluation", evaluation("json: {path: /}, openAIChat: {}"), "say how the prototype is asked: json or openAIChat"},
 		{"a question in the address", "spec.evaluation", evaluation("json: {path: /, method: GET}"), "Unsupported value"},

@@ -143,6 +143,21 @@ func TestJudgeReadsTheRecord(t *testing.T) {
 	}
 }
 
+func TestConfidentialArtifacts(t *testing.T) {
+	for guarded, state := range map[bool]gate.State{true: gate.Pending, false: gate.Failed} {
+		v := Instrument{}.Judge(asked(func(c *gate.Case) {
+			c.Record.Requirements.ModelGateway, c.Record.Requirements.Integrations = nil, nil
+			c.Record.Subject.Evaluation = &subject.Evaluation{
+				Examples: subject.Examples{Artifact: "registry.example.org/golden/set:1", Guarded: guarded},
+				Call:     v1alpha1.EvaluationCall{OpenAIChat: &v1alpha1.ChatCall{Path: "/"}},
+			}
+		}), gate.Taken{})
+		if v.State != state || !guarded && (v.Findings[0].Field != "spec.evaluation.examples.artifact" || !strings.Contains(v.Findings[0].Message, "the registry shows")) {
+			t.Errorf("guarded %v: %+v", guarded, v)
+		}
+	}
+}
+
 func TestSummaryHoldsWhatWasCounted(t *testing.T) {
 	result := &evidence.PrivacyResult{Told: evidence.Tally{Planned: 12, Answered: 12}, Others: evidence.Tally{Planned: 31, Answered: 31},
 		Leaks:    []evidence.Leak{{Channel: evidence.LeakOtherUser, Record: "c3", Kinds: []leak.Kind{leak.Phone}, Cases: []string{"asked-4"}}},

@@ -124,13 +124,19 @@ func unaskable(err error) gate.Finding {
 	}
 }
 
+const fieldArtifact = "spec.evaluation.examples.artifact"
+
 // open fields hold what people type, or what is right about it, for everybody who sees the namespace.
 func open(s subject.Subject) []string {
 	var out []string
 	if s.Demand != nil && s.Demand.Body != "" && !s.Demand.Guarded {
 		out = append(out, "spec.demand.request.body.configMap")
 	}
-	if s.Evaluation != nil && !s.Evaluation.Guarded {
+	switch {
+	case s.Evaluation == nil || s.Evaluation.Guarded:
+	case s.Evaluation.Artifact != "":
+		out = append(out, fieldArtifact)
+	default:
 		out = append(out, "spec.evaluation.examples.configMap")
 	}
 	return out
@@ -147,11 +153,16 @@ func exposed(fields []string, rules []v1alpha1.DataRule) []gate.Finding {
 	}
 	var out []gate.Finding
 	for _, field := range fields {
-		out = append(out, gate.Finding{
+		f := gate.Finding{
 			Reason: v1alpha1.ReasonConfidentialInConfigMap, Field: field, Owner: v1alpha1.OwnerBusiness,
 			Message: nameOf(rules[at]) + " is " + string(rules[at].Class) + ", and what is asked lies in a ConfigMap, which everybody who sees the namespace may read.",
 			Hint:    "Put it into a Secret, name that in place of the ConfigMap, and grant it to the operator: a Role with get on that one Secret. Then delete the ConfigMap.",
-		})
+		}
+		if field == fieldArtifact {
+			f.Message = nameOf(rules[at]) + " is " + string(rules[at].Class) + ", and the registry shows the examples to everybody who can reach it, or not over TLS."
+			f.Hint = "Push them where a credential is needed to pull them, and let IT keep one for the operator with that registry; or put them into a Secret that the team grants."
+		}
+		out = append(out, f)
 	}
 	return out
 }

@@ -127,7 +127,7 @@ func prepare(c gate.Case) (examples.Set, Settings, *unable) {
 		return examples.Set{}, settings, &unable{gate.Finding{
 			Reason: v1alpha1.ReasonExamplesInvalid, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,
 			Message: "The examples can't be used: " + evaluation.Problem + ".",
-			Hint:    "Correct the ConfigMap; it is read again by itself within half a minute.",
+			Hint:    "Correct the set, or how it is named; it is read again by itself within half a minute.",
 		}}
 	}
 	set, err := setOf(c.Record)

@@ -61,6 +61,13 @@ func (r registry) Resolve(_ context.Context, image string, _ v1alpha1.Registry) 
 	return repository + "@" + digest, nil
 }
 
+// Artifact implements sandbox.Resolver: no prototype of the stories names one.
+func (registry) Artifact(_ context.Context, reference string, _ v1alpha1.Registry, _ int64) (affineurregistry.Artifact, error) {
+	return affineurregistry.Artifact{}, &affineurregistry.Error{
+		Reason: v1alpha1.ReasonImageNotFound, Message: "The registry does not have " + reference + ".", Owner: v1alpha1.OwnerBusiness, Passing: true,
+	}
+}
+
 // NewPrototype is the prototype of the stories, with everything that a review asks for.
 func NewPrototype(target v1alpha1.Target, tag string) *v1alpha1.AIPrototype {
 	return &v1alpha1.AIPrototype{

@@ -536,6 +536,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.affineur.affineur.api.v1alpha1.ExamplesSource
   map:
     fields:
+    - name: artifact
+      type:
+        scalar: string
     - name: configMap
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ConfigMapKey

@@ -13,6 +13,9 @@ type ExamplesSourceApplyConfiguration struct {
 	ConfigMap *ConfigMapKeyApplyConfiguration `json:"configMap,omitempty"`
 	// secret that holds a set which not everybody who sees the namespace may read, granted by the team to the operator.
 	Secret *SecretKeyApplyConfiguration `json:"secret,omitempty"`
+	// artifact is a reference, by tag or digest, to a set that was pushed as one file to a registry which the policy names,
+	// as oras push does. The operator fetches it; a tag is resolved once for every change of the spec.
+	Artifact *string `json:"artifact,omitempty"`
 }
 
 // ExamplesSourceApplyConfiguration constructs a declarative configuration of the ExamplesSource type for use with
@@ -34,5 +37,13 @@ func (b *ExamplesSourceApplyConfiguration) WithConfigMap(value *ConfigMapKeyAppl
 // If called multiple times, the Secret field is set to the value of the last call.
 func (b *ExamplesSourceApplyConfiguration) WithSecret(value *SecretKeyApplyConfiguration) *ExamplesSourceApplyConfiguration {
 	b.Secret = value
+	return b
+}
+
+// WithArtifact sets the Artifact field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Artifact field is set to the value of the last call.
+func (b *ExamplesSourceApplyConfiguration) WithArtifact(value string) *ExamplesSourceApplyConfiguration {
+	b.Artifact = &value
 	return b
 }
