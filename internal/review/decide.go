@@ -24,6 +24,9 @@ const (
 	resync = 10 * time.Minute
 	// poll is how often what can't be watched is looked at while something waits for it.
 	poll = 3 * time.Second
+	// pollTurn is how often a measurement looks whether it is its turn, besides being woken: it may have begun to wait just
+	// when room was made.
+	pollTurn = 15 * time.Second
 	// pollProblem is how often a Secret of IT's that is missing is looked for again.
 	pollProblem = 30 * time.Second
 )

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -252,6 +253,33 @@ func TestOtherReviewsTakeUpRoom(t *testing.T) {
 		t.Errorf("%v", waiting)
 	}
 	w.must(w.client.Delete(w.ctx(), job))
+	w.settle()
+	w.measured(allPassed...)
+}
+
+// A gate that came to nothing keeps its verdict while it waits to be measured again: it is woken all the same, and looks by
+// itself whether it is its turn.
+func TestWhatCameToNothingWaitsForItsTurn(t *testing.T) {
+	w := newWorld(t)
+	w.loses = func(name string) bool {
+		return strings.HasPrefix(name, "scalability-") && strings.HasSuffix(name, "-1")
+	}
+	for w.review().Status.Gates == nil || w.review().Status.Gates[1].Verdict != v1alpha1.GateInconclusive {
+		w.must(w.pass())
+	}
+	w.controller.Settings.RunsAtMost = 0
+	w.settle()
+	if got := w.review().Status.Gates[1]; got.Verdict != v1alpha1.GateInconclusive || got.Attempts != 1 {
+		t.Fatalf("%+v", got)
+	}
+	if waiting := w.controller.queued(w.ctx(), nil); len(waiting) != 1 || waiting[0].Name != w.review().Name {
+		t.Errorf("%v", waiting)
+	}
+	result, err := w.controller.Reconcile(w.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(w.review())})
+	if err != nil || result.RequeueAfter > pollTurn {
+		t.Errorf("it is looked at again after %s, %v", result.RequeueAfter, err)
+	}
+	w.controller.Settings.RunsAtMost = 8
 	w.settle()
 	w.measured(allPassed...)
 }

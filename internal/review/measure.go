@@ -145,6 +145,7 @@ func (s Snapshot) possible(plan *Plan, r Run, now time.Time) Progress {
 	case rehearsed(r.Site) && (s.Rehearsal == PlaceOthers || s.Rehearsal == PlaceLeaving || s.Rehearsal == PlaceOurs && s.Furnished != r.Site):
 		return Progress{Stage: Waiting, Why: "It waits until the rehearsal namespace of an earlier run is gone."}
 	case r.Site != gate.SiteOperator && s.AtWork+plan.atWork(s) >= s.Settings.RunsAtMost:
+		plan.wake(pollTurn)
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonQueued, Why: fmt.Sprintf(
 			"It waits for its turn: %d measurements are at work in the cluster, as many as the installation lets run at the same time.", s.Settings.RunsAtMost)}
 	}

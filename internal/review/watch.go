@@ -136,7 +136,8 @@ func (r *Reconciler) open(ctx context.Context, _ client.Object) []reconcile.Requ
 	return out
 }
 
-// queued are the open reviews that wait for room.
+// queued are the open reviews that wait for room: those that say so, and those of which a gate came to nothing, which keeps
+// its verdict while it waits to be measured again.
 func (r *Reconciler) queued(ctx context.Context, _ client.Object) []reconcile.Request {
 	var reviews v1alpha1.HardeningReviewList
 	if r.Client.List(ctx, &reviews) != nil {
@@ -144,7 +145,9 @@ func (r *Reconciler) queued(ctx context.Context, _ client.Object) []reconcile.Re
 	}
 	var out []reconcile.Request
 	for i := range reviews.Items {
-		waits := func(g v1alpha1.GateStatus) bool { return g.Reason == v1alpha1.ReasonQueued }
+		waits := func(g v1alpha1.GateStatus) bool {
+			return g.Reason == v1alpha1.ReasonQueued || g.Verdict == v1alpha1.GateInconclusive
+		}
 		if reviews.Items[i].Status.Outcome == "" && slices.ContainsFunc(reviews.Items[i].Status.Gates, waits) {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&reviews.Items[i])})
 		}
