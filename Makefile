@@ -99,7 +99,7 @@ test-e2e: ## Play the story, the attacks, the fast part of the corpus and the en
 	./hack/attacks.sh
 	FAST=1 ./hack/gates.sh
 	./hack/gateway.sh
-	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 6 -timeout 40m ./test/e2e/...
+	KUBECONFIG=$(CURDIR)/.cluster/kubeconfig go test -tags e2e -count=1 -p 1 -parallel 4 -timeout 40m ./test/e2e/...
 	./hack/unenforced.sh
 
 ##@ Try

@@ -70,7 +70,7 @@ type Gate struct {
 	MaxAge *metav1.Duration `json:"maxAge,omitempty"`
 
 	// timeout of one measurement, from when its pod is made. One that takes longer came to nothing and is made again, at
-	// most three times. Without it a measurement takes as long as it needs, and three minutes to start.
+	// most five times. Without it a measurement takes as long as it needs, and three minutes to start.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="duration(self) >= duration('10s') && duration(self) <= duration('6h')",message="a measurement may take ten seconds at least and six hours at most"
 	Timeout *metav1.Duration `json:"timeout,omitempty"`

@@ -10,12 +10,13 @@ import (
 
 const (
 	// attemptsAtMost bounds how often a measurement that came to nothing is made anew without being asked.
-	attemptsAtMost = 3
+	attemptsAtMost = 5
 	// looksAtMost is the same for what the operator looks at itself: a report of somebody else's may come hours later.
 	looksAtMost = 8
-	// pauseAfter is the pause after the first such attempt; it grows with every one.
+	// pauseAfter is the pause after the first such attempt.
 	pauseAfter = 10 * time.Second
-	// pauseFactor is by how much the pause between two looks grows: eight of them take about three hours.
+	// pauseFactor is by how much it grows with every one: five attempts outlast a cluster that is busy for some minutes,
+	// and eight looks take about three hours.
 	pauseFactor = 3
 	// clockSkew is by how much a request for a new look may be ahead of the operator's clock. One from a later time
 	// is not heard before, or it would ask for ever.

@@ -142,10 +142,7 @@ func TestSamples(t *testing.T) {
 	}
 	instrument.sample = func() (evidence.Result, error) { return nil, errors.New("the source does not answer") }
 	w = gauged(t, instrument)
-	for range looksAtMost + 2 {
-		w.settle()
-		w.now = w.now.Add(3 * time.Hour)
-	}
+	w.exhaust(gate.SiteOperator)
 	if got := w.gauge(); got.Verdict != v1alpha1.GateInconclusive || got.Attempts != looksAtMost || !strings.Contains(got.Message, "the source does not answer") {
 		t.Errorf("%+v", got)
 	}

@@ -114,14 +114,14 @@ func (s Snapshot) wanted(plan *Plan, m Measuring, verdict v1alpha1.GateStatus, n
 
 // patience is how many attempts are made at a site without being asked, and the pause after so many that came to nothing.
 func patience(site gate.Site, round int) (atMost int, pause time.Duration) {
-	if site != gate.SiteOperator {
-		return attemptsAtMost, time.Duration(round) * pauseAfter
+	atMost, pause = attemptsAtMost, pauseAfter
+	if site == gate.SiteOperator {
+		atMost = looksAtMost
 	}
-	pause = pauseAfter
-	for range min(round, looksAtMost) - 1 {
+	for range min(round, atMost) - 1 {
 		pause *= pauseFactor
 	}
-	return looksAtMost, pause
+	return atMost, pause
 }
 
 // rehearsed tells whether runs of a site take place in the rehearsal namespace.

@@ -254,7 +254,7 @@ func TestIntegrationBroken(t *testing.T) {
 func TestLost(t *testing.T) {
 	w := newWorld(t)
 	w.lost = true
-	w.settle()
+	w.exhaust(gate.SiteSandbox)
 	w.measured(allPassed[0], "scalability Inconclusive MeasurementLost", allPassed[2])
 	w.is(v1alpha1.ConditionStalled, "True GatesInconclusive")
 	if n := len(w.reports(assess.ReportOf("scalability"))); n != attemptsAtMost || w.review().Status.Gates[1].Attempts != attemptsAtMost {
@@ -263,7 +263,7 @@ func TestLost(t *testing.T) {
 	w.clear()
 
 	w.ask(w.now)
-	w.settle()
+	w.exhaust(gate.SiteSandbox)
 	if n := len(w.reports(assess.ReportOf("scalability"))); n != 2*attemptsAtMost {
 		t.Errorf("%d attempts are kept after it was asked again", n)
 	}

@@ -32,6 +32,7 @@ import (
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/integration"
 	"github.com/affineur/affineur/internal/gate/scalability"
 	"github.com/affineur/affineur/internal/gate/security"
@@ -333,6 +334,17 @@ func (w *world) pass() error {
 	}})
 	w.now = w.now.Add(min(max(result.RequeueAfter, time.Second), 3*time.Second))
 	return err
+}
+
+// exhaust lets time pass until what comes to nothing at a site was measured as often as it may be, and once more if it might.
+func (w *world) exhaust(site gate.Site) {
+	w.Helper()
+	atMost, _ := patience(site, 1)
+	for attempt := range atMost + 1 {
+		w.settle()
+		_, pause := patience(site, attempt+1)
+		w.now = w.now.Add(pause)
+	}
 }
 
 // settle reconciles until nothing changes any more, for half a minute of the world's time at least.

@@ -21,7 +21,7 @@ const (
 	// longest is how long one case may take, what is measured again included.
 	longest = 10 * time.Minute
 	// attemptsAtMost is how often the operator measures what comes to nothing.
-	attemptsAtMost = 3
+	attemptsAtMost = 5
 )
 
 // tried is a case and what became of it.

@@ -5,9 +5,11 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
@@ -41,7 +43,7 @@ func TestOperatorKilledInTheMiddle(t *testing.T) {
 	} {
 		ctx := bounded(t)
 		if err := kill.reached(ctx, g, p); err != nil {
-			t.Fatalf("%s: %v", kill.name, err)
+			t.Fatalf("%s: %v; %s", kill.name, err, g.stateOf(p))
 		}
 		g.killLeader(ctx, t, kill.name, kill.grace)
 	}
@@ -76,6 +78,23 @@ func (g *ground) keptOnce(t *testing.T, p *v1alpha1.AIPrototype, review *v1alpha
 	if want := []string{review.Spec.Record, review.Spec.Record + "-outcome"}; len(reviews.Items) != 1 || !slices.Equal(kept, want) {
 		t.Errorf("%d reviews, want 1; the records hold %v, want %v", len(reviews.Items), kept, want)
 	}
+}
+
+// stateOf is what the prototype and its reviews say, for whoever reads why a test failed.
+func (g *ground) stateOf(p *v1alpha1.AIPrototype) string {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var reviews v1alpha1.HardeningReviewList
+	if err := errors.Join(g.Get(ctx, client.ObjectKeyFromObject(p), p), g.List(ctx, &reviews, client.InNamespace(p.Namespace))); err != nil {
+		return err.Error()
+	}
+	said := []string{"the prototype says: " + saying(p)}
+	for _, review := range reviews.Items {
+		for _, gate := range review.Status.Gates {
+			said = append(said, fmt.Sprintf("%s, gate %s: %s %s: %s", review.Name, gate.Name, gate.Verdict, gate.Reason, gate.Message))
+		}
+	}
+	return strings.Join(said, "\n")
 }
 
 func productionMade(ctx context.Context, g *ground, p *v1alpha1.AIPrototype) error {

@@ -23,7 +23,7 @@ type GateApplyConfiguration struct {
 	// maxAge is how old a measurement may be and still count, from one minute; 720h (30 days) where nothing is said.
 	MaxAge *v1.Duration `json:"maxAge,omitempty"`
 	// timeout of one measurement, from when its pod is made. One that takes longer came to nothing and is made again, at
-	// most three times. Without it a measurement takes as long as it needs, and three minutes to start.
+	// most five times. Without it a measurement takes as long as it needs, and three minutes to start.
 	Timeout *v1.Duration `json:"timeout,omitempty"`
 	// security settings.
 	Security *SecurityGateApplyConfiguration `json:"security,omitempty"`
