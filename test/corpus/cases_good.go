@@ -9,6 +9,9 @@ import (
 // good looks suspicious, and is fine.
 func good() []sample {
 	fine := func(name, looks string, edit edit) sample { return sample{name: name, hole: looks, edit: edit} }
+	carries := func(name, looks string, edit edit) sample {
+		return sample{name: name, hole: looks, policy: loaded, edit: edit}
+	}
 	return []sample{
 		fine("public-key", "a public key in a variable", env("VERIFIER", "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEq1Zt7XwVb3rK9mLs2PdYc8NhJf5G\nuE4aRoTi6WxBv0kQ7vBn2XpLm9RtYc4WdZ8sHj3FgU6aEo1TiN5qKxzY2A==\n-----END PUBLIC KEY-----")),
 		fine("certificate", "a certificate in a variable, which is long and random and public", env("SERVER_CERTIFICATE", "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUZ3Jv0Yk5s1nH2q7e5yqA9S7rH3Ywrg4kP1xWbUeT6joA\n-----END CERTIFICATE-----")),
@@ -29,10 +32,10 @@ func good() []sample {
 		fine("fortnight", "a certificate that ends in two weeks, which is longer than the policy wants", uses("fortnight")),
 		fine("with-credential", "a system that wants a credential, and gets it", uses("guarded")).fastly(),
 		fine("three-ways", "the same system in three ways: a connection, a handshake, a request", uses("plain", "handshake", "health")),
-		fine("cold-start", "the first requests are slow, until the program is warm", also(plays("first=5 slow=1500ms"), asks("10", 500*time.Millisecond, "0.05"))).fastly(),
-		fine("slow-as-promised", "answers that are slow, and promised to be", also(plays("delay=900ms"), asks("4", 2*time.Second, "0.05"))),
-		fine("fails-as-declared", "one request of fifty fails, and one of ten may", also(plays("fail-every=50"), asks("10", 2*time.Second, "0.1"))),
-		fine("rare-pauses", "one answer of a hundred is slow, and five may be", also(plays("every=100 slow=2s"), asks("20", 500*time.Millisecond, "0.05"))),
+		carries("cold-start", "the first requests are slow, until the program is warm", also(plays("first=5 slow=1500ms"), asks("10", 500*time.Millisecond, "0.05"))).fastly(),
+		carries("slow-as-promised", "answers that are slow, and promised to be", also(plays("delay=900ms"), asks("4", 2*time.Second, "0.05"))),
+		carries("fails-as-declared", "one request of fifty fails, and one of ten may", also(plays("fail-every=50"), asks("10", 2*time.Second, "0.1"))),
+		carries("rare-pauses", "one answer of a hundred is slow, and five may be", also(plays("every=100 slow=2s"), asks("20", 500*time.Millisecond, "0.05"))),
 		fine("no-health", "no health is declared: an open port counts as ready", func(p *v1alpha1.AIPrototype) { p.Spec.Workload.Container.Health = nil }),
 	}
 }

@@ -6,13 +6,18 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 )
 
+// loaded is the policy of prototypes whose load is what is tried: it is climbed beyond their demand.
+const loaded = "corpus-loads"
+
+func climbs(spec map[string]any) { climb(spec, "2") }
+
 // loads are prototypes that don't carry what they declare.
 func loads() []sample {
 	slow := func(name, hole, how string) sample {
-		return sample{name: name, hole: hole, gate: "scalability", reason: v1alpha1.ReasonTooSlow, edit: also(plays(how), asks("10", 500*time.Millisecond, "0.05"))}
+		return sample{name: name, hole: hole, gate: "scalability", reason: v1alpha1.ReasonTooSlow, policy: loaded, edit: also(plays(how), asks("10", 500*time.Millisecond, "0.05"))}
 	}
 	failing := func(name, hole, how, says string) sample {
-		return sample{name: name, hole: hole, gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, says: says, edit: also(plays(how), asks("10", 500*time.Millisecond, "0.05"))}
+		return sample{name: name, hole: hole, gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, says: says, policy: loaded, edit: also(plays(how), asks("10", 500*time.Millisecond, "0.05"))}
 	}
 	return []sample{
 		slow("slow", "every answer takes twice as long as promised", "delay=1s").fastly(),
@@ -26,7 +31,7 @@ func loads() []sample {
 		failing("redirects", "every answer leads somewhere else", "status=302", "another status"),
 		failing("worn-out", "after fifty requests, all fail", "endure=50", "server error"),
 		// Before it is stopped for want of memory it gets slow; that is not its hole, so nobody is promised to wait less.
-		{name: "memory", hole: "every request takes memory and never gives it back", gate: "scalability", reason: v1alpha1.ReasonTooManyErrors,
+		{name: "memory", hole: "every request takes memory and never gives it back", gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, policy: loaded,
 			edit: also(plays("grow=1024"), asks("10", 5*time.Second, "0.05"))},
 		{name: "wrong-path", hole: "what it says a request looks like is not what it serves", gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, says: "another status",
 			edit: func(p *v1alpha1.AIPrototype) { p.Spec.Demand.Request.Path = "/v2/ask" }},

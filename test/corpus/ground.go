@@ -101,7 +101,16 @@ func pinned(file, name string) (string, error) {
 
 // policies by name, each of a namespace of the same name. Each tries what it adds to the corpus's own.
 func (g *ground) policies() map[string]func(spec map[string]any) {
-	return map[string]func(map[string]any){home: nil, answering: rightAnswers, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers}
+	return map[string]func(map[string]any){home: nil, loaded: climbs, answering: rightAnswers, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers}
+}
+
+// climb says how far above the demand is looked for the knee. It decides nothing, and takes more time than what does.
+func climb(spec map[string]any, to string) {
+	for _, gate := range spec["gates"].([]any) {
+		if settings, there := gate.(map[string]any)["scalability"].(map[string]any); there {
+			settings["climbTo"] = to
+		}
+	}
 }
 
 // adds a gate to a policy and its tier, in place of one of its name.
@@ -179,6 +188,7 @@ func (g *ground) govern(ctx context.Context, name string, edit func(spec map[str
 		limits["prototypesPerTeam"] = int64(100)
 		delete(limits, "perTeam")
 		spec["catalogue"].(map[string]any)["integrations"] = catalogue()
+		climb(spec, "1")
 		if edit != nil {
 			edit(spec)
 		}

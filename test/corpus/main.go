@@ -39,7 +39,7 @@ func main() {
 	flag.StringVar(&o.root, "root", ".", "`DIRECTORY` of the repository")
 	flag.BoolVar(&o.fast, "fast", false, "try only the fast subset")
 	only := flag.String("only", "", "try only the cases whose names match this `EXPRESSION`")
-	flag.IntVar(&o.together, "together", 4, "how many cases are on the cluster at the same time")
+	flag.IntVar(&o.together, "together", 6, "how many cases are on the cluster at the same time")
 	flag.Parse()
 	var err error
 	if o.only, err = regexp.Compile(*only); err != nil {
