@@ -13,6 +13,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -41,9 +42,11 @@ type onServer struct {
 	*testing.T
 	config *clientrest.Config
 	admin  client.Client
-	clock  *clocktesting.FakePassiveClock
-	runs   *runsStub
-	key    client.ObjectKey
+	// operator reads Secrets with the rights that it was given.
+	operator client.Reader
+	clock    *clocktesting.FakePassiveClock
+	runs     *runsStub
+	key      client.ObjectKey
 }
 
 func startServer(t *testing.T) *onServer {
@@ -75,6 +78,11 @@ func startServer(t *testing.T) *onServer {
 		t.Fatal(err)
 	}
 	s.runs = &runsStub{client: s.admin, result: map[string]run.Result{}}
+	s.operator, err = s.asTheOperator()
+	if err != nil {
+		done <- nil
+		t.Fatal(err)
+	}
 	manager, err := s.manager()
 	if err != nil {
 		done <- nil
@@ -103,10 +111,28 @@ func (s *onServer) manager() (ctrl.Manager, error) {
 	}
 	return manager, (&Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader()},
-		Resolver: &registryStub{digest: digest}, Maker: credentials.Maker{Live: manager.GetAPIReader()}, Collector: s.runs, Routes: routes, Witness: s,
+		Resolver: &registryStub{digest: digest}, Maker: credentials.Maker{Live: s.operator}, Collector: s.runs, Routes: routes, Witness: s,
 		Recorder: events.NewFakeRecorder(1000), Clock: s.clock,
 		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner@" + digest, APIServer: "10.96.0.1:443", MeasureEvery: time.Hour, Bench: bench},
 	}).SetupWithManager(context.Background(), manager)
+}
+
+// asTheOperator may read what IT keeps for it, and of a team what that grants.
+func (s *onServer) asTheOperator() (client.Reader, error) {
+	meta := metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "affineur-credentials"}
+	for _, object := range []client.Object{
+		namespace(v1alpha1.SystemNamespace, nil),
+		&rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets", "configmaps"}, Verbs: []string{"get"}}}},
+		&rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: meta.Namespace, Name: workload.OperatorAccount}}},
+	} {
+		if err := s.admin.Create(s.Context(), object); err != nil {
+			return nil, err
+		}
+	}
+	config := clientrest.CopyConfig(s.config)
+	config.Impersonate = clientrest.ImpersonationConfig{UserName: "system:serviceaccount:" + v1alpha1.SystemNamespace + ":" + workload.OperatorAccount}
+	return client.New(config, client.Options{Scheme: newScheme(s.T)})
 }
 
 // Now implements Witness: both clocks agree.
@@ -156,7 +182,7 @@ func (s *onServer) govern(edit func(*v1alpha1.HardeningPolicy), p *v1alpha1.AIPr
 		namespace(v1alpha1.RecordsNamespace, nil), namespace(v1alpha1.GatesNamespace, nil),
 		namespace("membership", map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: "membership"}), canary, governing,
 	} {
-		s.must(s.admin.Create(s.Context(), object))
+		s.must(client.IgnoreAlreadyExists(s.admin.Create(s.Context(), object)))
 	}
 	governing.Status = aPolicy().Status
 	governing.Status.ObservedGeneration, governing.Status.Conditions[0].ObservedGeneration = governing.Generation, governing.Generation

@@ -148,9 +148,11 @@ func TestPushedExamplesThatCannotBeUsed(t *testing.T) {
 		edit func(*shelf, *v1alpha1.AIPrototype)
 		says string
 	}{
-		"not there":           {func(s *shelf, p *v1alpha1.AIPrototype) { s.pushed("2")(p) }, "does not have"},
-		"not named by policy": {func(_ *shelf, p *v1alpha1.AIPrototype) { p.Spec.Evaluation.Examples.Artifact = "registry.evil.org/golden/set:1" }, "names no registry"},
-		"no set":              {func(s *shelf, p *v1alpha1.AIPrototype) { s.push("3", "a,b\n"); s.pushed("3")(p) }, "column"},
+		"not there": {func(s *shelf, p *v1alpha1.AIPrototype) { s.pushed("2")(p) }, "does not have"},
+		"not named by policy": {func(_ *shelf, p *v1alpha1.AIPrototype) {
+			p.Spec.Evaluation.Examples.Artifact = "registry.evil.org/golden/set:1"
+		}, "names no registry"},
+		"no set": {func(s *shelf, p *v1alpha1.AIPrototype) { s.push("3", "a,b\n"); s.pushed("3")(p) }, "column"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newShelf(t)
