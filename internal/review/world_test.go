@@ -248,6 +248,8 @@ func (w *world) measure(job batchv1.Job) *evidence.Opened {
 		report.Result = w.secured(job, order)
 	case evidence.KindFaults:
 		report.Result = faultsReport(*evidence.As[evidence.FaultsOrder](order.Order), w.hangs)
+	case evidence.KindPrivacy:
+		report.Result = discreet(*evidence.As[evidence.PrivacyOrder](order.Order))
 	case evidence.KindIsolation:
 		// The control began before the run that joined it, and outlasts it.
 		report.FinishedAt = w.now
