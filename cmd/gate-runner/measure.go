@@ -65,7 +65,7 @@ func put(ctx context.Context, r runner, order evidence.LoadSpec, _ map[string][]
 }
 
 func integrate(ctx context.Context, r runner, order evidence.IntegrationSpec, _ map[string][]byte) (evidence.Result, error) {
-	return probe.Integration(ctx, order, r.guard)
+	return probe.Integration(ctx, order, r.here())
 }
 
 func examine(ctx context.Context, r runner, order evidence.QualityOrder, files map[string][]byte) (evidence.Result, error) {

@@ -3,6 +3,7 @@ package evidence_test
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,7 +107,24 @@ func TestRunSpecRefuses(t *testing.T) {
 		return s
 	}
 	file := evidence.File{Name: "examples.csv", Digest: subject}
+	integration := func(change func(*evidence.IntegrationSpec)) evidence.RunSpec {
+		s := integrationRun()
+		change(s.Order.(*evidence.IntegrationSpec))
+		return s
+	}
+	place := func(place evidence.Place) evidence.RunSpec {
+		return integration(func(s *evidence.IntegrationSpec) { s.Unreachable[0].Place, s.Unreachable[0].Address = place, ":10250" })
+	}
+	if _, err := evidence.EncodeRun(place(evidence.PlaceNode)); err != nil {
+		t.Errorf("the run's node: %v", err)
+	}
 	for name, spec := range map[string]evidence.RunSpec{
+		"another run's node":  place(evidence.PlaceOtherNode),
+		"its own pod":         place(evidence.PlaceSelf),
+		"untried, no text":    integration(func(s *evidence.IntegrationSpec) { s.Untried = []string{""} }),
+		"untried, a break":    integration(func(s *evidence.IntegrationSpec) { s.Untried = []string{"a\nb"} }),
+		"untried, too long":   integration(func(s *evidence.IntegrationSpec) { s.Untried = []string{strings.Repeat("x", 257)} }),
+		"untried, too many":   integration(func(s *evidence.IntegrationSpec) { s.Untried = slices.Repeat([]string{"x"}, 193) }),
 		"nothing":             {Nonce: nonce, Subject: subject},
 		"a file elsewhere":    files(evidence.File{Name: "../examples.csv", Digest: subject}),
 		"a hidden file":       files(evidence.File{Name: ".examples.csv", Digest: subject}),

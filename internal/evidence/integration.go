@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
@@ -76,8 +77,10 @@ type ExpectedAnswer struct {
 type IntegrationSpec struct {
 	// Checks to make, at most 64.
 	Checks []Check `json:"checks,omitempty"`
-	// Unreachable are targets that the network must not let through; each settles on blocked.
+	// Unreachable are targets that the network must not let through; each settles on blocked. One may be at the run's node.
 	Unreachable []Target `json:"unreachable,omitempty"`
+	// Untried are words about targets that are not tried; the report repeats them. At most 192.
+	Untried []string `json:"untried,omitempty"`
 	// Deadline is how long failing checks are tried again, since a network's allow rules take effect with delay, and
 	// how long the unreachable may take to settle. Above zero, at most 10 minutes.
 	Deadline Duration `json:"deadline"`
@@ -110,6 +113,8 @@ type CheckResult struct {
 type IntegrationReport struct {
 	Checks      []CheckResult  `json:"checks,omitempty"`
 	Unreachable []TargetResult `json:"unreachable,omitempty"`
+	// Untried repeats the order's.
+	Untried []string `json:"untried,omitempty"`
 }
 
 // Check finds a result by name, or nil.
@@ -149,6 +154,9 @@ func (r *IntegrationReport) Clean() {
 		c := &r.Checks[i]
 		c.Name, c.Detail = Clean(c.Name, maxText), Clean(c.Detail, maxText)
 	}
+	for i := range r.Untried {
+		r.Untried[i] = Clean(r.Untried[i], maxText)
+	}
 }
 
 // Validate implements Body.
@@ -170,11 +178,34 @@ func (s *IntegrationSpec) Validate() error {
 		return fmt.Errorf("checks: %w", err)
 	}
 	for i, t := range s.Unreachable {
-		if t.Settle != SettleBlocked {
+		switch {
+		case t.Settle != SettleBlocked:
 			return fmt.Errorf("unreachable[%d]: settle is not blocked", i)
+		case t.Place != PlaceNone && t.Place != PlaceNode:
+			return fmt.Errorf("unreachable[%d]: there is no other run to meet", i)
 		}
 	}
+	if err := validateUntried(s.Untried); err != nil {
+		return err
+	}
 	return prefixed("unreachable", validateTargets(s.Unreachable))
+}
+
+// AtNode tells whether a target is at the node under the run, which it has to be told.
+func (s *IntegrationSpec) AtNode() bool {
+	return s != nil && slices.ContainsFunc(s.Unreachable, func(t Target) bool { return t.Place == PlaceNode })
+}
+
+func validateUntried(texts []string) error {
+	if len(texts) > 192 {
+		return errors.New("untried: more than 192 texts")
+	}
+	for i, text := range texts {
+		if text == "" || text != Clean(text, maxText) {
+			return fmt.Errorf("untried[%d] is no usable text", i)
+		}
+	}
+	return nil
 }
 
 func (c Check) validate() error {
@@ -262,6 +293,9 @@ func (r *IntegrationReport) Validate() error {
 	}
 	if err := distinctNames(names); err != nil {
 		return fmt.Errorf("checks: %w", err)
+	}
+	if err := validateUntried(r.Untried); err != nil {
+		return err
 	}
 	return prefixed("unreachable", validateResults(r.Unreachable))
 }

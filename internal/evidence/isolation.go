@@ -29,6 +29,9 @@ const (
 	ModeConnect Mode = "connect"
 )
 
+// MetadataService is where clouds tell a machine its secrets. No runner may touch it but to see whether it is reached.
+const MetadataService = "169.254.169.254:80"
+
 // Settle is the answer that a run waits for before it believes the opposite. Network policies take effect a moment
 // after a pod starts, and for allow rules "a moment" may be longer than for isolation
 // (https://kubernetes.io/docs/concepts/services-networking/network-policies/#pod-lifecycle), so the first attempt

@@ -74,6 +74,20 @@ type Ground struct {
 	Canary string
 	// APIServer is the host:port of the API server's Service, by IP address.
 	APIServer string
+	// Nodes are IP addresses of the cluster's nodes; of a large cluster not all.
+	Nodes []string
+	// Others are places that the prototype did not declare and must not reach from production.
+	Others []Other
+	// Untried says which of them are not tried, and why.
+	Untried []string
+}
+
+// Other is a place that a prototype did not declare.
+type Other struct {
+	// Name of the target, by which package undeclared knows what it is.
+	Name string
+	// Address is IP:port.
+	Address string
 }
 
 // Patience is how long a measurement may take. The first attempt is as short as the policy says; one that came to

@@ -107,7 +107,7 @@ func TestTLSSaysExactly(t *testing.T) {
 // one makes a check once.
 func one(t *testing.T, check evidence.Check) evidence.CheckResult {
 	t.Helper()
-	r, err := Integration(t.Context(), evidence.IntegrationSpec{Checks: []evidence.Check{check}, Deadline: 1}, anywhere)
+	r, err := Integration(t.Context(), evidence.IntegrationSpec{Checks: []evidence.Check{check}, Deadline: 1}, Here{Guard: anywhere})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func TestPostIsNotRepeated(t *testing.T) {
 	}))
 	check := evidence.Check{Name: "lms", Kind: "http", Address: s.URL, Method: "POST", Path: "/", Body: "{}", Timeout: evidence.Duration(time.Second)}
 	spec := evidence.IntegrationSpec{Checks: []evidence.Check{check}, Deadline: evidence.Duration(time.Minute)}
-	r, err := Integration(t.Context(), spec, anywhere)
+	r, err := Integration(t.Context(), spec, Here{Guard: anywhere})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestPostIsNotRepeated(t *testing.T) {
 	}
 	s.Close()
 	spec.Deadline = evidence.Duration(700 * time.Millisecond)
-	if r, err = Integration(t.Context(), spec, anywhere); err != nil {
+	if r, err = Integration(t.Context(), spec, Here{Guard: anywhere}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.Checks[0]; got.Attempts < 2 || got.Class != evidence.ClassRefused {

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,10 +25,11 @@ const (
 )
 
 // Integration asks all systems at the same time, again until they work or the deadline has passed, and meanwhile
-// tries the targets that should be out of reach. The guard is asked about every address that a name resolves to. The
-// error is the context's: a run that was stopped measured nothing.
-func Integration(ctx context.Context, spec evidence.IntegrationSpec, guard Guard) (*evidence.IntegrationReport, error) {
-	report := &evidence.IntegrationReport{Checks: make([]evidence.CheckResult, len(spec.Checks))}
+// tries the targets that should be out of reach. The guard is asked about every address that a name resolves to, and
+// about every target. The error is the context's: a run that was stopped measured nothing.
+func Integration(ctx context.Context, spec evidence.IntegrationSpec, at Here) (*evidence.IntegrationReport, error) {
+	guard := at.Guard
+	report := &evidence.IntegrationReport{Checks: make([]evidence.CheckResult, len(spec.Checks)), Untried: spec.Untried}
 	deadline := time.Now().Add(spec.Deadline.Std())
 	g, ctx := errgroup.WithContext(ctx)
 	for i, c := range spec.Checks {
@@ -36,15 +39,32 @@ func Integration(ctx context.Context, spec evidence.IntegrationSpec, guard Guard
 		})
 	}
 	g.Go(func() (err error) {
-		c := newCourse(Here{}, spec.Unreachable)
+		targets := at.mayTry(spec.Unreachable)
+		c := newCourse(at, targets)
 		defer c.alone(0, spec.Deadline.Std())()
-		report.Unreachable, err = c.followAll(ctx, spec.Unreachable)
+		report.Unreachable, err = c.followAll(ctx, targets)
 		return err
 	})
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
 	return report, nil
+}
+
+// mayTry leaves out what no runner may touch, with one exception: whether the metadata service is in reach is among the
+// questions, and it is asked by a connection that carries nothing.
+func (at Here) mayTry(targets []evidence.Target) []evidence.Target {
+	return slices.DeleteFunc(slices.Clone(targets), func(t evidence.Target) bool {
+		if t.Address == evidence.MetadataService && t.Mode == evidence.ModeConnect {
+			return false
+		}
+		to := at.Node
+		if t.Place == evidence.PlaceNone {
+			host, _, _ := net.SplitHostPort(t.Address)
+			to, _ = netip.ParseAddr(host)
+		}
+		return !to.IsValid() || at.Guard(to) != nil
+	})
 }
 
 // insist makes one check until it succeeds or the deadline has passed.

@@ -16,6 +16,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -119,7 +121,7 @@ func TestIntegrationChecks(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.check.Name, c.check.Timeout = "system", evidence.Duration(time.Second)
-			r, err := Integration(t.Context(), evidence.IntegrationSpec{Checks: []evidence.Check{c.check}, Deadline: 1}, anywhere)
+			r, err := Integration(t.Context(), evidence.IntegrationSpec{Checks: []evidence.Check{c.check}, Deadline: 1}, Here{Guard: anywhere})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -212,7 +214,7 @@ func TestIntegrationRefusesSpecialAddresses(t *testing.T) {
 			{Name: "tcp", Kind: "tcp", Address: address, Timeout: evidence.Duration(time.Second)},
 			{Name: "tls", Kind: "tls", Address: address, Timeout: evidence.Duration(time.Second)},
 		}}
-		r, err := Integration(t.Context(), spec, RefuseSpecial)
+		r, err := Integration(t.Context(), spec, Here{Guard: RefuseSpecial})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,7 +239,7 @@ func TestIntegrationInsists(t *testing.T) {
 	defer s.Close()
 	check := evidence.Check{Name: "lms", Kind: "http", Address: s.URL, Path: "/", Timeout: evidence.Duration(time.Second)}
 	spec := evidence.IntegrationSpec{Checks: []evidence.Check{check}, Deadline: evidence.Duration(20 * time.Second)}
-	r, err := Integration(t.Context(), spec, anywhere)
+	r, err := Integration(t.Context(), spec, Here{Guard: anywhere})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,14 +250,45 @@ func TestIntegrationInsists(t *testing.T) {
 
 func TestIntegrationTriesTheUnreachable(t *testing.T) {
 	port, _ := startCanary(t)
-	spec := evidence.IntegrationSpec{Deadline: evidence.Duration(600 * time.Millisecond),
-		Unreachable: []evidence.Target{target("tcp", "echo", port, evidence.SettleBlocked)}}
-	r, err := Integration(t.Context(), spec, RefuseSpecial)
+	atNode := evidence.Target{Name: "node", Network: evidence.NetworkTCP, Address: ":" + strconv.Itoa(port), Place: evidence.PlaceNode, Mode: evidence.ModeConnect,
+		Settle: evidence.SettleBlocked, Timeout: evidence.Duration(100 * time.Millisecond)}
+	spec := evidence.IntegrationSpec{Deadline: evidence.Duration(600 * time.Millisecond), Untried: []string{"hr (its name does not resolve)"},
+		Unreachable: []evidence.Target{target("tcp", "echo", port, evidence.SettleBlocked), atNode}}
+	r, err := Integration(t.Context(), spec, Here{Guard: anywhere, Node: netip.MustParseAddr("127.0.0.1")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Target("canary"); got == nil || !got.Reached {
-		t.Errorf("got %+v, want reached", got)
+	for _, name := range []string{"canary", "node"} {
+		if got := r.Target(name); got == nil || !got.Reached || !strings.HasPrefix(got.Address, "127.0.0.1:") {
+			t.Errorf("%s: got %+v, want reached", name, got)
+		}
+	}
+	if !slices.Equal(r.Untried, spec.Untried) {
+		t.Errorf("got %v", r.Untried)
+	}
+	// Who does not know its node does not try it, and says nothing of it.
+	if r, err = Integration(t.Context(), spec, Here{Guard: anywhere}); err != nil || r.Target("node") != nil || r.Target("canary") == nil {
+		t.Errorf("got %+v, %v", r, err)
+	}
+}
+
+// Not even to see whether it is in reach does a runner touch what it must not, but for the metadata service.
+func TestIntegrationGuardsTheUnreachable(t *testing.T) {
+	port, _ := startCanary(t)
+	tried := func(name, address string, mode evidence.Mode) evidence.Target {
+		return evidence.Target{Name: name, Network: evidence.NetworkTCP, Address: address, Mode: mode, Settle: evidence.SettleBlocked, Timeout: evidence.Duration(50 * time.Millisecond)}
+	}
+	spec := evidence.IntegrationSpec{Deadline: evidence.Duration(200 * time.Millisecond), Unreachable: []evidence.Target{
+		tried("loopback", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), evidence.ModeConnect),
+		tried("metadata", evidence.MetadataService, evidence.ModeConnect), tried("metadata, and a word", evidence.MetadataService, evidence.ModeEcho),
+		tried("another port there", "169.254.169.254:8080", evidence.ModeConnect), tried("in IPv6", "[::ffff:169.254.169.254]:80", evidence.ModeConnect),
+	}}
+	r, err := Integration(t.Context(), spec, Here{Guard: RefuseSpecial})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Unreachable) != 1 || r.Unreachable[0].Name != "metadata" {
+		t.Errorf("tried %+v", r.Unreachable)
 	}
 }
 
@@ -264,7 +297,7 @@ func TestIntegrationStops(t *testing.T) {
 	cancel()
 	spec := evidence.IntegrationSpec{Deadline: evidence.Duration(time.Minute), Checks: []evidence.Check{
 		{Name: "lms", Kind: "tcp", Address: "tcp://127.0.0.1:1", Timeout: evidence.Duration(time.Second)}}}
-	if r, err := Integration(ctx, spec, anywhere); err == nil {
+	if r, err := Integration(ctx, spec, Here{Guard: anywhere}); err == nil {
 		t.Errorf("a stopped run measured %+v", r)
 	}
 }

@@ -51,7 +51,11 @@ type Reconciler struct {
 	// Now is the clock; time.Now where it is nil.
 	Now func() time.Time
 
+	// Lookup says where a host name leads; the cluster's resolver where it is nil.
+	Lookup Lookup
+
 	turns sync.Mutex
+	hosts hosts
 }
 
 // Reconcile looks, decides, acts and tells.
@@ -88,7 +92,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 }
 
 func (r *Reconciler) observer() observer {
-	return observer{Reader: r.Client, Live: r.Live, Collector: r.Collector, Settings: r.Settings, Now: r.now}
+	return observer{Reader: r.Client, Live: r.Live, Collector: r.Collector, Settings: r.Settings, Now: r.now, Hosts: &r.hosts, Lookup: r.Lookup}
 }
 
 func (r *Reconciler) actor() actor {

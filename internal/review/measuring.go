@@ -47,7 +47,13 @@ type Witness struct {
 func (s Snapshot) caseOf(g v1alpha1.Gate, number int, now time.Time) gate.Case {
 	return gate.Case{
 		Record: *s.Record, Gate: g, Patience: gate.PatienceOf(number), Now: now,
-		Ground: gate.Ground{Canary: s.Canary, APIServer: s.Settings.APIServer},
+		Ground: s.ground(),
+	}
+}
+
+func (s Snapshot) ground() gate.Ground {
+	return gate.Ground{
+		Canary: s.Canary, APIServer: s.Settings.APIServer, Nodes: s.Elsewhere.Nodes, Others: s.Elsewhere.Others, Untried: s.Elsewhere.Untried,
 	}
 }
 

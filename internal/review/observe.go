@@ -45,6 +45,8 @@ type observer struct {
 	Collector    Collector
 	Settings     Settings
 	Now          func() time.Time
+	Lookup       Lookup
+	Hosts        *hosts
 }
 
 // observe reads everything that the decision rests on. An error means that the API server could not be read; what is
@@ -281,6 +283,13 @@ func (o observer) reports(ctx context.Context, s *Snapshot) error {
 // runs are looked at where they are at work: the current one of every gate, and its control.
 func (o observer) runs(ctx context.Context, s *Snapshot) error {
 	s.Measured = s.measurings(o.Now())
+	if s.rehearses() {
+		if err := o.elsewhere(ctx, s); err != nil {
+			return err
+		}
+		// Planned anew, now that it is known what to try.
+		s.Measured = s.measurings(o.Now())
+	}
 	for _, m := range s.Measured {
 		r := m.Current
 		if r == nil || r.Site == gate.SiteOperator {

@@ -56,7 +56,9 @@ type Snapshot struct {
 	AtWork  int
 	Sandbox Sandbox
 	// Canary is the address of the isolation canary, an IP; empty where it is not there.
-	Canary    string
+	Canary string
+	// Elsewhere is what a rehearsal must not reach besides.
+	Elsewhere Elsewhere
 	Rehearsal Place
 	// Furnished is for which site the rehearsal namespace was made.
 	Furnished gate.Site

@@ -62,6 +62,8 @@ type world struct {
 	homeless bool
 	// killAfter is the number of writes that are let through; -1 for all. Some are made side by side.
 	killAfter int
+	// leaks is an undeclared target that the rehearsal reaches.
+	leaks string
 	// hangs: the prototype answers too late while a system is down.
 	hangs bool
 	// played counts how often the prototype was started among played systems.
@@ -243,7 +245,7 @@ func (w *world) measure(job batchv1.Job) *evidence.Opened {
 	case evidence.KindLoad:
 		report.Result = loadReport(*evidence.As[evidence.LoadSpec](order.Order), w.slow)
 	case evidence.KindIntegration:
-		report.Result = integrationReport(*evidence.As[evidence.IntegrationSpec](order.Order), w.broken, finished)
+		report.Result = integrationReport(*evidence.As[evidence.IntegrationSpec](order.Order), w.broken, w.leaks, finished)
 	case evidence.KindSecrets, evidence.KindSupply:
 		report.Result = w.secured(job, order)
 	case evidence.KindFaults:

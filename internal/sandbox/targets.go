@@ -12,9 +12,6 @@ import (
 	"github.com/affineur/affineur/internal/gate/isolation"
 )
 
-// metadataService is where clouds tell a machine its secrets.
-const metadataService = "169.254.169.254:80"
-
 // places are the addresses that a pair of runs is given; the rest they learn where they run.
 type places struct {
 	// Canary, and its address of the other family, empty where the cluster has one.
@@ -82,7 +79,7 @@ func targets(p places, inside bool) []evidence.Target {
 	o.add(isolation.TargetNode, evidence.NetworkTCP, ":"+strconv.Itoa(v1alpha1.KubeletPort), evidence.ModeConnect, denied)
 	o.at(node, 1)
 	o.both(isolation.TargetAllowedTCP, isolation.TargetAllowedUDP, p.Canary, v1alpha1.CanaryAllowedPort, evidence.SettleReached)
-	o.add(isolation.TargetMetadata, evidence.NetworkTCP, metadataService, evidence.ModeConnect, any)
+	o.add(isolation.TargetMetadata, evidence.NetworkTCP, evidence.MetadataService, evidence.ModeConnect, any)
 	if p.Beyond != "" {
 		o.add(isolation.TargetBeyond, evidence.NetworkTCP, p.Beyond, evidence.ModeConnect, any)
 	}

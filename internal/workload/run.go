@@ -104,7 +104,8 @@ func (r Run) tolerations() []corev1.Toleration {
 
 // addresses that a run can't be told beforehand.
 func (r Run) addresses() []corev1.EnvVar {
-	if order := evidence.As[evidence.IsolationSpec](r.Order.Order); order == nil || order.Meeting == nil {
+	order := evidence.As[evidence.IsolationSpec](r.Order.Order)
+	if (order == nil || order.Meeting == nil) && !evidence.As[evidence.IntegrationSpec](r.Order.Order).AtNode() {
 		return nil
 	}
 	from := func(name, field string) corev1.EnvVar {

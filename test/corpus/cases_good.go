@@ -32,6 +32,7 @@ func good() []sample {
 		fine("fortnight", "a certificate that ends in two weeks, which is longer than the policy wants", uses("fortnight")),
 		fine("with-credential", "a system that wants a credential, and gets it", uses("guarded")).fastly(),
 		fine("three-ways", "the same system in three ways: a connection, a handshake, a request", uses("plain", "handshake", "health")),
+		fine("another-name", "a system that is reached, and declared only under its other name", uses("alias")),
 		carries("cold-start", "the first requests are slow, until the program is warm", also(plays("first=5 slow=1500ms"), asks("10", 500*time.Millisecond, "0.05"))).fastly(),
 		carries("slow-as-promised", "answers that are slow, and promised to be", also(plays("delay=900ms"), asks("4", 2*time.Second, "0.05"))),
 		carries("fails-as-declared", "one request of fifty fails, and one of ten may", also(plays("fail-every=50"), asks("10", 2*time.Second, "0.1"))),

@@ -34,6 +34,8 @@ func integrations() []sample {
 		broken("stale-schema", "a system whose answer lacks a field that the catalogue promises", "its answer is not what the catalogue says"),
 		broken("sign-in-page", "a system that answers with a page to sign in, and status 200", "its answer is not what the catalogue says"),
 		{name: "needs-ending", hole: "a certificate that ends in two days", gate: "integration", reason: v1alpha1.ReasonCertificateEnds, says: "ending", edit: uses("ending")},
+		{name: "opens-a-suite", hole: "a way to one system that leads to another as well, which is not declared", gate: "integration",
+			reason: v1alpha1.ReasonForbiddenReached, says: "integration neighbour can be reached", edit: uses("suite")},
 		broken("cleartext", "a system that speaks no TLS where the catalogue says https", ""),
 	}
 }

@@ -10,8 +10,8 @@ type entry struct {
 	check   map[string]any
 	// ca and credentials name what IT keeps for it.
 	ca, credentials string
-	// elsewhere means that the catalogue opens the way to other pods than those that serve.
-	elsewhere bool
+	// opens are the labels of the pods to which the catalogue opens the way; none are those of the systems.
+	opens map[string]any
 	// unborn has no production target.
 	unborn bool
 }
@@ -59,9 +59,14 @@ func entries() []entry {
 		inTheClear("locked", "/guarded", 200).with(func(e *entry) { e.credentials = wrongToken }),
 		inTheClear("nameless", "/health", 200).with(func(e *entry) { e.address = "http://nobody." + organisation + ".svc:8080" }),
 		inTheClear("closed", "/health", 200).with(func(e *entry) { e.address, e.port = fmt.Sprintf("http://%s:%d", systemsHost, dead), dead }),
-		inTheClear("misrouted", "/health", 200).with(func(e *entry) { e.elsewhere = true }),
+		inTheClear("misrouted", "/health", 200).with(func(e *entry) { e.opens = map[string]any{"app": "others"} }),
 		inTheClear("unborn", "/health", 200).with(func(e *entry) { e.unborn = true }),
 		inTheClear("plain", "/health", 200).with(func(e *entry) { e.address, e.check, e.ca = "tcp://"+systemsHost+":8080", tcp, "" }),
+		inTheClear("alias", "/health", 200).with(func(e *entry) { e.address = "http://" + aliasHost + ":8080" }),
+		inTheClear("suite", "/health", 200).with(func(e *entry) { e.opens = map[string]any{suite: "yes"} }),
+		inTheClear("neighbour", "/health", 200).with(func(e *entry) {
+			e.address, e.opens = "http://"+neighbourHost+":8080", map[string]any{"app": "neighbour"}
+		}),
 		overTLS("valid"), overTLS("expired"), overTLS("early"), overTLS("other"), overTLS("stranger"), overTLS("ending"), overTLS("old"),
 		overTLS("wild"), overTLS("fortnight"),
 		overTLS("valid").with(func(e *entry) { e.name, e.ca = "untrusted", "" }),
@@ -85,9 +90,9 @@ func catalogue() []any {
 
 // rendered is the entry as a policy has it.
 func (e entry) rendered() map[string]any {
-	labels := map[string]any{"app": "systems"}
-	if e.elsewhere {
-		labels["app"] = "others"
+	labels := e.opens
+	if labels == nil {
+		labels = map[string]any{"app": "systems"}
 	}
 	to := map[string]any{"pods": map[string]any{"namespace": organisation, "podLabels": labels, "port": int64(e.port)}}
 	endpoint := map[string]any{"address": e.address, "to": to}

@@ -147,9 +147,11 @@ func (g *ground) prepare(ctx context.Context) error {
 	if err := errors.Join(g.handOut(ctx), g.show(ctx)); err != nil {
 		return err
 	}
-	systems := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: "systems"}}
-	if err := await.Object(ctx, g.admin, systems, func(d *appsv1.Deployment) (bool, error) { return d.Status.AvailableReplicas == 1, nil }); err != nil {
-		return err
+	for _, name := range []string{"systems", "neighbour"} {
+		at := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: name}}
+		if err := await.Object(ctx, g.admin, at, func(d *appsv1.Deployment) (bool, error) { return d.Status.AvailableReplicas == 1, nil }); err != nil {
+			return err
+		}
 	}
 	for name := range g.policies() {
 		policy := &v1alpha1.HardeningPolicy{ObjectMeta: metav1.ObjectMeta{Name: name}}

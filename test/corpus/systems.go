@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"math/big"
 	"strings"
 	"time"
@@ -32,6 +33,10 @@ const (
 	// systemsHost is how the systems are called, and dead a port at which nothing listens.
 	systemsHost = "systems." + organisation + ".svc"
 	dead        = 8099
+	// aliasHost leads to the systems as well, and neighbourHost to one that stands beside them: both carry the label suite.
+	aliasHost     = "alias." + organisation + ".svc"
+	neighbourHost = "neighbour." + organisation + ".svc"
+	suite         = "suite"
 )
 
 // certificate of a system, on a port of its own.
@@ -87,7 +92,9 @@ func (g *ground) standUp(ctx context.Context) error {
 	kept[1].(*corev1.Secret).StringData = map[string]string{credentials.KeyToken: rand.Text()}
 	kept[2].(*corev1.ConfigMap).Data = map[string]string{credentials.KeyCA: trusted.pem}
 	meta := metav1.ObjectMeta{Namespace: organisation, Name: "systems"}
-	for _, object := range append(kept, &corev1.Secret{ObjectMeta: meta, Data: files}, systemsService(meta), g.systems(meta, token)) {
+	objects := append(kept, &corev1.Secret{ObjectMeta: meta, Data: files}, systemsService(meta), g.systems(meta, token),
+		inTheClearOnly("alias", systemsLabels), inTheClearOnly("neighbour", neighbourLabels), g.neighbour())
+	for _, object := range objects {
 		if err := g.admin.Create(ctx, object); err != nil {
 			return err
 		}
@@ -95,7 +102,34 @@ func (g *ground) standUp(ctx context.Context) error {
 	return nil
 }
 
-var systemsLabels = map[string]string{"app": "systems"}
+var systemsLabels, neighbourLabels = map[string]string{"app": "systems"}, map[string]string{"app": "neighbour"}
+
+// inTheClearOnly is a Service that leads to the port without TLS of some pods.
+func inTheClearOnly(name string, pods map[string]string) *corev1.Service {
+	return &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: name},
+		Spec: corev1.ServiceSpec{Selector: pods, Ports: []corev1.ServicePort{{Port: 8080}}}}
+}
+
+// inSuite are the labels of pods that stand in the suite.
+func inSuite(labels map[string]string) map[string]string {
+	out := maps.Clone(labels)
+	out[suite] = "yes"
+	return out
+}
+
+// neighbour is a system beside the others, which knows no credential and speaks no TLS.
+func (g *ground) neighbour() *appsv1.Deployment {
+	return &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: organisation, Name: "neighbour"}, Spec: appsv1.DeploymentSpec{
+		Selector: &metav1.LabelSelector{MatchLabels: neighbourLabels},
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: inSuite(neighbourLabels)}, Spec: corev1.PodSpec{
+			TerminationGracePeriodSeconds: ptr.To[int64](1), AutomountServiceAccountToken: ptr.To(false),
+			Containers: []corev1.Container{{
+				Name: "neighbour", Image: g.registry + "/corpus/suspect:1", ImagePullPolicy: corev1.PullAlways, Args: []string{"systems"},
+				ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/health", Port: intstr.FromInt32(8080)}}},
+			}},
+		}},
+	}}
+}
 
 func systemsService(meta metav1.ObjectMeta) *corev1.Service {
 	ports := []corev1.ServicePort{{Name: "clear", Port: 8080}, {Name: "dead", Port: dead}}
@@ -112,7 +146,7 @@ func (g *ground) systems(meta metav1.ObjectMeta, token string) *appsv1.Deploymen
 	}
 	return &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
 		Selector: &metav1.LabelSelector{MatchLabels: systemsLabels},
-		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: systemsLabels}, Spec: corev1.PodSpec{
+		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: inSuite(systemsLabels)}, Spec: corev1.PodSpec{
 			TerminationGracePeriodSeconds: ptr.To[int64](1), AutomountServiceAccountToken: ptr.To(false),
 			Containers: []corev1.Container{{
 				Name: "systems", Image: g.registry + "/corpus/suspect:1", ImagePullPolicy: corev1.PullAlways, Args: []string{"systems"},

@@ -58,6 +58,14 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	return withPromises(c, verdict, taken)
 }
 
+// witnessed is what the control of a run saw, nil without one.
+func witnessed(run gate.Witnessed) *evidence.IsolationReport {
+	if run.Control.Report == nil {
+		return nil
+	}
+	return evidence.As[evidence.IsolationReport](run.Control.Report.Result)
+}
+
 // Summarize implements gate.Instrument.
 func (Instrument) Summarize(_ gate.Case, taken gate.Taken) gate.Summary {
 	run := taken.Runs[""]
@@ -76,9 +84,5 @@ func (Instrument) Summarize(_ gate.Case, taken gate.Taken) gate.Summary {
 		}
 		text += fmt.Sprintf("| %s | %s | %d | %d |\n", gate.Cell(r.Name), answer, r.Status, r.Attempts)
 	}
-	text += "\n| Must be out of reach | Reached |\n|---|---|\n"
-	for _, r := range report.Unreachable {
-		text += fmt.Sprintf("| %s | %v |\n", gate.Cell(r.Name), r.Reached)
-	}
-	return gate.Summary{Markdown: text}
+	return gate.Summary{Markdown: text + keptOut(report, witnessed(run))}
 }

@@ -1,6 +1,8 @@
 package integration_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +59,29 @@ func other(name string, found, witnessed evidence.Class) func(*integration.Evide
 		mine.Name, theirs.Name = name, name
 		run, control := e.Run.Report.Result.(*evidence.IntegrationReport), e.Control.Report.Result.(*evidence.IsolationReport)
 		run.Unreachable, control.Targets = append(run.Unreachable, mine), append(control.Targets, theirs)
+	}
+}
+
+// nowAndThen has the run reach another entry in between, and a forbidden target as well, unless never: until these times.
+func nowAndThen(forbidden, entry time.Duration) func(*integration.Evidence) {
+	return func(e *integration.Evidence) {
+		other("integration crm", evidence.ClassTimeout, evidence.ClassNone)(e)
+		for i, until := range []time.Duration{forbidden, entry} {
+			if until > 0 {
+				first, last := start, start.Add(until)
+				r := &e.Run.Report.Result.(*evidence.IntegrationReport).Unreachable[i]
+				r.Reaches, r.Attempts, r.FirstReachedAt, r.LastReachedAt = 1, 6, &first, &last
+			}
+		}
+	}
+}
+
+// kubelet is that of the run's node, as the run found it; the control reached one at an address.
+func kubelet(found evidence.Class, witnessed string) func(*integration.Evidence) {
+	return func(e *integration.Evidence) {
+		other("node-kubelet", found, evidence.ClassNone)(e)
+		theirs := &e.Control.Report.Result.(*evidence.IsolationReport).Targets[1]
+		theirs.Name, theirs.Address = "node-kubelet 198.51.100.7", witnessed
 	}
 }
 
@@ -138,12 +163,51 @@ func TestJudge(t *testing.T) {
 		"another entry reached": {other("integration crm", evidence.ClassNone, evidence.ClassTimeout), gate.Failed, v1alpha1.ReasonForbiddenReached,
 			"integration crm can be reached from production and is not declared"},
 		"another entry that is down": {other("integration crm", evidence.ClassTimeout, evidence.ClassTimeout), gate.Passed, v1alpha1.ReasonIntegrationsWork,
-			"1 of 2 other targets are out of reach; not reached, but from nowhere else either: integration crm"},
+			"1 of 2 other targets are out of reach; not reached, which shows nothing since nobody else reached them at the time: integration crm"},
 		"another entry without a witness": {func(e *integration.Evidence) {
 			other("integration crm", evidence.ClassRefused, evidence.ClassNone)(e)
 			control := e.Control.Report.Result.(*evidence.IsolationReport)
 			control.Targets = control.Targets[:1]
 		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "1 of 2 other targets"},
+		"another entry, and the runner could not try": {other("integration crm", evidence.ClassLocal, evidence.ClassNone), gate.Inconclusive,
+			v1alpha1.ReasonNotProven, "integration crm is not shown to be out of reach"},
+		"another entry that only the control tried": {func(e *integration.Evidence) {
+			other("integration crm", evidence.ClassTimeout, evidence.ClassNone)(e)
+			run := e.Run.Report.Result.(*evidence.IntegrationReport)
+			run.Unreachable = run.Unreachable[:1]
+		}, gate.Inconclusive, v1alpha1.ReasonNotProven, "integration crm is not shown to be out of reach from production: it was not tried, and is reached from elsewhere"},
+		"another entry that nobody reached and nobody tried inside": {func(e *integration.Evidence) {
+			other("integration crm", evidence.ClassTimeout, evidence.ClassTimeout)(e)
+			run := e.Run.Report.Result.(*evidence.IntegrationReport)
+			run.Unreachable = run.Unreachable[:1]
+		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "1 of 1 other targets"},
+		"another entry that came up too late": {func(e *integration.Evidence) {
+			other("integration crm", evidence.ClassRefused, evidence.ClassNone)(e)
+			late := start.Add(4 * time.Second)
+			up := &e.Control.Report.Result.(*evidence.IsolationReport).Targets[1]
+			up.UpSince, up.FirstReachedAt = nil, &late
+		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "shows nothing since nobody else reached them at the time: integration crm"},
+		"another entry at another address": {func(e *integration.Evidence) {
+			other("integration crm", evidence.ClassTimeout, evidence.ClassNone)(e)
+			e.Control.Report.Result.(*evidence.IsolationReport).Targets[1].Address = "198.51.100.8:8081"
+		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "1 of 2 other targets"},
+		"another entry that is reached now and then": {nowAndThen(0, 2*time.Second), gate.Failed, v1alpha1.ReasonForbiddenReached, "integration crm can be reached"},
+		"another entry that was reached at first":    {nowAndThen(0, 500*time.Millisecond), gate.Passed, v1alpha1.ReasonIntegrationsWork, "2 of 2 other targets"},
+		"another entry that was reached until all were closed": {nowAndThen(2*time.Second, 2*time.Second), gate.Passed, v1alpha1.ReasonIntegrationsWork,
+			"2 of 2 other targets"},
+		"what is not tried is counted": {func(e *integration.Evidence) {
+			e.Run.Report.Result.(*evidence.IntegrationReport).Untried = []string{"integration erp (its name does not resolve)"}
+		}, gate.Passed, v1alpha1.ReasonIntegrationsWork, "; 1 not tried"},
+		"the node's kubelet": {kubelet(evidence.ClassTimeout, "198.51.100.7:8081"), gate.Passed, v1alpha1.ReasonIntegrationsWork, "2 of 2 other targets"},
+		"the node's kubelet, reached": {kubelet(evidence.ClassNone, "198.51.100.7:8081"), gate.Failed, v1alpha1.ReasonForbiddenReached,
+			"node-kubelet can be reached"},
+		"another node's kubelet bears no witness": {kubelet(evidence.ClassTimeout, "198.51.100.9:10250"), gate.Passed, v1alpha1.ReasonIntegrationsWork,
+			"1 of 2 other targets"},
+		"a kubelet that the run did not try": {func(e *integration.Evidence) {
+			kubelet(evidence.ClassTimeout, "198.51.100.7:8081")(e)
+			run := e.Run.Report.Result.(*evidence.IntegrationReport)
+			run.Unreachable = run.Unreachable[:1]
+		}, gate.Inconclusive, v1alpha1.ReasonNotProven, "node-kubelet is not shown to be out of reach"},
 		"undeclared untried": {func(e *integration.Evidence) { e.Forbidden = append(e.Forbidden, "another") }, gate.Inconclusive,
 			v1alpha1.ReasonNotProven, "another"},
 		"canary was down": {func(e *integration.Evidence) { e.Control = control(evidence.ClassRefused) }, gate.Inconclusive,
@@ -180,5 +244,73 @@ func TestJudgeShowsEveryHole(t *testing.T) {
 	}
 	if v.Findings[1].Field != "spec.integrations[1]" {
 		t.Errorf("got %+v", v.Findings[1])
+	}
+}
+
+// What is reached is found in the policy.
+func TestJudgeNamesTheEntry(t *testing.T) {
+	e := good()
+	other("integration erp", evidence.ClassNone, evidence.ClassNone)(&e)
+	v := integration.Judge(e)
+	if len(v.Findings) != 1 || v.Findings[0].Field != "catalogue.integrations[name=erp].production" || !strings.Contains(v.Findings[0].Hint, "Narrow") {
+		t.Fatalf("got %+v", v)
+	}
+}
+
+// A run and its control try the same, named by address, in one order that can be sent.
+func TestPlanTriesWhatIsUndeclared(t *testing.T) {
+	c := gate.Case{Patience: 1, Ground: gate.Ground{
+		Canary: "203.0.113.20", APIServer: "203.0.113.1:443", Nodes: []string{"192.0.2.1", "2001:db8::1"}, Untried: []string{"integration hr (its name does not resolve)"},
+	}}
+	for i := range 45 {
+		c.Ground.Others = append(c.Ground.Others, gate.Other{Name: fmt.Sprintf("integration i%d", i), Address: fmt.Sprintf("198.51.100.%d:443", i)})
+	}
+	for i := range 10 {
+		c.Ground.Nodes = append(c.Ground.Nodes, fmt.Sprintf("192.0.2.%d", 10+i))
+	}
+	runs, err := integration.Instrument{}.Plan(c, gate.Taken{})
+	if err != nil || len(runs) != 1 {
+		t.Fatalf("%d runs, %v", len(runs), err)
+	}
+	inside, outside := runs[0].Order.(*evidence.IntegrationSpec), runs[0].Control.Order
+	if err := errors.Join(inside.Validate(), outside.Validate()); err != nil {
+		t.Fatal(err)
+	}
+	witnessed := map[string]string{}
+	for _, target := range outside.Targets {
+		witnessed[target.Name] = target.Address
+	}
+	for _, target := range inside.Unreachable {
+		if target.Place == "" && witnessed[target.Name] != target.Address {
+			t.Errorf("%s is tried at %s, and by the control at %q", target.Name, target.Address, witnessed[target.Name])
+		}
+	}
+	if got := inside.Unreachable[len(inside.Unreachable)-1]; !inside.AtNode() || got.Address != ":10250" || witnessed["node-kubelet 2001:db8::1"] != "[2001:db8::1]:10250" {
+		t.Errorf("the node's kubelet: %+v", got)
+	}
+	if witnessed["link-local-metadata"] != evidence.MetadataService || len(inside.Untried) != 1 {
+		t.Errorf("got %+v", inside)
+	}
+	// What there need not be is waited for by nobody: the measurement takes no longer for it.
+	for _, target := range outside.Targets[3:] {
+		if target.Settle != evidence.SettleAny {
+			t.Errorf("the control waits for %s", target.Name)
+		}
+	}
+}
+
+// People read what became of every target, and what nobody could try.
+func TestSummaryTellsEveryTarget(t *testing.T) {
+	e := good()
+	other("integration a", evidence.ClassTimeout, evidence.ClassNone)(&e)
+	other("integration b", evidence.ClassTimeout, evidence.ClassTimeout)(&e)
+	other("integration c", evidence.ClassNone, evidence.ClassNone)(&e)
+	e.Run.Report.Result.(*evidence.IntegrationReport).Untried = []string{"integration d (its name does not resolve)"}
+	summary := integration.Instrument{}.Summarize(gate.Case{}, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: e.Run, Control: e.Control}}})
+	for _, line := range []string{"| integration a | blocked: no answer |", "| integration b | not known: nobody else reached it", "| integration c | reached |",
+		"- integration d (its name does not resolve)"} {
+		if !strings.Contains(summary.Markdown, line) {
+			t.Errorf("%q is not in\n%s", line, summary.Markdown)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -27,7 +28,8 @@ func timingOf(patience gate.Patience) timing {
 // orderOf asks every declared integration, as the frozen catalogue says, and tries what production must not reach.
 func orderOf(c gate.Case) evidence.IntegrationSpec {
 	spec := evidence.IntegrationSpec{
-		Unreachable: targets(c.Ground, evidence.SettleBlocked), Deadline: evidence.Duration(timingOf(c.Patience).run),
+		Unreachable: slices.Concat(targets(c.Ground, evidence.SettleBlocked), ifAny(c.Ground, evidence.SettleBlocked), atNode()),
+		Untried:     c.Ground.Untried, Deadline: evidence.Duration(timingOf(c.Patience).run),
 	}
 	for _, integration := range c.Record.Requirements.Integrations {
 		if integration.Production != nil {
@@ -43,24 +45,54 @@ func orderOf(c gate.Case) evidence.IntegrationSpec {
 func controlOf(c gate.Case) evidence.IsolationSpec {
 	window := timingOf(c.Patience).control
 	return evidence.IsolationSpec{
-		Targets: targets(c.Ground, evidence.SettleReached),
+		Targets: slices.Concat(targets(c.Ground, evidence.SettleReached), ifAny(c.Ground, evidence.SettleAny), atNodes(c.Ground)),
 		Window:  evidence.Duration(window), Deadline: evidence.Duration(window + 5*time.Second),
 	}
 }
 
-func targets(ground gate.Ground, settle evidence.Settle) []evidence.Target {
-	denied := net.JoinHostPort(ground.Canary, strconv.Itoa(v1alpha1.CanaryDeniedPort))
-	target := func(name string, network evidence.Network, address string, mode evidence.Mode) evidence.Target {
-		return evidence.Target{
-			Name: name, Network: network, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
-		}
-	}
-	return []evidence.Target{
-		target(isolation.TargetDeniedTCP, evidence.NetworkTCP, denied, evidence.ModeEcho),
-		target(isolation.TargetDeniedUDP, evidence.NetworkUDP, denied, evidence.ModeEcho),
-		target(isolation.TargetAPIServer, evidence.NetworkTCP, ground.APIServer, evidence.ModeConnect),
+func target(name string, network evidence.Network, address string, mode evidence.Mode, settle evidence.Settle) evidence.Target {
+	return evidence.Target{
+		Name: name, Network: network, Address: address, Mode: mode, Settle: settle, Timeout: evidence.Duration(time.Second),
 	}
 }
+
+// targets that are always there.
+func targets(ground gate.Ground, settle evidence.Settle) []evidence.Target {
+	denied := net.JoinHostPort(ground.Canary, strconv.Itoa(v1alpha1.CanaryDeniedPort))
+	return []evidence.Target{
+		target(isolation.TargetDeniedTCP, evidence.NetworkTCP, denied, evidence.ModeEcho, settle),
+		target(isolation.TargetDeniedUDP, evidence.NetworkUDP, denied, evidence.ModeEcho, settle),
+		target(isolation.TargetAPIServer, evidence.NetworkTCP, ground.APIServer, evidence.ModeConnect, settle),
+	}
+}
+
+// ifAny are targets that there need not be, or that keep the control out as well.
+func ifAny(ground gate.Ground, settle evidence.Settle) []evidence.Target {
+	out := []evidence.Target{target(isolation.TargetMetadata, evidence.NetworkTCP, evidence.MetadataService, evidence.ModeConnect, settle)}
+	for _, other := range ground.Others {
+		out = append(out, target(other.Name, evidence.NetworkTCP, other.Address, evidence.ModeConnect, settle))
+	}
+	return out
+}
+
+// atNode is the kubelet of the node under the run, which only the run knows; its control tries those of all nodes.
+func atNode() []evidence.Target {
+	out := target(isolation.TargetNode, evidence.NetworkTCP, ":"+strconv.Itoa(v1alpha1.KubeletPort), evidence.ModeConnect, evidence.SettleBlocked)
+	out.Place = evidence.PlaceNode
+	return []evidence.Target{out}
+}
+
+func atNodes(ground gate.Ground) []evidence.Target {
+	var out []evidence.Target
+	for _, node := range ground.Nodes {
+		address := net.JoinHostPort(node, strconv.Itoa(v1alpha1.KubeletPort))
+		out = append(out, target(nodes+node, evidence.NetworkTCP, address, evidence.ModeConnect, evidence.SettleAny))
+	}
+	return out
+}
+
+// nodes begins the names of the targets by which the control tries the nodes.
+const nodes = isolation.TargetNode + " "
 
 // checkOf renders one catalogue entry.
 func checkOf(integration v1alpha1.Integration) evidence.Check {
