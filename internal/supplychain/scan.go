@@ -59,7 +59,11 @@ func severityOfScore(text string) evidence.Severity {
 	return evidence.SeverityLow
 }
 
-// trivyOperatorReport reads a VulnerabilityReport of aquasecurity.github.io/v1alpha1.
+// trivyOperatorReport reads a VulnerabilityReport of aquasecurity.github.io/v1alpha1. Its artifact.digest is the one in the
+// pod's image reference, where that has one, as every pod of the operator's does: the index's, for an image of several
+// platforms, although the platform of the node is what was scanned. Of a pod that names a tag it is something else, which
+// differs between releases (the image's ID, which is the digest of its configuration; a digest of the platform's manifest;
+// nothing), and is not taken for it.
 func trivyOperatorReport(raw []byte, image string) (*scanned, evidence.Refusal) {
 	var r struct {
 		Report struct {

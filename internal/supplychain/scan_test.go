@@ -31,6 +31,16 @@ func operatorReport(digest string, at time.Time, vulnerabilities ...object) obje
 	}
 }
 
+// named is what the report of a pod says whose image was referenced by tag.
+func named(report object, tag string) object {
+	artifact := report["report"].(object)["artifact"].(object)
+	artifact["tag"] = tag
+	if artifact["digest"] == "" {
+		delete(artifact, "digest")
+	}
+	return report
+}
+
 func flaw(id, severity string) object {
 	return object{"vulnerabilityID": id, "resource": "openssl", "installedVersion": "3.0.1", "fixedVersion": "3.0.2", "severity": severity, "packagePURL": "pkg:deb/debian/openssl@3.0.1?arch=amd64"}
 }
@@ -71,6 +81,8 @@ func TestReportsOfTrivyOperator(t *testing.T) {
 		"the newest of a scanner":           {[]any{operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL")), operatorReport(image, scannedAt.Add(time.Hour))}, counted(0, 0, 0)},
 		"of the same time the longer":       {[]any{operatorReport(image, scannedAt), operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"))}, counted(1, 0, 0)},
 		"another image":                     {[]any{operatorReport(other, scannedAt)}, "AnotherImage"},
+		"by tag, with the image's ID":       {[]any{named(operatorReport(other, scannedAt), "1.4")}, "AnotherImage"},
+		"by tag, without a digest":          {[]any{named(operatorReport("", scannedAt), "1.4")}, "AnotherImage"},
 		"no digest":                         {[]any{operatorReport("", scannedAt)}, "AnotherImage"},
 		"no time":                           {[]any{operatorReport(image, time.Time{})}, "Malformed"},
 		"a list shorter than its summary":   {[]any{lying}, "Malformed"},
