@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -18,45 +19,64 @@ import (
 var shapes = []struct {
 	kind string
 	form *regexp.Regexp
-	// random asks that the match is random too, for forms that words can have: sk-learn-regression-model is no key.
-	random bool
+	// sure asks something of the match as well, for forms that words can have: sk-learn-regression-model is no key.
+	sure func(string) bool
 }{
-	{kind: "a private key", form: regexp.MustCompile(`-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY`)},
+	{kind: "a private key", form: regexp.MustCompile(`-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY|PuTTY-User-Key-File-[0-9]:`)},
 	{kind: "an AWS access key", form: regexp.MustCompile(`\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b`)},
 	{kind: "a GitHub token", form: regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})`)},
 	{kind: "a GitLab token", form: regexp.MustCompile(`\bglpat-[A-Za-z0-9_-]{20,}`)},
 	{kind: "a Slack token", form: regexp.MustCompile(`\bxox[abeoprs]-[A-Za-z0-9-]{10,}`)},
+	{kind: "an address that is a secret itself", form: regexp.MustCompile(`\b(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/[^\s$<{]{20,}`)},
 	{kind: "a Google API key", form: regexp.MustCompile(`\bAIza[A-Za-z0-9_-]{35}`)},
 	{kind: "a Stripe key", form: regexp.MustCompile(`\b[rs]k_live_[A-Za-z0-9]{16,}`)},
+	{kind: "a Twilio key", form: regexp.MustCompile(`\bSK[0-9a-f]{32}\b`)},
 	{kind: "a Hugging Face token", form: regexp.MustCompile(`\bhf_[A-Za-z0-9]{30,}`)},
-	{kind: "a key for a model gateway", form: regexp.MustCompile(`\bsk-[A-Za-z0-9_-]{20,}`), random: true},
+	{kind: "a key for a model gateway", form: regexp.MustCompile(`\bsk-[A-Za-z0-9_-]{20,}`), sure: mixed},
 	{kind: "a JSON Web Token", form: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`)},
+	{kind: "what signs a request in", form: regexp.MustCompile(`(?i)\b(?:bearer|basic)\s+[A-Za-z0-9+/._~-]{16,}={0,2}`), sure: mixed},
 	{kind: "a password in a setting", form: regexp.MustCompile(`(?i)(?:^|[;\s&?_-])(?:password|passwd|pwd|secret|api_?key|access_?token|client_?secret)=[^;&\s$<{]{6,}`)},
-	{kind: "a password in JSON", form: regexp.MustCompile(`(?i)"(?:password|passwd|secret|token|api_?key|access_?token|client_?secret|private_?key)"\s*:\s*"[^"$<{]{6,}"`)},
+	{kind: "a password in a connection string", form: regexp.MustCompile(`(?i)(?:^|;)\s*(?:pwd|password)\s*=\s*[^;\s$<{]{3,}`), sure: connects},
+	{kind: "a password in a setting", form: regexp.MustCompile(`(?i)(?:password|passwd|passphrase|passwort|kennwort|client[_-]?secret|api[_-]?key|access[_-]?token)(?:["']?\s*[:=]\s*["']?|["'],\s*["'])[^\s"';:&,=$<{}]{6,}`), sure: varied},
+	{kind: "a password among arguments", form: regexp.MustCompile(`(?i)--[a-z-]*(?:password|passwd|secret|token|api-key)[\s=]+["']?[^\s"'$<{]{6,}`), sure: varied},
+	{kind: "a key in an address", form: regexp.MustCompile(`(?i)[?&][a-z_-]*(?:token|key|sig|signature|secret|auth|code)=[A-Za-z0-9%+/_.~-]{16,}`), sure: mixed},
+	{kind: "a password in JSON", form: regexp.MustCompile(`(?i)"(?:password|passwd|pass|secret|token|api_?key|access_?token|client_?secret|private_?key)"\s*:\s*"[^"$<{]{6,}"`)},
+	{kind: "a password in XML", form: regexp.MustCompile(`(?i)(?:key|name)="[^"]*(?:password|secret|token|api_?key)"\s+value="[^"$<{]{6,}"`)},
+	{kind: "a name with a password", form: regexp.MustCompile(`(?:^|\s)(?:-u|--user)[\s=]+[^\s:/]+:[^\s/$]{6,}|\b[\w.-]+:[^@\s:/$]{4,}@(?:tcp|unix)?\(|\b\w+/[^@\s/$]{4,}@//[\w.-]+`)},
 }
 
 // secretName matches variables whose last word says that the value is a secret. DB_PASSWORD is one; PASSWORD_MIN_LENGTH,
 // TOKEN_URL, API_KEY_FILE and MAX_TOKENS are not.
-var secretName = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|_pwd|secret|token|api_?key|access_?key|secret_?key|` +
-	`private_?key|encryption_?key|signing_?key|auth_?key|credentials?)(?:_?(?:[0-9]+|base64|b64|value|prod|production))?$`)
+var secretName = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|passwort|kennwort|(?:^|_)pass|_pwd|_pw|secret|token|api_?key|access_?key|secret_?key|` +
+	`private_?key|encryption_?key|signing_?key|auth_?key|credentials?)(?:_?(?:[0-9]+|base64|b64|base|value|prod|production|live|test|dev|staging|` +
+	`new|old|current|previous|next|primary|secondary|main|default|(?:for|of|to)_[a-z0-9_]+))?$`)
 
 // vocabulary matches variables that end like a secret's and speak of a language model's tokens: MAX_TOKEN, EOS_TOKEN.
 var vocabulary = regexp.MustCompile(`(?i)(?:^|_)(?:max|min|num|per|count|limit|eos|bos|pad|unk|sep|cls|mask|stop|start|end|begin|` +
 	`special|separator)_(?:[a-z]+_)?token$`)
 
 // publicName matches variables whose long values are known not to be secret: names of things by content.
-var publicName = regexp.MustCompile(`(?i)(?:^|_)(?:commit|sha|sha1|sha256|digest|hash|checksum|fingerprint|revision|version|build|` +
-	`git|ref|etag|uuid|guid|id|public_?key|certificate|cert)(?:_|$)`)
+var publicName = regexp.MustCompile(`(?i)(?:^|_)(?:sha|sha1|sha256|digest|hash|checksum|fingerprint|etag|uuid|guid|id|public_?key|certificate|cert)(?:_|$)`)
+
+// countedName matches variables whose values count versions, in hexadecimal where they are long.
+var countedName = regexp.MustCompile(`(?i)(?:^|_)(?:commit|revision|version|build|git|ref)(?:_|$)`)
+
+// keyName matches variables that hold a key whatever else they speak of.
+var keyName = regexp.MustCompile(`(?i)_key$`)
 
 // harmless are values that hold nothing: switches, and what people write where a program insists on a key.
 var harmless = []string{"", "true", "false", "yes", "no", "on", "off", "none", "null", "nil", "unset", "disabled", "enabled",
 	"unused", "not-used", "not-needed", "n/a", "dummy", "empty"}
 
-// reference matches values that name another variable in place of a secret, as in $(TOKEN) and ${TOKEN}.
-var reference = regexp.MustCompile(`^\$(?:\([A-Za-z_][A-Za-z0-9_]*\)|\{[A-Za-z_][A-Za-z0-9_]*\})$`)
+// reference matches values that name another variable in place of a secret, as in $(TOKEN) and ${TOKEN}, or leave a place
+// for one, as in <your token> and <|endoftext|>.
+var reference = regexp.MustCompile(`^(?:\$(?:\([A-Za-z_][A-Za-z0-9_]*\)|\{[A-Za-z_][A-Za-z0-9_]*\})|<[^<>="]{1,40}>)$`)
 
 // file matches absolute paths of at least two segments: the file that holds a secret is none.
 var file = regexp.MustCompile(`^(?:/[A-Za-z0-9._-]+){2,}/?$`)
+
+// figure matches numbers of one or two digits: how many passes there are is no password.
+var figure = regexp.MustCompile(`^[0-9]{1,2}$`)
 
 // secrets finds literal values in the pod that look like secrets. It never quotes one: a finding is read by many.
 func secrets(e Evidence) []gate.Finding {
@@ -106,7 +126,7 @@ func envFinding(e Evidence, name, kind string) gate.Finding {
 // secretKind says what kind of secret a variable seems to hold, or "".
 func secretKind(name, value string) string {
 	value = strings.TrimSpace(value)
-	if slices.Contains(harmless, strings.ToLower(value)) || reference.MatchString(value) {
+	if slices.Contains(harmless, strings.ToLower(value)) || reference.MatchString(value) || figure.MatchString(value) {
 		return ""
 	}
 	if kind := shapeOf(value); kind != "" {
@@ -118,16 +138,24 @@ func secretKind(name, value string) string {
 		return ""
 	case secretName.MatchString(name) && !vocabulary.MatchString(name):
 		return "a secret, by its name"
-	case random && !publicName.MatchString(name):
+	case random && !openly(name, value):
 		return "a key: it is long and random"
 	}
 	return ""
 }
 
+// openly tells whether a variable says that its long random value is meant to be seen.
+func openly(name, value string) bool {
+	if keyName.MatchString(name) && !strings.HasSuffix(strings.ToLower(name), "public_key") {
+		return false
+	}
+	return publicName.MatchString(name) || countedName.MatchString(name) && hexadecimal.MatchString(value)
+}
+
 func shapeOf(value string) string {
 	for _, s := range shapes {
 		for _, match := range s.form.FindAllString(value, -1) {
-			if !s.random || mixed(match) {
+			if s.sure == nil || s.sure(match) {
 				return s.kind
 			}
 		}
@@ -152,7 +180,12 @@ func hasPassword(text string) bool {
 			}
 			continue
 		}
-		if password, ok := u.User.Password(); ok && password != "" && !strings.HasPrefix(password, "$") {
+		password, ok := u.User.Password()
+		if ok && password != "" && !strings.HasPrefix(password, "$") {
+			return true
+		}
+		// A key in the place of a name, which is all that some hosts of code ask for.
+		if who := u.User.Username(); !ok && len(who) >= 16 && mixed(who) {
 			return true
 		}
 	}
@@ -171,10 +204,13 @@ const (
 	changesOfRandom = 0.4
 	// entropyOfHex is the same for hexadecimal digits, of which 32 random ones have 3.6 on average.
 	entropyOfHex = 3.0
+	// runOfWords is the mean length of runs of lower case letters above which a token is made of words, as in an address
+	// in mixed case. In random base64 it is 1.7.
+	runOfWords = 3.0
 )
 
 // public matches texts that hold long random runs and are meant to be seen.
-var public = regexp.MustCompile(`-----BEGIN (?:CERTIFICATE|PUBLIC KEY)|^(?:ssh-|ecdsa-)[a-z0-9-]+ `)
+var public = regexp.MustCompile(`-----BEGIN (?:CERTIFICATE|PUBLIC KEY)|^(?:ssh-|ecdsa-)[a-z0-9-]+ |^data:(?:image|font|audio|video)/`)
 
 // looksRandom finds long random tokens: of at least 32 characters with upper and lower case letters and digits, well
 // mixed and of a high entropy (C. E. Shannon, "A Mathematical Theory of Communication", 1948); or of at least 32
@@ -191,7 +227,7 @@ func looksRandom(value string) bool {
 			if strings.ContainsAny(t, "abcdefABCDEF") && strings.ContainsAny(t, "0123456789") && entropy(t) >= entropyOfHex {
 				return true
 			}
-		case mixed(t) && entropy(t) >= entropyOfRandom && changes(t) >= changesOfRandom:
+		case mixed(t) && entropy(t) >= entropyOfRandom && changes(t) >= changesOfRandom && lowerRun(t) <= runOfWords:
 			return true
 		}
 	}
@@ -206,6 +242,32 @@ var (
 func mixed(s string) bool {
 	return strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && strings.ContainsAny(s, "abcdefghijklmnopqrstuvwxyz") &&
 		strings.ContainsAny(s, "0123456789")
+}
+
+// varied tells whether the value behind a setting's name has letters and digits, as words of people have not: "password:
+// required" sets nothing.
+func varied(setting string) bool {
+	value := setting[strings.LastIndexAny(setting, ":=, \t\n\"'")+1:]
+	return strings.ContainsAny(value, "0123456789") && strings.IndexFunc(value, unicode.IsLetter) >= 0
+}
+
+// connects tells whether a match stands among other settings, as in a connection string.
+func connects(match string) bool { return strings.HasPrefix(match, ";") }
+
+// lowerRun is the mean length of runs of lower case letters.
+func lowerRun(s string) float64 {
+	letters, runs, inside := 0, 0, false
+	for _, c := range s {
+		lower := c >= 'a' && c <= 'z'
+		if lower {
+			letters++
+		}
+		if lower && !inside {
+			runs++
+		}
+		inside = lower
+	}
+	return float64(letters) / float64(max(runs, 1))
 }
 
 // changes is the share of neighbouring characters that are of different kinds.
