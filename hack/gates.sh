@@ -35,7 +35,7 @@ install() {
 mkdir -p bin/gates
 installed || install
 set -a && . .cluster/env && set +a
-images suspect,house-style,holey-remember,holey-tattle,holey-parrot,holey-disclose,holey-discreet --output bin/gates/images.json
+images suspect,house-style,golden,holey-remember,holey-tattle,holey-parrot,holey-disclose,holey-discreet --output bin/gates/images.json
 CGO_ENABLED=0 go build -o bin/gates/corpus ./test/corpus
 options=()
 if [ -n "${FAST:-}" ]; then options+=(--fast); fi

@@ -136,6 +136,11 @@ type QualityGate struct {
 	// +optional
 	// +kubebuilder:default=Required
 	NonRegression NonRegressionRule `json:"nonRegression,omitempty"`
+
+	// import has an image of IT's ask the prototype in place of the examples of the prototype's evaluation, and takes over
+	// its results. Bounds, slices and the comparison are the same; how often it repeats a question is for the image to say.
+	// +optional
+	Import *QualityImport `json:"import,omitempty"`
 }
 
 // NonRegressionRule says whether a new revision is compared with the last that was promoted.

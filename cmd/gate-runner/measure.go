@@ -32,6 +32,7 @@ var measurements = map[evidence.Kind]measurement{
 	evidence.KindSecrets:     of(search),
 	evidence.KindSupply:      of(verify),
 	evidence.KindFaults:      of(down),
+	evidence.KindImport:      of(takeOver),
 }
 
 // measurement does what an order asks.
@@ -122,8 +123,13 @@ func readFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := io.ReadAll(io.LimitReader(file, maxFileBytes+1))
-	if err == nil && len(content) > maxFileBytes {
+	return readAll(file, maxFileBytes)
+}
+
+// readAll of a file, which it closes.
+func readAll(file *os.File, most int64) ([]byte, error) {
+	content, err := io.ReadAll(io.LimitReader(file, most+1))
+	if err == nil && int64(len(content)) > most {
 		err = errors.New("too long")
 	}
 	return content, errors.Join(err, file.Close())

@@ -30,7 +30,7 @@ func runCommand() *cobra.Command {
 			if path == "" {
 				path = evidence.TerminationPath
 			}
-			r := runner{guard: probe.RefuseSpecial, stdout: cmd.OutOrStdout(), terminationPath: path, files: evidence.FilesPath}
+			r := runner{guard: probe.RefuseSpecial, stdout: cmd.OutOrStdout(), terminationPath: path, files: evidence.FilesPath, results: evidence.ResultsPath}
 			return r.run(cmd.Context(), []byte(os.Getenv(evidence.RunEnv)))
 		},
 	}
@@ -43,6 +43,8 @@ type runner struct {
 	terminationPath string
 	// files is the directory in which the run's files are.
 	files string
+	// results is the directory in which a tool that ran before left its own.
+	results string
 	// nonce of the run that is made.
 	nonce string
 }

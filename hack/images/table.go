@@ -44,6 +44,7 @@ var specs = []spec{
 	{name: "caller", repository: "clients/caller", tag: "1", pkg: "test/prototypes/caller"},
 
 	{name: "house-style", repository: "it/house-style", tag: "1", pkg: "test/gates/house-style"},
+	{name: "golden", repository: "it/golden", tag: "1", pkg: "test/gates/golden", apart: true},
 
 	{name: "gateway", repository: "gateways/traefik", tag: "3.6.12", built: ".cluster/bin/traefik", apart: true},
 	{name: "sign-in", repository: "gateways/sign-in", tag: "1", pkg: "test/prototypes/sign-in", apart: true},

@@ -32,7 +32,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q: %v (-want +got):\n%s", only, err, diff)
 		}
 	}
-	if chosen, err := choose(specs, ""); err != nil || len(chosen) != len(specs)-8 || slices.ContainsFunc(chosen, func(s spec) bool { return s.apart }) {
+	if chosen, err := choose(specs, ""); err != nil || len(chosen) != len(specs)-9 || slices.ContainsFunc(chosen, func(s spec) bool { return s.apart }) {
 		t.Errorf("all but those apart: %d of %d, %v", len(chosen), len(specs), err)
 	}
 }

@@ -137,8 +137,21 @@ type Run struct {
 	Files map[string][]byte
 	// Image of the runner where IT chose another; "" for the operator's.
 	Image string
+	// Tool runs before the runner, which reads what it wrote; nil for none.
+	Tool *Tool
 	// Control is a run from outside that begins first and must be at work all the while; nil for none.
 	Control *Control
+}
+
+// Tool is an image that IT chose and that knows nothing of runs: it writes files, and the operator's runner reads them.
+type Tool struct {
+	// Image by digest, and its arguments, in which Kubernetes puts $(NAME) for a variable of Env.
+	Image string
+	Args  []string
+	// Env are its variables, besides those that say where it may write.
+	Env map[string]string
+	// CPU and Memory, as quantities.
+	CPU, Memory string
 }
 
 // Control is an isolation run from a place that no policy of the prototype restrains: the witness that what another run

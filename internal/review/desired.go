@@ -86,6 +86,9 @@ func (s Snapshot) runOf(m Measuring) workload.Run {
 		Identity: s.Record.Prototype, Namespace: s.place(*r), Name: r.Name, Gate: assess.ReportOf(m.Gate.Name),
 		Image: cmp.Or(r.Image, s.Settings.RunnerImage), ServiceAccount: v1alpha1.RunnerAccount, CPU: r.CPU, Memory: r.Memory, Files: r.Files,
 	}
+	if t := r.Tool; t != nil {
+		out.Tool = &workload.Tool{Image: t.Image, Args: t.Args, Env: t.Env, CPU: t.CPU, Memory: t.Memory}
+	}
 	switch r.Site {
 	case gate.SiteSandbox:
 		out.Component, out.Resolves = workload.ComponentCaller, true

@@ -3,6 +3,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,7 +93,7 @@ func (c Collector) judge(ctx context.Context, job *batchv1.Job, pod *corev1.Pod,
 	going := pod == nil || !pod.DeletionTimestamp.IsZero() || pod.Status.Phase == corev1.PodFailed
 	switch {
 	case ended == nil && Finished(job) && going:
-		result.State, result.Why = Lost, "the run ended before it could measure: "+reason(job)
+		result.State, result.Why = Lost, "the run ended before it could measure: "+cmp.Or(toolEnded(pod), reason(job))
 	case ended == nil:
 		result.State, result.Why = Running, why
 	default:
@@ -168,6 +169,19 @@ func terminated(pod *corev1.Pod) (*corev1.ContainerStateTerminated, string) {
 		}
 	}
 	return nil, string(pod.Status.Phase)
+}
+
+// toolEnded says how an image that has to run before the runner ended badly, or "".
+func toolEnded(pod *corev1.Pod) string {
+	if pod == nil {
+		return ""
+	}
+	for _, status := range pod.Status.InitContainerStatuses {
+		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 {
+			return fmt.Sprintf("the tool ended with status %d (%s)", ended.ExitCode, ended.Reason)
+		}
+	}
+	return ""
 }
 
 // Finished tells whether a Job has ended, one way or another.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"strings"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -34,6 +35,20 @@ func TestRunsThatNeverBegan(t *testing.T) {
 				t.Errorf("%+v, %v; want %s", got, err, c.want)
 			}
 		})
+	}
+}
+
+// What a tool before the runner did wrong is said: the runner never began.
+func TestToolsThatEndBadly(t *testing.T) {
+	failed := batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded"}}}
+	pod := &corev1.Pod{Status: corev1.PodStatus{
+		Phase:                 corev1.PodFailed,
+		InitContainerStatuses: []corev1.ContainerStatus{{State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}}}},
+		ContainerStatuses:     []corev1.ContainerStatus{{State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "PodInitializing"}}}},
+	}}
+	got, err := Collector{}.judge(t.Context(), &batchv1.Job{Status: failed}, pod, evidence.KindImport, Result{})
+	if err != nil || got.State != Lost || !strings.Contains(got.Why, "the tool ended with status 137 (OOMKilled)") {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

@@ -29,6 +29,8 @@ type Run struct {
 	Order evidence.RunSpec
 	// Secrets to mount, by the absolute directory in which the runner finds them.
 	Secrets map[string]string
+	// Tool runs before the runner and leaves files for it; nil for none.
+	Tool *Tool
 	// Files for the runner, by name: FileSecret holds them.
 	Files map[string][]byte
 	// RuntimeClass of what is measured, where the run stands in for it: the same network path. Empty for the cluster's
@@ -67,7 +69,7 @@ func (r Run) Job() (*batchv1.Job, error) {
 					AutomountServiceAccountToken: ptr.To(false), EnableServiceLinks: ptr.To(false),
 					TerminationGracePeriodSeconds: ptr.To[int64](2),
 					SecurityContext:               PodSecurity(), Volumes: volumes,
-					Affinity: r.affinity(), Tolerations: r.tolerations(),
+					Affinity: r.affinity(), Tolerations: r.tolerations(), InitContainers: r.Tool.containers(),
 					Containers: []corev1.Container{{
 						Name: "runner", Image: r.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"run"},
 						Env:                      append(r.addresses(), corev1.EnvVar{Name: evidence.RunEnv, Value: literal(string(order))}),
@@ -135,6 +137,10 @@ func (r Run) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
 			Secret: &corev1.SecretVolumeSource{SecretName: r.Name, DefaultMode: ptr.To[int32](0o440)},
 		}})
 		mounts = append(mounts, corev1.VolumeMount{Name: "files", MountPath: evidence.FilesPath, ReadOnly: true})
+	}
+	if r.Tool != nil {
+		volumes = append(volumes, toolVolumes()...)
+		mounts = append(mounts, corev1.VolumeMount{Name: volumeResults, MountPath: evidence.ResultsPath, ReadOnly: true})
 	}
 	return volumes, mounts
 }

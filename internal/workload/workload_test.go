@@ -160,6 +160,47 @@ func aRun() Run {
 	}
 }
 
+// A tool of IT's runs before the runner, knows no more than where the prototype is and where it may write, and can't speak
+// for the runner.
+func TestToolsRunBefore(t *testing.T) {
+	r := aRun()
+	r.Tool = &Tool{Image: "registry.example.org/it/golden@sha256:" + strings.Repeat("d", 64), Args: []string{"-o", "$(AFFINEUR_RESULTS)/a.json"},
+		Env: map[string]string{"AFFINEUR_URL": "http://prototype.$(x).svc"}, CPU: "500m", Memory: "512Mi"}
+	r.Files = map[string][]byte{"examples": []byte("a")}
+	job, err := r.Job()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &job.Spec.Template
+	if detail := restricted(t, &pod.ObjectMeta, &pod.Spec); detail != "" {
+		t.Error(detail)
+	}
+	checkPod(t, "tool", *pod)
+	tool, runner := pod.Spec.InitContainers[0], pod.Spec.Containers[0]
+	if len(pod.Spec.InitContainers) != 1 || tool.Image != r.Tool.Image || tool.RestartPolicy != nil || tool.Args[1] != "$(AFFINEUR_RESULTS)/a.json" || runner.Image != r.Image {
+		t.Fatalf("got %+v", tool)
+	}
+	env := map[string]string{}
+	for _, e := range tool.Env {
+		env[e.Name] = e.Value
+	}
+	if env[evidence.RunEnv] != "" || env[evidence.ResultsEnv] != evidence.ResultsPath || env["HOME"] == "" || expand(env["AFFINEUR_URL"], nil) != "http://prototype.$(x).svc" {
+		t.Errorf("got %+v", env)
+	}
+	writes := map[string]bool{}
+	for _, mount := range tool.VolumeMounts {
+		writes[mount.MountPath] = !mount.ReadOnly
+	}
+	if len(writes) != 2 || !writes[evidence.ResultsPath] || !writes[env["HOME"]] || env["TMPDIR"] != env["HOME"] {
+		t.Errorf("the tool writes to %v", writes)
+	}
+	for _, mount := range runner.VolumeMounts {
+		if !mount.ReadOnly || mount.MountPath == env["HOME"] {
+			t.Errorf("the runner has %+v", mount)
+		}
+	}
+}
+
 // expand is what the kubelet makes of a value: $(NAME) becomes the variable's value where there is one, and $$ one $.
 func expand(value string, variables map[string]string) string {
 	var out strings.Builder

@@ -47,7 +47,9 @@ type ground struct {
 	registry    string
 	// houseStyle is an image of a gate of one's own, by digest.
 	houseStyle string
-	signers    signers
+	// golden is an image that evaluates prototypes, by digest.
+	golden  string
+	signers signers
 }
 
 func newGround(ctx context.Context, root string) (*ground, error) {
@@ -68,6 +70,9 @@ func newGround(ctx context.Context, root string) (*ground, error) {
 		return nil, err
 	}
 	if g.houseStyle, err = pinned(filepath.Join(root, "bin", "gates", "images.json"), "house-style"); err != nil {
+		return nil, err
+	}
+	if g.golden, err = pinned(filepath.Join(root, "bin", "gates", "images.json"), "golden"); err != nil {
 		return nil, err
 	}
 	if g.signers, err = newSigners(); err != nil {
@@ -101,7 +106,8 @@ func pinned(file, name string) (string, error) {
 
 // policies by name, each of a namespace of the same name. Each tries what it adds to the corpus's own.
 func (g *ground) policies() map[string]func(spec map[string]any) {
-	return map[string]func(map[string]any){home: nil, loaded: climbs, answering: rightAnswers, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers}
+	return map[string]func(map[string]any){home: nil, loaded: climbs, answering: rightAnswers, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers,
+		byPromptfoo: g.imports(v1alpha1.ImportPromptfoo, "promptfoo"), byInspect: g.imports(v1alpha1.ImportInspectAI, "inspect")}
 }
 
 // climb says how far above the demand is looked for the knee. It decides nothing, and takes more time than what does.

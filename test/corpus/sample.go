@@ -41,7 +41,7 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), supplies(), loads(), integrations(), promises(), refused(), answers(), extensions(), confided(),
+	return slices.Concat(secrets(), images(), supplies(), loads(), integrations(), promises(), refused(), answers(), takenOver(), keptInRegistry(), extensions(), confided(),
 		confidences(), good())
 }
 
@@ -66,7 +66,10 @@ func (g *ground) newPrototype(c sample) *v1alpha1.AIPrototype {
 		p.Namespace = c.policy
 	}
 	c.edit(p)
-	// Cases name images without a registry, since they don't know it.
+	// Cases name images and artifacts without a registry, since they don't know it.
+	if evaluation := p.Spec.Evaluation; evaluation != nil {
+		evaluation.Examples.Artifact = strings.Replace(evaluation.Examples.Artifact, "REGISTRY/", g.registry+"/", 1)
+	}
 	if container := p.Spec.Workload.Container; !strings.Contains(container.Image, "/") {
 		container.Image = g.registry + "/corpus/" + container.Image + ":1"
 	} else {

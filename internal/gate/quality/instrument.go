@@ -37,8 +37,11 @@ func Compares(g v1alpha1.Gate) bool {
 	return g.Type == v1alpha1.GateQuality && (g.Quality == nil || g.Quality.NonRegression != v1alpha1.NonRegressionNone)
 }
 
-// Plan implements gate.Instrument: one run, with the frozen set as its file.
+// Plan implements gate.Instrument: one run, with the frozen set as its file, or of IT's image.
 func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
+	if i := importOf(c.Gate); i != nil {
+		return planImport(c, *i)
+	}
 	set, settings, problem := prepare(c)
 	if problem != nil {
 		return nil, problem
@@ -67,6 +70,9 @@ func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
 
 // Judge implements gate.Instrument.
 func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
+	if i := importOf(c.Gate); i != nil {
+		return judgeImport(c, taken, *i)
+	}
 	set, settings, problem := prepare(c)
 	if problem != nil {
 		return problem.verdict()
@@ -81,9 +87,15 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 
 // Summarize implements gate.Instrument.
 func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
-	set, settings, problem := prepare(c)
 	run := taken.Runs[""]
-	if problem != nil || run.Report == nil {
+	if run.Report == nil {
+		return gate.Summary{}
+	}
+	if i := importOf(c.Gate); i != nil {
+		return summarizeImport(c, *run.Report, *i)
+	}
+	set, settings, problem := prepare(c)
+	if problem != nil {
 		return gate.Summary{}
 	}
 	result := evidence.As[evidence.QualityResult](run.Report.Result)

@@ -41,20 +41,30 @@ func Baseline(rec record.Record, taken gate.Taken) *record.Baseline {
 		b.Lost = "its report is not there"
 		return b
 	}
-	result, err := evidence.Read[evidence.QualityResult](m.Report.Result)
-	if err != nil {
-		b.Lost = "its report contradicts itself"
-		return b
-	}
-	set, err := setOf(rec)
-	if err != nil {
-		b.Lost = "its evaluation set can't be read"
+	result, set, lost := readReport(rec, m.Report.Result)
+	if lost != "" {
+		b.Lost = lost
 		return b
 	}
 	if b.Lost = strays(set, *result); b.Lost == "" {
 		b.Answers = answers(set, *result)
 	}
 	return b
+}
+
+// readReport is what a report says, with the set that was asked: none for an evaluation that brought its own examples.
+func readReport(rec record.Record, body evidence.Body) (result *evidence.QualityResult, set examples.Set, lost string) {
+	if taken := evidence.As[evidence.ImportResult](body); taken != nil {
+		return &taken.Evaluation, set, ""
+	}
+	result, err := evidence.Read[evidence.QualityResult](body)
+	if err != nil {
+		return nil, set, "its report contradicts itself"
+	}
+	if set, err = setOf(rec); err != nil {
+		return nil, set, "its evaluation set can't be read"
+	}
+	return result, set, ""
 }
 
 // answers of a result, a letter for each, by what was asked and what was expected.

@@ -942,6 +942,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: path
       type:
         scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.ImportFormat
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.IngressPolicy
   map:
     fields:
@@ -1482,6 +1484,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.affineur.affineur.api.v1alpha1.QualityGate
   map:
     fields:
+    - name: import
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.QualityImport
     - name: minimumExamples
       type:
         scalar: numeric
@@ -1506,6 +1511,28 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+- name: com.github.affineur.affineur.api.v1alpha1.QualityImport
+  map:
+    fields:
+    - name: args
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: format
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ImportFormat
+    - name: image
+      type:
+        scalar: string
+    - name: length
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 15m
+    - name: scorer
+      type:
+        scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.QueuePosition
   map:
     fields:

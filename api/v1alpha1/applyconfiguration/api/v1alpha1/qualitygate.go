@@ -24,6 +24,9 @@ type QualityGateApplyConfiguration struct {
 	Repeats *int32 `json:"repeats,omitempty"`
 	// nonRegression demands that the answers are not shown to be worse than those of the revision that was promoted last.
 	NonRegression *apiv1alpha1.NonRegressionRule `json:"nonRegression,omitempty"`
+	// import has an image of IT's ask the prototype in place of the examples of the prototype's evaluation, and takes over
+	// its results. Bounds, slices and the comparison are the same; how often it repeats a question is for the image to say.
+	Import *QualityImportApplyConfiguration `json:"import,omitempty"`
 }
 
 // QualityGateApplyConfiguration constructs a declarative configuration of the QualityGate type for use with
@@ -74,5 +77,13 @@ func (b *QualityGateApplyConfiguration) WithRepeats(value int32) *QualityGateApp
 // If called multiple times, the NonRegression field is set to the value of the last call.
 func (b *QualityGateApplyConfiguration) WithNonRegression(value apiv1alpha1.NonRegressionRule) *QualityGateApplyConfiguration {
 	b.NonRegression = &value
+	return b
+}
+
+// WithImport sets the Import field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Import field is set to the value of the last call.
+func (b *QualityGateApplyConfiguration) WithImport(value *QualityImportApplyConfiguration) *QualityGateApplyConfiguration {
+	b.Import = value
 	return b
 }
