@@ -132,6 +132,15 @@ type ScalabilityGate struct {
 	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,2})?$`
 	// +kubebuilder:validation:XValidation:rule="double(self) >= 1.0 && double(self) <= 64.0",message="climbTo is a factor from 1 to 64"
 	ClimbTo string `json:"climbTo,omitempty"`
+
+	// upToReplicas has the prototype measured with several replicas as well: with 2, then with twice as many each time, and with
+	// this number, or production's largest where that is smaller. Its sandbox runs that many for the while, as far as team and
+	// cluster have room. 1 measures one replica, and leaves open what several of them carry.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=16
+	UpToReplicas int32 `json:"upToReplicas,omitempty"`
 }
 
 // IntegrationGate says what is asked of integrations beyond the catalogue.

@@ -266,6 +266,19 @@ type PromotionStatus struct {
 	Message string `json:"message,omitempty"`
 }
 
+// SandboxReplicas are replicas that a measurement wants.
+type SandboxReplicas struct {
+	// count of them.
+	// +required
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=16
+	Count int32 `json:"count"`
+
+	// since when they are wanted.
+	// +required
+	Since metav1.Time `json:"since"`
+}
+
 // HardeningReviewStatus is what was measured and decided, and whose turn it is.
 type HardeningReviewStatus struct {
 	// observedGeneration is the generation that this status speaks of; -1 before the first look.
@@ -306,6 +319,10 @@ type HardeningReviewStatus struct {
 	// due is when every role should have decided.
 	// +optional
 	Due *metav1.Time `json:"due,omitempty"`
+
+	// sandboxReplicas are how many replicas a measurement wants in the sandbox for the while; absent for one.
+	// +optional
+	SandboxReplicas *SandboxReplicas `json:"sandboxReplicas,omitempty"`
 
 	// outcome of the review, empty while it is open.
 	// +optional

@@ -57,9 +57,10 @@ func (b Bench) Size(rec record.Record, reports []record.Report, now time.Time) g
 		newest := Newest(rec, g.Name, reports)
 		size, told := sizer.Size(gate.Case{Record: rec, Gate: g, Patience: gate.PatienceOf(newest.Number), Now: now}, newest.Taken())
 		if told {
-			out = gate.Size{Min: max(out.Min, size.Min), Max: max(out.Max, size.Max)}
+			out = out.And(size)
 		}
 	}
+	out.Most = 0
 	return out
 }
 

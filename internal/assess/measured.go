@@ -33,11 +33,17 @@ const lostSchema = "affineur.dev/lost/v1"
 type lost struct {
 	Schema string `json:"schema"`
 	Why    string `json:"why"`
+	NoRoom bool   `json:"noRoom,omitempty"`
 }
 
 // Lost is the body that is kept of a run that left no evidence. It never passes for a report.
 func Lost(why string) ([]byte, error) {
 	return json.Marshal(lost{Schema: lostSchema, Why: evidence.Clean(why, 512)})
+}
+
+// NoRoom is the body that is kept of a run that could not be made, because there was no room for it.
+func NoRoom(why string) ([]byte, error) {
+	return json.Marshal(lost{Schema: lostSchema, Why: evidence.Clean(why, 512), NoRoom: true})
 }
 
 // measured is the newest measurement of a kind.
@@ -73,7 +79,7 @@ func open(r record.Report) measured {
 	m := measured{digest: r.Digest(), at: r.MeasuredAt, inputs: r.Inputs}
 	var gone lost
 	if err := json.Unmarshal(r.Body, &gone); err == nil && gone.Schema == lostSchema {
-		m.Lost = evidence.Clean(gone.Why, 512)
+		m.Lost, m.NoRoom = evidence.Clean(gone.Why, 512), gone.NoRoom
 		return m
 	}
 	opened, err := evidence.OpenRecord(r.Body, m.digest, evidence.Expect{Nonce: r.Nonce, Subject: r.Inputs})

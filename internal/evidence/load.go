@@ -55,6 +55,9 @@ type LoadSpec struct {
 	// MaxLag is how late, at the 99th percentile, the generator itself may be before its measurement is worth
 	// nothing; 1 ms to 1 minute.
 	MaxLag Duration `json:"maxLag"`
+	// Reuse is how many requests a connection carries at most, 0 for no bound: a Service chooses a replica for every new
+	// connection and not for every request, so a few that last would measure a few replicas.
+	Reuse int `json:"reuse,omitempty"`
 	// Climb, when all steps are done, to find how much more the subject carries; absent for not at all.
 	Climb *Climb `json:"climb,omitempty"`
 }
@@ -209,6 +212,9 @@ func (s *LoadSpec) validateBounds() error {
 	}
 	if err := within(s.Within.Std(), 1, s.Timeout.Std()); err != nil {
 		return fmt.Errorf("within: %w", err)
+	}
+	if s.Reuse < 0 || s.Reuse > 1_000_000 {
+		return errors.New("reuse is not between 0 and 1000000")
 	}
 	if err := within(s.MaxLag.Std(), time.Millisecond, time.Minute); err != nil {
 		return fmt.Errorf("maxLag: %w", err)

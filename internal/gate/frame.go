@@ -18,6 +18,8 @@ type Measurement struct {
 	Report *evidence.Report
 	// Lost says why the run ended without evidence that can be used.
 	Lost string
+	// NoRoom means that it was lost because there was no room to make it, which is nobody's fault.
+	NoRoom bool
 }
 
 // Frame is what evidence must be about and how old it may be.

@@ -39,6 +39,20 @@ const Utilization = 70
 type Size struct {
 	Min int32 `json:"min"`
 	Max int32 `json:"max"`
+	// Most that are known to work, which no other gate's wish exceeds; 0 for as many as the policy allows.
+	Most int32 `json:"-"`
+}
+
+// And is the size that does for both.
+func (s Size) And(other Size) Size {
+	out := Size{Min: max(s.Min, other.Min), Max: max(s.Max, other.Max), Most: max(s.Most, other.Most)}
+	if s.Most > 0 && other.Most > 0 {
+		out.Most = min(s.Most, other.Most)
+	}
+	if out.Most > 0 {
+		out.Min, out.Max = min(out.Min, out.Most), min(out.Max, out.Most)
+	}
+	return out
 }
 
 // Case is what a gate is asked about: one gate of one record.
@@ -125,6 +139,9 @@ type Run struct {
 	Part string
 	// Site where it takes place.
 	Site Site
+	// Replicas of the prototype that it is made with at SiteSandbox; 0 and 1 for one. Where there is no room for several, it is
+	// lost for that reason.
+	Replicas int32
 	// Order for the runner.
 	Order evidence.Body
 	// NotBefore is when it may begin at the earliest; zero for at once.

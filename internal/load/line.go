@@ -30,9 +30,10 @@ type line struct {
 	conn   net.Conn
 	header *allowance
 	in     *bufio.Reader
-	// used tells that the connection has carried an answer before.
-	used   bool
-	buffer []byte
+	// used tells that the connection has carried an answer before, and carried how many it has.
+	used    bool
+	carried int
+	buffer  []byte
 }
 
 // arrival is one request that is due.
@@ -125,7 +126,9 @@ func (l *line) read(response *http.Response, due time.Time) (end, moments) {
 		at.first = at.last
 	}
 	whole := err == io.EOF
-	if l.used = whole; !whole || response.Close || l.in.Buffered() > 0 || response.StatusCode == http.StatusSwitchingProtocols {
+	l.carried++
+	worn := l.g.spec.Reuse > 0 && l.carried >= l.g.spec.Reuse
+	if l.used = whole; worn || !whole || response.Close || l.in.Buffered() > 0 || response.StatusCode == http.StatusSwitchingProtocols {
 		l.drop()
 	}
 	switch {
@@ -163,7 +166,7 @@ func (l *line) connect(ctx context.Context, deadline time.Time) error {
 		l.in, l.buffer = bufio.NewReaderSize(l.header, 4<<10), make([]byte, 4<<10)
 	}
 	l.in.Reset(l.header)
-	l.used = false
+	l.used, l.carried = false, 0
 	l.g.opened(l, conn)
 	return nil
 }

@@ -380,3 +380,24 @@ func TestRunRefusesWhatIsNoRequest(t *testing.T) {
 }
 
 var errNoFiles = errors.Join(errors.New("socket"), syscall.EMFILE)
+
+// A Service chooses a replica for every connection: what several are to share must not go over one that lasts.
+func TestConnectionsAreChangedAsAsked(t *testing.T) {
+	for name, c := range map[string]struct{ reuse, connections int }{"as long as it lasts": {0, 1}, "five requests each": {5, 12}} {
+		t.Run(name, func(t *testing.T) {
+			seen := map[string]bool{}
+			var mutex sync.Mutex
+			s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				seen[r.RemoteAddr] = true
+			})
+			order := spec(s.URL, "60", time.Second)
+			order.Reuse = c.reuse
+			got := measure(t, order).Steps[0]
+			if got.Succeeded != 60 || len(seen) < c.connections || c.reuse == 0 && len(seen) > 30 {
+				t.Errorf("%d answered over %d connections", got.Succeeded, len(seen))
+			}
+		})
+	}
+}

@@ -106,6 +106,8 @@ func (a actor) do(ctx context.Context, s Snapshot, plan Plan, action Action, now
 		return a.startControl(ctx, s, *m, o)
 	case StartRun:
 		return a.startRun(ctx, s, *m, o)
+	case Forgo:
+		return a.forgo(ctx, s, *m, now, o)
 	case HandOver:
 		return a.handOver(ctx, s, *m)
 	case TakeSample:

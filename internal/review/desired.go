@@ -2,6 +2,7 @@ package review
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -229,7 +230,11 @@ func (s Snapshot) report(m Measuring, name string, result run.Result, doubt stri
 		Part: m.Current.Part, Attempt: m.Number, Inputs: s.Record.ReviewDigest, Nonce: result.Nonce, MeasuredAt: now,
 	}
 	if result.Opened == nil || doubt != "" {
-		body, err := assess.Lost(cmp.Or(doubt, result.Why, "the run is gone"))
+		leave := assess.Lost
+		if m.Current.NoRoom {
+			leave = assess.NoRoom
+		}
+		body, err := leave(cmp.Or(doubt, result.Why, "the run is gone"))
 		out.Body = body
 		return out, err
 	}
@@ -242,7 +247,7 @@ func (s Snapshot) report(m Measuring, name string, result run.Result, doubt stri
 
 // beside is what people read beside the last report of an attempt.
 func (s Snapshot) beside(m Measuring, kept []record.Report, now time.Time) map[string]string {
-	if !m.Last {
+	if !m.Last && !m.Current.NoRoom {
 		return nil
 	}
 	return s.Settings.Bench.Explain(*s.Record, m.Gate, slices.Concat(s.Reports, kept), now)
@@ -258,6 +263,8 @@ func (s Snapshot) doubt(r Run) string {
 		return "when it ended, the sandbox did not run this revision"
 	case s.Sandbox.NewestPod.After(r.StartedAt):
 		return "the sandbox's pod was replaced while it measured"
+	case !s.spread(max(r.Replicas, 1)):
+		return fmt.Sprintf("when it ended, the sandbox did not have the %d replicas that were to be measured", max(r.Replicas, 1))
 	}
 	return ""
 }

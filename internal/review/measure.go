@@ -34,9 +34,11 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 	}
 	switch r.state() {
 	case run.Measured, run.Lost:
+		plan.want(r.Replicas)
 		act(KeepReport)
 		return Progress{Stage: Keeping, Why: r.Why}
 	case run.Running:
+		plan.want(r.Replicas)
 		if r.State == run.Absent {
 			return s.join(plan, m)
 		}
@@ -49,8 +51,14 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 		return Progress{Stage: Running, Why: r.Why}
 	}
 	progress := s.wanted(plan, m, verdictOf(plan.Gates, m.Gate.Name), now)
+	if progress.Stage == Keeping {
+		act(Forgo)
+	}
 	if progress.Stage != Starting {
 		return progress
+	}
+	if r.Site == gate.SiteSandbox {
+		plan.inSandbox++
 	}
 	if r.Site != gate.SiteOperator {
 		plan.started++
@@ -130,11 +138,19 @@ func rehearsed(site gate.Site) bool { return site == gate.SiteRehearsal || site 
 // possible says whether a run can be made now, and what it waits for otherwise.
 func (s Snapshot) possible(plan *Plan, r Run, now time.Time) Progress {
 	witnessed := r.Site == gate.SiteRehearsal || r.Control != nil
+	crowded := r.Site == gate.SiteSandbox && s.crowded(*plan, r)
+	if !crowded && !s.Sandbox.Away {
+		plan.want(r.Replicas)
+	}
 	switch {
 	case now.Before(r.NotBefore):
 		plan.wake(r.NotBefore.Sub(now))
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonWindowOpen, Why: "It is measured when its time has passed, at " + r.NotBefore.UTC().Format(time.RFC3339) + "."}
-	case r.Site == gate.SiteSandbox && !(s.Sandbox.Reviewed && s.Sandbox.Answering):
+	case crowded:
+		return Progress{Stage: Waiting, Why: "It waits for another measurement in the sandbox: one of the two is made with several replicas."}
+	case r.Replicas > 1 && !(s.Sandbox.there() && s.spread(r.Replicas)):
+		return s.spreading(plan, r, now)
+	case r.Site == gate.SiteSandbox && (s.Sandbox.Away || r.Replicas <= 1 && !s.Sandbox.there()):
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonWaitingForSandbox, Why: fmt.Sprintf("It waits for the sandbox: %s What the sandbox waits for: kubectl affineur status %s -n %s.",
 			s.Sandbox.Why, s.Record.Prototype.Name, s.Record.Prototype.Namespace)}
 	case witnessed && (s.Canary == "" || s.Settings.APIServer == ""):

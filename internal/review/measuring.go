@@ -35,6 +35,8 @@ type Run struct {
 	Name string
 	// Control is its witness, nil where it needs none.
 	Control *Witness
+	// NoRoom means that it is lost because there was no room for it.
+	NoRoom bool
 }
 
 // Witness is the run that reaches, meanwhile, what another must not reach.

@@ -328,7 +328,7 @@ func (o observer) sandbox(ctx context.Context, s *Snapshot) error {
 	var deployment appsv1.Deployment
 	err := o.Reader.Get(ctx, client.ObjectKey{Namespace: namespace, Name: workload.Name}, &deployment)
 	if apierrors.IsNotFound(err) {
-		s.Sandbox = Sandbox{Why: "nothing runs there."}
+		s.Sandbox = Sandbox{Away: true, Why: "nothing runs there."}
 		return nil
 	}
 	if err != nil {

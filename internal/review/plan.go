@@ -31,6 +31,8 @@ const (
 	Rehearse Verb = "Rehearse"
 	// StartControl makes the control's Job of a run.
 	StartControl Verb = "StartControl"
+	// Forgo keeps that a run could not be made with as many replicas as it is for.
+	Forgo Verb = "Forgo"
 	// HandOver gives a run its files.
 	HandOver Verb = "HandOver"
 	// TakeSample looks at what the operator measures itself, and keeps it.
@@ -106,8 +108,10 @@ type Plan struct {
 	Decided assess.Decided
 	// Progress of the gates that are measured by runs, by their names.
 	Progress map[string]Progress
-	// started counts the runs that this plan starts.
-	started int
+	// Replicas that a measurement wants in the sandbox; 0 for one.
+	Replicas int32
+	// started counts the runs that this plan starts, inSandbox those of them that call the prototype there.
+	started, inSandbox int
 	// Outcome that the review has come to, empty while it is open.
 	Outcome v1alpha1.ReviewOutcome
 	Actions []Action

@@ -15,6 +15,7 @@ import (
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/stop"
 )
 
@@ -84,7 +85,16 @@ type Sandbox struct {
 	Why                 string
 	// NewestPod is when the newest of its pods was made. A measurement that began before is one of something else.
 	NewestPod time.Time
+	// Away means that nothing of the reviewed subject is to run there at present.
+	Away bool
+	// Replicas that it is to have, and Pods that are there and don't leave. Homeless are those for which no node has room; Refused is why no
+	// more of them can be made, empty where nothing is in the way.
+	Replicas, Pods, Homeless int32
+	Refused                  string
 }
+
+// there tells whether the reviewed subject runs in the sandbox and answers.
+func (s Sandbox) there() bool { return s.Reviewed && s.Answering }
 
 // Place is the state of the rehearsal namespace.
 type Place string
@@ -126,19 +136,26 @@ func opening(object client.Object) bool {
 
 // sandboxOf compares what was started in the sandbox with what is reviewed.
 func sandboxOf(rec record.Record, deployment appsv1.Deployment, pods []corev1.Pod) Sandbox {
-	var out Sandbox
-	for _, pod := range pods {
-		if pod.CreationTimestamp.After(out.NewestPod) {
-			out.NewestPod = pod.CreationTimestamp.Time
+	out := Sandbox{Replicas: ptr.Deref(deployment.Spec.Replicas, 1), Refused: refused(deployment)}
+	for i := range pods {
+		if pods[i].CreationTimestamp.After(out.NewestPod) {
+			out.NewestPod = pods[i].CreationTimestamp.Time
+		}
+		if ended := pods[i].Status.Phase == corev1.PodFailed || pods[i].Status.Phase == corev1.PodSucceeded; ended || !pods[i].DeletionTimestamp.IsZero() {
+			continue
+		}
+		out.Pods++
+		if run.Homeless(&pods[i]) {
+			out.Homeless++
 		}
 	}
 	status, wanted := deployment.Status, ptr.Deref(deployment.Spec.Replicas, 1)
 	switch {
 	case deployment.Annotations[v1alpha1.AnnotationSubject] != rec.SubjectDigest,
 		deployment.Spec.Template.Annotations[v1alpha1.AnnotationSubject] != rec.SubjectDigest:
-		out.Why = "another revision runs there."
+		out.Away, out.Why = true, "another revision runs there."
 	case wanted == 0:
-		out.Why = "the workload is stopped."
+		out.Away, out.Why = true, "the workload is stopped."
 	case status.ObservedGeneration != deployment.Generation || status.UpdatedReplicas < wanted || status.Replicas > status.UpdatedReplicas:
 		out.Why = "this revision is starting there."
 	case status.AvailableReplicas < wanted:
@@ -147,6 +164,16 @@ func sandboxOf(rec record.Record, deployment appsv1.Deployment, pods []corev1.Po
 		out.Reviewed, out.Answering = true, true
 	}
 	return out
+}
+
+// refused is why the cluster makes no more pods, such as a quota.
+func refused(deployment appsv1.Deployment) string {
+	for _, condition := range deployment.Status.Conditions {
+		if condition.Type == appsv1.DeploymentReplicaFailure && condition.Status == corev1.ConditionTrue {
+			return condition.Message
+		}
+	}
+	return ""
 }
 
 // furnishedFor tells for which site a rehearsal namespace was made.
@@ -181,7 +208,7 @@ func (s Snapshot) needs(object client.Object) bool {
 		return false
 	}
 	for _, m := range s.Measured {
-		if run := m.Current; run != nil && (run.Name == object.GetName() || run.Control != nil && run.Control.Name == object.GetName()) {
+		if r := m.Current; r != nil && (r.Name == object.GetName() || r.Control != nil && r.Control.Name == object.GetName()) {
 			return true
 		}
 	}

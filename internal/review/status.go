@@ -45,6 +45,7 @@ func StatusOf(s Snapshot, plan Plan, o Outcome, now time.Time) v1alpha1.Hardenin
 		status.Summary = summaryOf(s, plan, status.WaitingOn)
 		return status
 	}
+	status.SandboxReplicas = s.wants(plan.Replicas, now)
 	status.Gates = gatesOf(s, plan, o)
 	status.Decisions = mirrored(s, plan)
 	passed := assess.Passed(*s.Record, plan.Gates)

@@ -290,6 +290,7 @@ func TestRequestThatIsNone(t *testing.T) {
 func TestSandboxReplacedMeanwhile(t *testing.T) {
 	w := newWorld(t)
 	w.must(w.pass())
+	w.must(w.client.Delete(w.ctx(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: identity.Sandbox(), Name: "prototype-1"}}))
 	w.must(w.client.Create(w.ctx(), &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
 		Namespace: identity.Sandbox(), Name: "prototype-2", Labels: w.sandboxed().Spec.Template.Labels, CreationTimestamp: metav1.NewTime(w.now.Add(3 * time.Second)),
 	}}))

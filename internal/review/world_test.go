@@ -64,6 +64,8 @@ type world struct {
 	killAfter int
 	// leaks is an undeclared target that the rehearsal reaches.
 	leaks string
+	// neighbour does what other controllers do after every look; nil for nothing.
+	neighbour func()
 	// hangs: the prototype answers too late while a system is down.
 	hangs bool
 	// played counts how often the prototype was started among played systems.
@@ -337,6 +339,9 @@ func (w *world) pass() error {
 		Namespace: identity.Namespace, Name: identity.Review(3),
 	}})
 	w.now = w.now.Add(min(max(result.RequeueAfter, time.Second), 3*time.Second))
+	if w.neighbour != nil {
+		w.neighbour()
+	}
 	return err
 }
 

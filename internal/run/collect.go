@@ -81,7 +81,7 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 		return result, err
 	}
 	if pod != nil {
-		result.Node, result.Homeless = pod.Spec.NodeName, homeless(pod)
+		result.Node, result.Homeless = pod.Spec.NodeName, Homeless(pod)
 	}
 	return c.judge(ctx, &job, pod, want, result)
 }
@@ -145,8 +145,8 @@ func (c Collector) log(ctx context.Context, pod *corev1.Pod) ([]byte, error) {
 	return raw, errors.Join(err, stream.Close())
 }
 
-// homeless tells whether the scheduler looked and found no node.
-func homeless(pod *corev1.Pod) bool {
+// Homeless tells whether the scheduler looked and found no node.
+func Homeless(pod *corev1.Pod) bool {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
 			return pod.Spec.NodeName == ""

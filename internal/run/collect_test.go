@@ -56,7 +56,7 @@ func TestHomeless(t *testing.T) {
 	pod := func(node string, status corev1.ConditionStatus) *corev1.Pod {
 		return &corev1.Pod{Spec: corev1.PodSpec{NodeName: node}, Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodScheduled, Status: status}}}}
 	}
-	if !homeless(pod("", corev1.ConditionFalse)) || homeless(pod("a", corev1.ConditionTrue)) || homeless(&corev1.Pod{}) {
+	if !Homeless(pod("", corev1.ConditionFalse)) || Homeless(pod("a", corev1.ConditionTrue)) || Homeless(&corev1.Pod{}) {
 		t.Error("a pod has no home when the scheduler says so, and only then")
 	}
 }

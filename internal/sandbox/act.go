@@ -253,7 +253,7 @@ func (a *actor) start(ctx context.Context, s *Snapshot, suffix string, out *Outc
 func (a *actor) runWorkload(ctx context.Context, s *Snapshot, out *Outcome) error {
 	at := s.surroundings()
 	at.Reach = stop.ReachOf(at, s.Subject.Container.Image).String()
-	outcomes, err := a.writer.EnsureAll(ctx, workload.Service(*s.Subject, at), workload.Deployment(*s.Subject, at, 1))
+	outcomes, err := a.writer.EnsureAll(ctx, workload.Service(*s.Subject, at), workload.Deployment(*s.Subject, at, s.replicas()))
 	if err != nil {
 		return err
 	}

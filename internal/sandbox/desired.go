@@ -45,7 +45,7 @@ func (s Snapshot) furniture() []client.Object {
 		objects = append(objects, policy)
 	}
 	if container := s.measure(); container != nil {
-		objects = append(objects, workload.Quota(at, *container, 1), workload.LimitRange(at))
+		objects = append(objects, workload.Quota(at, *container, int64(s.replicas())), workload.LimitRange(at))
 	}
 	if s.Subject == nil {
 		return objects

@@ -210,6 +210,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SandboxLimitsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SandboxPolicy"):
 		return &apiv1alpha1.SandboxPolicyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SandboxReplicas"):
+		return &apiv1alpha1.SandboxReplicasApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SandboxStatus"):
 		return &apiv1alpha1.SandboxStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SandboxWish"):

@@ -31,13 +31,34 @@ type Instrument struct{}
 // Type implements gate.Instrument.
 func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateScalability }
 
-// Plan implements gate.Instrument: one run with the demand's rate and the policy's headroom.
-func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
+// Plan implements gate.Instrument: one run with the demand's rate and the policy's headroom; and once that said something about
+// the subject, one more with each number of replicas that the policy has measured.
+func (Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
 	spec, err := orderOf(c)
 	if err != nil {
 		return nil, err
 	}
-	return []gate.Run{{Site: gate.SiteSandbox, Order: &spec, Length: lengthOf(spec), CPU: "500m", Memory: "256Mi"}}, nil
+	runs := []gate.Run{runOf(1, spec)}
+	first := loadOf(taken, 1)
+	if first == nil || !decided(judgeWith(c, taken, 1)) {
+		return runs, nil
+	}
+	demand, err := demandOf(c.Record.Subject)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range numbers(c)[1:] {
+		spec, err := orderWith(c, n, CapacityOf(first, demand, 1))
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, runOf(n, spec))
+	}
+	return runs, nil
+}
+
+func runOf(n int32, spec evidence.LoadSpec) gate.Run {
+	return gate.Run{Part: partOf(n), Site: gate.SiteSandbox, Replicas: n, Order: &spec, Length: lengthOf(spec), CPU: "500m", Memory: "256Mi"}
 }
 
 // lengthOf an order: every step waits for its last answer.
@@ -57,7 +78,10 @@ func lengthOf(spec evidence.LoadSpec) time.Duration {
 }
 
 // orderOf is what the load generator is asked. An error says that the demand can't be measured.
-func orderOf(c gate.Case) (evidence.LoadSpec, error) {
+func orderOf(c gate.Case) (evidence.LoadSpec, error) { return orderWith(c, 1, Capacity{}) }
+
+// orderWith is what it is asked of a number of replicas, one having carried what it did: the same demand, and another climb.
+func orderWith(c gate.Case, n int32, first Capacity) (evidence.LoadSpec, error) {
 	demand, err := demandOf(c.Record.Subject)
 	if err != nil {
 		return evidence.LoadSpec{}, err
@@ -66,6 +90,9 @@ func orderOf(c gate.Case) (evidence.LoadSpec, error) {
 	if err != nil {
 		return evidence.LoadSpec{}, err
 	}
+	if n > 1 {
+		settings.Climb = climbing(settings.Climb, n, first)
+	}
 	sample := c.Record.Subject.Demand
 	spec, err := Plan(demand, settings, evidence.LoadSpec{
 		URL: workload.URL(c.Record.Prototype.Sandbox()) + sample.Path, Method: sample.Method, Body: sample.Body, Headers: contentType(sample.Body),
@@ -73,25 +100,25 @@ func orderOf(c gate.Case) (evidence.LoadSpec, error) {
 	if err != nil {
 		return evidence.LoadSpec{}, err
 	}
+	if n > 1 {
+		spec.Reuse = reuse(spec)
+	}
 	return spec, spec.Validate()
 }
 
 // Judge implements gate.Instrument.
 func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
-	demand, err := demandOf(c.Record.Subject)
-	settings, wrong := settingsOf(c.Gate, 1)
+	_, err := demandOf(c.Record.Subject)
+	_, wrong := settingsOf(c.Gate, 1)
 	if err = errors.Join(err, wrong); err == nil {
-		c.Patience = 1
-		_, err = orderOf(c)
+		patient := c
+		patient.Patience = 1
+		_, err = orderOf(patient)
 	}
 	if err != nil {
 		return unmeasurable(err)
 	}
-	run := taken.Runs[""].Measurement
-	if run.Report != nil && !demanded(c, run.Report) {
-		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "The load that was measured is not what the requirements demand.", run.Report.FinishedAt)
-	}
-	return Judge(Evidence{Frame: c.Frame(), Run: run, Demand: demand, Headroom: settings.Headroom})
+	return scalingOf(c, taken).judge(c, taken)
 }
 
 func unmeasurable(err error) gate.Verdict {

@@ -3,6 +3,7 @@ package scalability
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/affineur/affineur/internal/evidence"
@@ -93,6 +94,28 @@ func Plan(d Demand, s Settings, request evidence.LoadSpec) (evidence.LoadSpec, e
 	request.MaxInFlight = int(min(math.Ceil(top*timeout.Seconds())+16, maxInFlight))
 	request.MaxLag = evidence.Duration(maxLag(d.LatencyP95))
 	return request, err
+}
+
+const (
+	// fewestReused is how many requests a connection carries at least, where several replicas are to get their share of them.
+	fewestReused = 5
+	// mostConnecting is how many connections a second are opened at most for that: each keeps a port of the generator's for a
+	// minute after its end.
+	mostConnecting = 100
+)
+
+// reuse of connections, so that a Service hands requests around among replicas.
+func reuse(order evidence.LoadSpec) int {
+	var top float64
+	steps := order.Steps
+	if order.Climb != nil {
+		steps = slices.Concat(steps, order.Climb.Steps(order.Steps))
+	}
+	for _, s := range steps {
+		rate, _ := evidence.ParseDecimal(s.RatePerSecond)
+		top = max(top, rate)
+	}
+	return max(fewestReused, int(math.Ceil(top/mostConnecting)))
 }
 
 // warmUp sends at the measured rate for a quarter of the measured time, within bounds, and at least three requests.

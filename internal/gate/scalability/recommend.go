@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/stats"
 )
 
 const (
@@ -23,8 +24,13 @@ type Sizing struct {
 	Headroom float64
 	// Capacities by number of replicas.
 	Capacities []Capacity
-	// Least and Most replicas that the policy allows.
+	// Least and Most replicas that there may be.
 	Least, Most int32
+	// From is the smallest number that may do: fewer were seen not to keep the promises.
+	From int32
+
+	// curve over the numbers of replicas; nil where none fits.
+	curve *stats.USL
 }
 
 // Recommendation is what production should have. Requests and limits stay those that are declared: the subject was measured
@@ -43,9 +49,10 @@ type Recommendation struct {
 	Why []string
 }
 
-// Recommend sizes production. It takes the smallest number of replicas that carries the demand with headroom at their knee:
-// as measured, between measured numbers by the fitted curve, and beyond them in proportion to the largest
-// that was measured, which it says. The autoscaler begins with what carries the demand itself, and may go to what carries the
+// Recommend sizes production. It takes the smallest number of replicas that carries the demand with headroom at their knee: as
+// measured, and otherwise by the curve that is fitted to what was, which it says where that goes beyond. Where only one number
+// was measured, more are taken to carry in proportion, which it says as well. Where none is known to carry it so, it takes the
+// smallest that was seen to keep the promises at that rate. The autoscaler begins with what carries the demand itself, and may go to what carries the
 // demand with headroom at its target utilization. The error says why nothing can be recommended.
 func Recommend(s Sizing) (Recommendation, error) {
 	if err := s.validate(); err != nil {
@@ -55,16 +62,14 @@ func Recommend(s Sizing) (Recommendation, error) {
 	if len(s.Capacities) == 0 {
 		return Recommendation{}, errors.New("no rate was seen at which the promises were kept")
 	}
+	if u, err := fitReplicas(s.Capacities); err == nil {
+		s.curve = &u
+	}
 	wanted := s.Demand.Rate * s.Headroom
 	n, assumed := s.replicasFor(wanted)
 	base, _ := s.replicasFor(s.Demand.Rate)
-	r := Recommendation{Replicas: n, Enough: n > 0 && n <= s.Most}
-	if n == 0 {
-		r.Replicas = s.Most
-	}
-	if base == 0 {
-		base = s.Most
-	}
+	r := Recommendation{Replicas: cmp.Or(n, s.keeping(wanted)), Enough: n > 0 && n <= s.Most}
+	base = cmp.Or(base, s.keeping(s.Demand.Rate))
 	last := s.Capacities[len(s.Capacities)-1]
 	r.PerReplica = last.Carries() / float64(last.Replicas)
 	r.Min = clamp(base, s.Least, s.Most)
@@ -101,13 +106,23 @@ func carrying(all []Capacity) []Capacity {
 // replicasFor is the smallest number that carries a rate, and whether that assumes more than was measured; 0 where
 // none does.
 func (s Sizing) replicasFor(rate float64) (n int32, assumed bool) {
-	for n := int32(1); n <= maxReplicas; n++ {
+	for n := max(s.From, 1); n <= maxReplicas; n++ {
 		carries, known := s.carried(int(n))
 		if carries >= rate-rounding {
 			return n, !known
 		}
 	}
 	return 0, true
+}
+
+// keeping is the smallest number of replicas that was seen to keep the promises at a rate, or all that there may be.
+func (s Sizing) keeping(rate float64) int32 {
+	for _, c := range s.Capacities {
+		if c.Usable >= rate-rounding {
+			return int32(c.Replicas)
+		}
+	}
+	return s.Most
 }
 
 // carried is what a number of replicas carries, and whether that is known or only assumed.
@@ -126,17 +141,19 @@ func (s Sizing) carried(n int) (rate float64, known bool) {
 	case n < first.Replicas:
 		return first.Carries() * float64(n) / float64(first.Replicas), false
 	case n < last.Replicas:
-		if u, err := fitReplicas(s.Capacities); err == nil {
-			if carries, ok := u.At(float64(n)); ok {
+		if s.curve != nil {
+			if carries, ok := s.curve.At(float64(n)); ok {
 				return carries, true
 			}
 		}
 		// Without a curve, no more than the next smaller number that was measured.
 		return below.Carries(), true
-	case s.saturates():
-		return last.Carries(), false
+	case len(s.Capacities) == 1:
+		return last.Carries() * float64(n) / float64(last.Replicas), false
+	case s.curve != nil && !s.saturates():
+		return s.curve.Beyond(float64(n)), false
 	}
-	return last.Carries() * float64(n) / float64(last.Replicas), false
+	return last.Carries(), false
 }
 
 // saturates tells whether the largest number of replicas carried hardly more than the one before it, so that more of
@@ -160,7 +177,9 @@ func (s Sizing) why(r Recommendation, n int32, assumed bool, wanted float64) []s
 	out := []string{fmt.Sprintf("One replica carries %s req/s %s, measured with %s.", short(r.PerReplica), at, replicas(last.Replicas))}
 	switch {
 	case n == 0:
-		out = append(out, fmt.Sprintf("No number of replicas is known to carry %s req/s, the demand with headroom: more of them carried no more, so they wait for something that they share.", short(wanted)))
+		out = append(out, s.whyNone(wanted))
+	case assumed && int(n) > last.Replicas && len(s.Capacities) > 1:
+		out = append(out, fmt.Sprintf("%s carry %s req/s, the demand with headroom, if the curve goes on as it was up to %d; that was not measured.", replicas(int(n)), short(wanted), last.Replicas))
 	case assumed && int(n) > last.Replicas:
 		out = append(out, fmt.Sprintf("%s carry %s req/s, the demand with headroom, if each carries as much as of the %d that were measured; that was not measured.", replicas(int(n)), short(wanted), last.Replicas))
 	default:
@@ -170,6 +189,14 @@ func (s Sizing) why(r Recommendation, n int32, assumed bool, wanted float64) []s
 		out = append(out, fmt.Sprintf("The policy allows %d at most.", s.Most))
 	}
 	return out
+}
+
+func (s Sizing) whyNone(wanted float64) string {
+	none := fmt.Sprintf("No number of replicas is known to carry %s req/s, the demand with headroom, at its knee: ", short(wanted))
+	if s.saturates() {
+		return none + "more of them carried no more, so they wait for something that they share."
+	}
+	return none + "what more of them carry than were measured can't be told without a curve that fits."
 }
 
 func replicas(n int) string {

@@ -13,6 +13,11 @@ func carries(n int, rate float64) scalability.Capacity {
 	return scalability.Capacity{Replicas: n, Usable: rate, Knee: rate, Bracketed: true, KneeSeen: true, Over: rate * 1.4}
 }
 
+func keeping(c scalability.Capacity, usable float64) scalability.Capacity {
+	c.Usable = usable
+	return c
+}
+
 func sizing(capacities ...scalability.Capacity) scalability.Sizing {
 	return scalability.Sizing{Demand: demanded, Headroom: 1.5, Capacities: capacities, Least: 2, Most: 10}
 }
@@ -33,7 +38,11 @@ func TestRecommend(t *testing.T) {
 		"as measured":                {sizing(carries(1, 12), carries(2, 22), carries(4, 40)), want{3, 2, 5, true, "takes 3 replicas"}},
 		"exactly what was measured":  {sizing(carries(1, 10), carries(2, 18), carries(4, 30)), want{4, 3, 6, true, "takes 4 replicas"}},
 		"no fit, the number below":   {sizing(carries(1, 12), carries(4, 36)), want{4, 4, 6, true, "takes 4 replicas"}},
-		"beyond the measured":        {sizing(carries(1, 6), carries(2, 10)), want{6, 4, 9, true, "that was not measured"}},
+		"beyond one":                 {sizing(carries(1, 6)), want{5, 4, 8, true, "that was not measured"}},
+		"beyond, without a curve":    {sizing(carries(1, 6), carries(2, 10)), want{10, 10, 10, false, "can't be told without a curve"}},
+		"beyond, but promises kept":  {sizing(carries(1, 6), keeping(carries(2, 10), 42)), want{2, 2, 3, false, "can't be told without a curve"}},
+		"beyond, on the curve":       {sizing(carries(1, 6), carries(2, 11.5), carries(4, 21)), want{7, 4, 10, true, "if the curve goes on as it was up to 4; that was not measured"}},
+		"beyond, on no curve":        {sizing(carries(1, 6), carries(2, 20), carries(4, 22)), want{10, 2, 10, false, "can't be told"}},
 		"they wait for each other":   {sizing(carries(1, 10), carries(2, 16), carries(4, 16.2)), want{10, 10, 10, false, "they wait for something that they share"}},
 		"they get slower":            {sizing(carries(1, 16), carries(2, 22), carries(4, 18)), want{10, 2, 10, false, "they wait"}},
 		"the policy allows too few":  {sizing(carries(1, 2)), want{15, 10, 10, false, "The policy allows 10 at most."}},

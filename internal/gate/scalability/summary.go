@@ -14,34 +14,82 @@ const plotFile = "plot.svg"
 
 // Summarize implements gate.Instrument: every step in a table, what it means for production, and a plot.
 func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
-	report := loadOf(taken)
 	demand, err := demandOf(c.Record.Subject)
 	settings, wrong := settingsOf(c.Gate, 1)
-	if report == nil || err != nil || wrong != nil {
+	capacities := capacitiesOf(c, taken)
+	if len(capacities) == 0 || err != nil || wrong != nil {
 		return gate.Summary{}
 	}
-	capacity := CapacityOf(report, demand, 1)
 	text := demand.Explain() + fmt.Sprintf(" With a headroom of %s that is %s requests a second.\n\n", short(settings.Headroom), short(demand.Rate*settings.Headroom))
-	text += table(report) + "\n" + closing(report, capacity)
+	for _, capacity := range capacities {
+		report := loadOf(taken, int32(capacity.Replicas))
+		if len(capacities) > 1 {
+			text += fmt.Sprintf("### With %s\n\n", replicas(capacity.Replicas))
+		}
+		text += table(report) + "\n" + closing(report, capacity) + "\n"
+	}
+	text += together(capacities)
 	if advice, err := recommend(c, taken); err == nil {
 		text += advice.markdown()
 	}
 	out := gate.Summary{Markdown: text}
 	name := c.Record.Prototype.Namespace + "/" + c.Record.Prototype.Name
-	if plot := Plot(Figure{Subject: name, Demand: demand, Wanted: demand.Rate * settings.Headroom, Capacities: []Capacity{capacity}}); plot != nil {
+	if plot := Plot(Figure{Subject: name, Demand: demand, Wanted: demand.Rate * settings.Headroom, Capacities: capacities}); plot != nil {
 		out.Files = map[string]string{plotFile: string(plot)}
-		out.Markdown += fmt.Sprintf("\n`%s` beside this text shows latency over load.\n", plotFile)
+		out.Markdown += fmt.Sprintf("\n`%s` beside this text shows latency over load%s.\n", plotFile, map[bool]string{true: ", and what replicas carry"}[len(capacities) > 1])
 	}
 	return out
 }
 
-// loadOf is the report of the gate's run, nil without one.
-func loadOf(taken gate.Taken) *evidence.LoadReport {
-	run := taken.Runs[""]
+// loadOf is the report of the gate's run with a number of replicas, nil without one.
+func loadOf(taken gate.Taken, n int32) *evidence.LoadReport {
+	run := taken.Runs[partOf(n)]
 	if run.Report == nil {
 		return nil
 	}
 	return evidence.As[evidence.LoadReport](run.Report.Result)
+}
+
+// capacitiesOf are what the numbers of replicas carried, as far as they were measured.
+func capacitiesOf(c gate.Case, taken gate.Taken) []Capacity {
+	demand, err := demandOf(c.Record.Subject)
+	if err != nil {
+		return nil
+	}
+	var out []Capacity
+	for _, n := range numbers(c) {
+		report := loadOf(taken, n)
+		if report == nil {
+			break
+		}
+		out = append(out, CapacityOf(report, demand, int(n)))
+	}
+	return out
+}
+
+// together says what the numbers of replicas amount to; nothing of one alone.
+func together(capacities []Capacity) string {
+	if len(capacities) < 2 {
+		return ""
+	}
+	var out strings.Builder
+	out.WriteString("### What replicas carry\n\n| Replicas | Promises kept up to | Carried at the knee | Its limit |\n|---:|---:|---:|---|\n")
+	for _, c := range capacities {
+		limit := "not found"
+		if c.Bracketed {
+			limit = fmt.Sprintf("overloaded at %s req/s", short(c.Over))
+		}
+		fmt.Fprintf(&out, "| %d | %s req/s | %s req/s | %s |\n", c.Replicas, short(c.Usable), short(c.Carries()), limit)
+	}
+	u, err := fitReplicas(capacities)
+	if err != nil {
+		return out.String() + fmt.Sprintf("\nThe Universal Scalability Law says nothing about them: %s.\n", err)
+	}
+	fmt.Fprintf(&out, "\nThe Universal Scalability Law over %d numbers of replicas: λ = %s/s, σ = %s, κ = %s, R² = %s.", u.Levels, short(u.Lambda), short(u.Sigma), short(u.Kappa), short(u.R2))
+	if !u.Coherency {
+		out.WriteString(" With fewer than five numbers κ is taken as 0.")
+	}
+	return out.String() + "\n"
 }
 
 func table(report *evidence.LoadReport) string {
@@ -108,10 +156,10 @@ func closing(report *evidence.LoadReport, c Capacity) string {
 	return out.String() + "\n"
 }
 
-// recommend sizes production from what the gate has taken.
+// recommend sizes production from what the gate has taken, within the numbers of replicas that keep the promises.
 func recommend(c gate.Case, taken gate.Taken) (Recommendation, error) {
-	report := loadOf(taken)
-	if report == nil {
+	capacities := capacitiesOf(c, taken)
+	if len(capacities) == 0 {
 		return Recommendation{}, errors.New("nothing was measured")
 	}
 	demand, err := demandOf(c.Record.Subject)
@@ -122,9 +170,12 @@ func recommend(c gate.Case, taken gate.Taken) (Recommendation, error) {
 	if err != nil {
 		return Recommendation{}, err
 	}
-	bounds := c.Record.Requirements.Production.Replicas
-	return Recommend(Sizing{Demand: demand, Headroom: settings.Headroom, Least: bounds.Min, Most: bounds.Max,
-		Capacities: []Capacity{CapacityOf(report, demand, 1)}})
+	bounds, scaled := c.Record.Requirements.Production.Replicas, scalingOf(c, taken)
+	sizing := Sizing{Demand: demand, Headroom: settings.Headroom, Least: bounds.Min, Most: bounds.Max, Capacities: capacities}
+	if within := scaled.extent(bounds); within != nil {
+		sizing.Least, sizing.Most, sizing.From = within.least, within.most, scaled.firstGood().replicas
+	}
+	return Recommend(sizing)
 }
 
 func (r Recommendation) markdown() string {
@@ -132,11 +183,23 @@ func (r Recommendation) markdown() string {
 		replicas(int(r.Replicas)), r.Min, r.Max, gate.Utilization, strings.Join(r.Why, "\n- "))
 }
 
-// Size implements gate.Sizer: what is recommended, once the gate has passed.
+// Size implements gate.Sizer: what is recommended, once the gate has passed. Where nothing can be, the numbers of replicas that
+// keep the promises bound it all the same.
 func (i Instrument) Size(c gate.Case, taken gate.Taken) (gate.Size, bool) {
-	r, err := recommend(c, taken)
-	if err != nil || i.Judge(c, taken).State != gate.Passed {
+	if i.Judge(c, taken).State != gate.Passed {
 		return gate.Size{}, false
 	}
-	return gate.Size{Min: r.Min, Max: r.Max}, true
+	policy := c.Record.Requirements.Production.Replicas
+	within := scalingOf(c, taken).extent(policy)
+	if within == nil {
+		return gate.Size{}, false
+	}
+	size := gate.Size{Min: within.least, Max: within.most}
+	if within.most < policy.Max {
+		size.Most = within.most
+	}
+	if r, err := recommend(c, taken); err == nil {
+		size.Min, size.Max = r.Min, r.Max
+	}
+	return size, true
 }

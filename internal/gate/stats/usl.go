@@ -96,6 +96,10 @@ func (u USL) At(n float64) (float64, bool) {
 	return u.curve(n), true
 }
 
+// Beyond is the throughput to which the curve goes on above the levels that were measured. Nothing was seen there: who uses it has to say
+// so.
+func (u USL) Beyond(n float64) float64 { return u.curve(n) }
+
 // Peak is the level with the largest throughput, √((1−σ)/κ), if it lies within those that were measured.
 func (u USL) Peak() (float64, bool) {
 	if !(u.Kappa > 0) {

@@ -927,6 +927,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: promotion
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.PromotionStatus
+    - name: sandboxReplicas
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.SandboxReplicas
     - name: summary
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.Summary
@@ -1777,6 +1780,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - class
+- name: com.github.affineur.affineur.api.v1alpha1.SandboxReplicas
+  map:
+    fields:
+    - name: count
+      type:
+        scalar: numeric
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.affineur.affineur.api.v1alpha1.SandboxStatus
   map:
     fields:
@@ -1834,6 +1846,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: "1.5"
+    - name: upToReplicas
+      type:
+        scalar: numeric
+      default: 1
 - name: com.github.affineur.affineur.api.v1alpha1.Scratch
   map:
     fields:

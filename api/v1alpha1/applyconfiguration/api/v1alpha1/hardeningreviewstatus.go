@@ -29,6 +29,8 @@ type HardeningReviewStatusApplyConfiguration struct {
 	WaitingOn []WaitingOnApplyConfiguration `json:"waitingOn,omitempty"`
 	// due is when every role should have decided.
 	Due *metav1.Time `json:"due,omitempty"`
+	// sandboxReplicas are how many replicas a measurement wants in the sandbox for the while; absent for one.
+	SandboxReplicas *SandboxReplicasApplyConfiguration `json:"sandboxReplicas,omitempty"`
 	// outcome of the review, empty while it is open.
 	Outcome *apiv1alpha1.ReviewOutcome `json:"outcome,omitempty"`
 	// outcomeAt is when it ended.
@@ -116,6 +118,14 @@ func (b *HardeningReviewStatusApplyConfiguration) WithWaitingOn(values ...*Waiti
 // If called multiple times, the Due field is set to the value of the last call.
 func (b *HardeningReviewStatusApplyConfiguration) WithDue(value metav1.Time) *HardeningReviewStatusApplyConfiguration {
 	b.Due = &value
+	return b
+}
+
+// WithSandboxReplicas sets the SandboxReplicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SandboxReplicas field is set to the value of the last call.
+func (b *HardeningReviewStatusApplyConfiguration) WithSandboxReplicas(value *SandboxReplicasApplyConfiguration) *HardeningReviewStatusApplyConfiguration {
+	b.SandboxReplicas = value
 	return b
 }
 

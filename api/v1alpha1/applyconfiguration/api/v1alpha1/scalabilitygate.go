@@ -21,6 +21,10 @@ type ScalabilityGateApplyConfiguration struct {
 	// when the demand was measured, until the prototype is overloaded: to know how much more it carries, and to size
 	// production by it. It decides nothing. "1" leaves it out, such as where every request costs money.
 	ClimbTo *string `json:"climbTo,omitempty"`
+	// upToReplicas has the prototype measured with several replicas as well: with 2, then with twice as many each time, and with
+	// this number, or production's largest where that is smaller. Its sandbox runs that many for the while, as far as team and
+	// cluster have room. 1 measures one replica, and leaves open what several of them carry.
+	UpToReplicas *int32 `json:"upToReplicas,omitempty"`
 }
 
 // ScalabilityGateApplyConfiguration constructs a declarative configuration of the ScalabilityGate type for use with
@@ -50,5 +54,13 @@ func (b *ScalabilityGateApplyConfiguration) WithDuration(value v1.Duration) *Sca
 // If called multiple times, the ClimbTo field is set to the value of the last call.
 func (b *ScalabilityGateApplyConfiguration) WithClimbTo(value string) *ScalabilityGateApplyConfiguration {
 	b.ClimbTo = &value
+	return b
+}
+
+// WithUpToReplicas sets the UpToReplicas field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the UpToReplicas field is set to the value of the last call.
+func (b *ScalabilityGateApplyConfiguration) WithUpToReplicas(value int32) *ScalabilityGateApplyConfiguration {
+	b.UpToReplicas = &value
 	return b
 }
