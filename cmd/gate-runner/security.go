@@ -9,9 +9,15 @@ import (
 )
 
 func search(ctx context.Context, _ runner, order evidence.SecretsOrder, files map[string][]byte) (evidence.Result, error) {
-	texts, err := evidence.DecodeTexts(files[order.Texts])
-	if err != nil {
-		return nil, err
+	var texts []evidence.Text
+	if order.Texts != "" {
+		var err error
+		if texts, err = evidence.DecodeTexts(files[order.Texts]); err != nil {
+			return nil, err
+		}
+	}
+	if order.Set != "" {
+		texts = append(texts, evidence.Text{Field: order.SetField, Value: string(files[order.Set])})
 	}
 	result, err := secretscan.Search(ctx, order, texts)
 	return &result, err

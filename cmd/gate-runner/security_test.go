@@ -61,4 +61,10 @@ func TestRunsOverFiles(t *testing.T) {
 	if err != nil || len(secrets.Found) == 0 || secrets.Found[0].Field != "spec.a" {
 		t.Errorf("got %+v, %v", secrets, err)
 	}
+	set := []byte("question,expected\nIs ghp_" + "x7Kq2mZ9vLp4Rt8Wc1Yd" + "5Nf6Hj3Gb0QsTeUa" + " a secret?,yes\n")
+	searched := &evidence.SecretsOrder{Set: "examples", SetField: "spec.evaluation.examples", Count: 1}
+	secrets, err = evidence.Read[evidence.SecretsResult](run(t, searched, "examples", set).Result)
+	if err != nil || len(secrets.Found) == 0 || secrets.Found[0].Field != "spec.evaluation.examples" || secrets.Found[0].Line != 2 {
+		t.Errorf("got %+v, %v", secrets, err)
+	}
 }

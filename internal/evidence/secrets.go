@@ -17,9 +17,13 @@ const (
 
 // SecretsOrder asks which texts of a subject hold a secret.
 type SecretsOrder struct {
-	// Texts is the file that holds them.
-	Texts string `json:"texts"`
-	// Count is how many there are: all of them have to be searched.
+	// Texts is the file that holds them; empty where Set is the only one.
+	Texts string `json:"texts,omitempty"`
+	// Set is a file that is a text of its own, and SetField where it was written; empty without one. It is too long to be
+	// packed with the others.
+	Set      string `json:"set,omitempty"`
+	SetField string `json:"setField,omitempty"`
+	// Count is how many there are, with the set: all of them have to be searched.
 	Count int `json:"count"`
 }
 
@@ -67,8 +71,13 @@ func (SecretsOrder) Kind() Kind { return KindSecrets }
 
 // Validate says what is wrong with the order, or nil.
 func (o SecretsOrder) Validate() error {
-	if !fileForm.MatchString(o.Texts) || o.Count < 1 || o.Count > maxTexts {
+	switch {
+	case o.Texts == "" && o.Set == "" || o.Count < 1 || o.Count > maxTexts:
 		return errors.New("no file, or no count")
+	case o.Texts != "" && !fileForm.MatchString(o.Texts), o.Set != "" && !fileForm.MatchString(o.Set):
+		return errors.New("a file has no usable name")
+	case (o.Set == "") != (o.SetField == "") || o.SetField != Clean(o.SetField, maxText):
+		return errors.New("the set and its field don't belong together")
 	}
 	return nil
 }
@@ -76,6 +85,8 @@ func (o SecretsOrder) Validate() error {
 // FoundSecret is a place that holds what looks like a secret. What it holds is not in it.
 type FoundSecret struct {
 	Field string `json:"field"`
+	// Line of the text, counted from 1; 0 where it is not known.
+	Line int `json:"line,omitempty"`
 	// Rule that found it, by name, and What it finds.
 	Rule string `json:"rule"`
 	What string `json:"what"`
@@ -100,7 +111,7 @@ func (r SecretsResult) Validate() error {
 		return errors.New("a number is out of range")
 	}
 	for i, found := range r.Found {
-		if found.Field == "" || found.Rule == "" {
+		if found.Field == "" || found.Rule == "" || found.Line < 0 || found.Line > maxTextsSize {
 			return fmt.Errorf("found[%d] names no place or no rule", i)
 		}
 	}

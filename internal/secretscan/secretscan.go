@@ -78,5 +78,9 @@ func search(ctx context.Context, detector *detect.Detector, text evidence.Text) 
 }
 
 func leakOf(text evidence.Text, f report.Finding) evidence.FoundSecret {
-	return evidence.FoundSecret{Field: text.Field, Rule: f.RuleID, What: strings.TrimSuffix(f.Description, ".")}
+	found := evidence.FoundSecret{Field: text.Field, Rule: f.RuleID, What: strings.TrimSuffix(f.Description, ".")}
+	if text.Name == "" {
+		found.Line = f.StartLine + 1
+	}
+	return found
 }

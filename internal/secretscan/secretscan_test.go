@@ -31,6 +31,15 @@ func searched(t *testing.T, texts ...evidence.Text) evidence.SecretsResult {
 	return result
 }
 
+func TestLines(t *testing.T) {
+	for n, text := range map[int]string{1: github, 2: "question,expected\nIs " + github + " right?,yes\n", 5001: strings.Repeat("a line of text\n", 5000) + github + "\nand one more\n"} {
+		result := searched(t, evidence.Text{Field: "spec.evaluation.examples", Value: text})
+		if len(result.Found) == 0 || result.Found[0].Line != n {
+			t.Errorf("want line %d: %+v", n, result.Found)
+		}
+	}
+}
+
 func TestSecretsAreFoundAndNotTold(t *testing.T) {
 	for name, text := range map[string]evidence.Text{
 		"by its form":          {Name: "TONE", Value: github},

@@ -25,7 +25,7 @@ func (g *ground) imports(format v1alpha1.ImportFormat, argument string) func(map
 	return func(spec map[string]any) {
 		adds(spec, map[string]any{"name": "quality", "type": "Quality", "quality": map[string]any{
 			"minimumExamples": int64(100), "passRateLowerBound": fmt.Sprint(rightShare),
-			"slices": []any{map[string]any{"name": "early", "passRateLowerBound": "0.60", "minimumExamples": int64(20)}},
+			"slices": []any{map[string]any{"name": "early", "passRateLowerBound": "0.80", "minimumExamples": int64(20)}},
 			"import": map[string]any{"format": string(format), "image": g.golden, "args": []any{argument}, "length": "2m"},
 		}})
 	}

@@ -62,6 +62,8 @@ func answers() []sample {
 			also(examined("sums", "/v1/ask", "/answer"), plays(fmt.Sprintf("wrong=1-%d", hundred-fewest()+1)))),
 		of("lost-answers", "questions of one kind get an error", v1alpha1.ReasonNotAnswered, "", also(examined("sums", "/v1/ask", "/answer"), plays("mute=1-40"))),
 		of("broken-examples", "a line of the set has a column too few", v1alpha1.ReasonExamplesInvalid, "line 8", examined("broken", "/v1/ask", "/answer")),
+		{name: "secret-in-examples", hole: "one of the examples holds a token", gate: "security", reason: v1alpha1.ReasonSecretInConfiguration, says: "line 102", policy: answering,
+			edit: examined("telling", "/v1/ask", "/answer")},
 		fine("enough-answers", "exactly as many right answers as it takes", also(examined("sums", "/v1/ask", "/answer"), plays(fmt.Sprintf("wrong=1-%d", hundred-fewest())))).fastly(),
 		fine("semicolons", "a set as spreadsheets write it elsewhere", examined("semicolons", "/v1/ask", "/answer")),
 		fine("right-answers", "three of a hundred answers are wrong, and 90 are asked for", examined("plain", "/v1/ask", "/answer")),
@@ -91,9 +93,13 @@ func sets() map[string]string {
 	return map[string]string{
 		"plain": table(100, 3, ""), "wrong": table(100, 40, ""), "few": table(24, 0, ""), "narrow": table(300, 12, "fees"),
 		"padded": "question,expected\n" + strings.Repeat("question 1,You asked: question 1\n", 100), "lines": lines(100),
-		"sums": sums(), "broken": strings.Replace(sums(), "7+1000,1007", "7+1000", 1), "semicolons": strings.ReplaceAll(sums(), ",", ";"),
+		"telling": table(100, 0, "") + telling + ",You asked: " + telling + ",\n",
+		"sums":    sums(), "broken": strings.Replace(sums(), "7+1000,1007", "7+1000", 1), "semicolons": strings.ReplaceAll(sums(), ",", ";"),
 	}
 }
+
+// telling is a question that holds what looks like a token.
+const telling = "Is ghp_" + "x7Kq2mZp9RtV4wYb8NcJ5hLd3FsG6aEu1TiO right?"
 
 // sums are a hundred, of which the program can tell each wrongly.
 func sums() string {

@@ -28,6 +28,7 @@ const (
 // Files of the runs.
 const (
 	fileTexts    = "texts.json"
+	fileSet      = "examples"
 	fileMaterial = "material.gz"
 )
 
@@ -38,13 +39,16 @@ func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateSecurity }
 // no text is there to be searched, nothing has to be measured.
 func (Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
 	var runs []gate.Run
-	if texts := textsOf(c.Record.Subject, c.Gate.Security); len(texts) > 0 {
-		file, err := evidence.EncodeTexts(texts)
-		if err != nil {
-			return nil, err
-		}
-		runs = append(runs, gate.Run{Part: partSecrets, Site: gate.SiteClosed, Length: time.Minute, CPU: "250m", Memory: "192Mi",
-			Order: &evidence.SecretsOrder{Texts: fileTexts, Count: len(texts)}, Files: map[string][]byte{fileTexts: file}})
+	set, err := setOf(c.Record, c.Gate.Security)
+	if err != nil {
+		return nil, err
+	}
+	search, err := searching(textsOf(c.Record.Subject, c.Gate.Security), set)
+	if err != nil {
+		return nil, err
+	}
+	if search != nil {
+		runs = append(runs, *search)
 	}
 	if !AsksSupply(c.Gate.Security) {
 		return runs, nil
@@ -95,7 +99,12 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 }
 
 func searchOf(c gate.Case, taken gate.Taken) *Search {
-	texts := textsOf(c.Record.Subject, c.Gate.Security)
+	// A set that can't be read can't be searched: then nothing is planned either, and nothing passes.
+	set, err := setOf(c.Record, c.Gate.Security)
+	texts := append(textsOf(c.Record.Subject, c.Gate.Security), set...)
+	if err != nil {
+		texts = append(texts, evidence.Text{Field: setField})
+	}
 	if len(texts) == 0 {
 		return nil
 	}

@@ -2,6 +2,8 @@ package security
 
 import (
 	"bytes"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -56,6 +58,73 @@ func TestPlan(t *testing.T) {
 	byTag.Record.Subject.Container.Image = "registry.example.org/membership/churn-advisor:1"
 	if got := parts(byTag, gate.Taken{}); got != "error" {
 		t.Errorf("an image by tag: %q", got)
+	}
+}
+
+// withSet freezes an evaluation set with the case.
+func withSet(t *testing.T, c gate.Case, set string) gate.Case {
+	t.Helper()
+	packed, err := record.Pack([]byte(set))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Record.Subject.Container.CPU, c.Record.Subject.Container.Memory = "50m", "64Mi"
+	c.Record.Requirements.Registry.Prefix = "registry.example.org/"
+	c.Record.Examples, c.Record.Subject.Evaluation = packed, &subject.Evaluation{Examples: subject.Examples{Digest: evidence.Digest([]byte(set))}}
+	return c
+}
+
+// An evaluation set is searched whole, with the other texts or alone, and what is found is told by its line.
+func TestSetsAreSearched(t *testing.T) {
+	long := "question,expected\n" + strings.Repeat(`"<&>""",b`+"\n", 45000)
+	tone := subject.Env{Name: "TONE", Value: "friendly"}
+	for name, c := range map[string]struct {
+		c      gate.Case
+		count  int
+		packed bool
+	}{
+		"alone":          {withSet(t, caseOf(&v1alpha1.SecurityGate{}), "question,expected\na,b\n"), 1, false},
+		"with a setting": {withSet(t, caseOf(&v1alpha1.SecurityGate{}, tone), long), 2, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runs, err := Instrument{}.Plan(c.c, gate.Taken{})
+			if err != nil || len(runs) != 1 {
+				t.Fatalf("%v, %v", runs, err)
+			}
+			order, err := evidence.Read[evidence.SecretsOrder](runs[0].Order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set, _ := c.c.Record.EvaluationSet()
+			if order.Count != c.count || (order.Texts != "") != c.packed || string(runs[0].Files[order.Set]) != string(set) || order.SetField != setField {
+				t.Errorf("got %+v", order)
+			}
+			judge := func(r evidence.SecretsResult) gate.Verdict {
+				taken := gate.Taken{Runs: map[string]gate.Witnessed{partSecrets: {Measurement: measured(&r)}}}
+				taken.Isolation = gate.Isolation{Verdict: gate.Pass(v1alpha1.ReasonEnforced, "closed", now)}
+				return Instrument{}.Judge(c.c, taken)
+			}
+			hit := judge(evidence.SecretsResult{Searched: c.count, Rules: 200, Found: []evidence.FoundSecret{{Field: setField, Line: 7, Rule: "github-pat", What: "a token"}}})
+			if hit.State != gate.Failed || !slices.ContainsFunc(hit.Findings, func(f gate.Finding) bool {
+				return f.Reason == v1alpha1.ReasonSecretInConfiguration && f.Field == setField && f.Owner == v1alpha1.OwnerBusiness && strings.HasPrefix(f.Message, "line 7: ")
+			}) {
+				t.Errorf("got %+v", hit)
+			}
+			if whole := judge(evidence.SecretsResult{Searched: c.count, Rules: 200}); whole.State != gate.Passed {
+				t.Errorf("nothing was found: %+v", whole)
+			}
+			if short := judge(evidence.SecretsResult{Searched: c.count - 1 + 2*(c.count%2), Rules: 200}); short.State == gate.Passed || !strings.Contains(short.Message, "left something out") {
+				t.Errorf("something was left out: %+v", short)
+			}
+		})
+	}
+	if runs, err := (Instrument{}).Plan(withSet(t, caseOf(&v1alpha1.SecurityGate{Secrets: v1alpha1.SearchBuiltIn}), "question,expected\na,b\n"), gate.Taken{}); err != nil || len(runs) != 0 {
+		t.Errorf("nobody asked: %v, %v", runs, err)
+	}
+	broken := withSet(t, caseOf(&v1alpha1.SecurityGate{}), "question,expected\na,b\n")
+	broken.Record.Examples = nil
+	if _, err := (Instrument{}).Plan(broken, gate.Taken{}); err == nil || searchOf(broken, gate.Taken{}) == nil {
+		t.Error("a set that can't be read is not searched, and nobody minds")
 	}
 }
 

@@ -8,11 +8,15 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/subject"
 )
 
-// bodyField is where a team names the sample of a request.
-const bodyField = "spec.demand.request.body"
+const (
+	// bodyField is where a team names the sample of a request, and setField its evaluation set.
+	bodyField = "spec.demand.request.body"
+	setField  = "spec.evaluation.examples"
+)
 
 // Search is a search for secrets in what the team wrote.
 type Search struct {
@@ -37,6 +41,37 @@ func textsOf(s subject.Subject, asked *v1alpha1.SecurityGate) []evidence.Text {
 		out = append(out, evidence.Text{Field: bodyField, Value: s.Demand.Body})
 	}
 	return out
+}
+
+// setOf is the evaluation set, which is sent to the prototype and kept with the review: a text like the others, but longer.
+func setOf(rec record.Record, asked *v1alpha1.SecurityGate) ([]evidence.Text, error) {
+	if asked == nil || asked.Secrets == v1alpha1.SearchBuiltIn {
+		return nil, nil
+	}
+	raw, err := rec.EvaluationSet()
+	if err != nil || len(raw) == 0 {
+		return nil, err
+	}
+	return []evidence.Text{{Field: setField, Value: string(raw)}}, nil
+}
+
+// searching is the run that searches all texts; nil where there are none.
+func searching(texts, set []evidence.Text) (*gate.Run, error) {
+	order, files := &evidence.SecretsOrder{Count: len(texts) + len(set)}, map[string][]byte{}
+	if order.Count == 0 {
+		return nil, nil
+	}
+	if len(texts) > 0 {
+		file, err := evidence.EncodeTexts(texts)
+		if err != nil {
+			return nil, err
+		}
+		order.Texts, files[fileTexts] = fileTexts, file
+	}
+	for _, text := range set {
+		order.Set, order.SetField, files[fileSet] = fileSet, text.Field, []byte(text.Value)
+	}
+	return &gate.Run{Part: partSecrets, Site: gate.SiteClosed, Length: time.Minute, CPU: "250m", Memory: "192Mi", Order: order, Files: files}, nil
 }
 
 // judgeSearch says where secrets were found, except where another finding says so already.
@@ -71,6 +106,12 @@ func hitFinding(texts []evidence.Text, hit evidence.FoundSecret) gate.Finding {
 	}
 	if hit.Field == bodyField {
 		f.Hint = "Take it out of the sample: it is sent by the load measurement and kept with the review. Then change the secret: it has been seen."
+	}
+	if hit.Field == setField {
+		if hit.Line > 0 {
+			f.Message = fmt.Sprintf("line %d: what looks like a secret (rule %s of gitleaks); it is asked of the prototype and kept with the review", hit.Line, hit.Rule)
+		}
+		f.Hint = "Take it out of the examples. Then change the secret: it has been seen."
 	}
 	if !slices.ContainsFunc(texts, func(t evidence.Text) bool { return t.Field == hit.Field }) {
 		f.Field = ""
