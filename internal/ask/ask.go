@@ -9,8 +9,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +37,8 @@ type Answer struct {
 	Status int
 	// Raw is the body as it came, also of an answer that is none; at most MaxAnswerBytes.
 	Raw []byte
+	// Head is the answer's headers, a line for each value.
+	Head string
 	// Took is the time from the request to the last byte.
 	Took time.Duration
 }
@@ -127,7 +131,7 @@ func (c *Client) exchange(ctx context.Context, body, contentType string) (Answer
 	}
 	defer func() { _ = response.Body.Close() }()
 	raw, err := io.ReadAll(io.LimitReader(response.Body, evidence.MaxAnswerBytes+1))
-	answer := Answer{Status: response.StatusCode, Raw: raw[:min(len(raw), evidence.MaxAnswerBytes)]}
+	answer := Answer{Status: response.StatusCode, Raw: raw[:min(len(raw), evidence.MaxAnswerBytes)], Head: head(response.Header) + head(response.Trailer)}
 	switch {
 	case response.StatusCode == http.StatusTooManyRequests:
 		return answer, evidence.AskThrottled
@@ -143,6 +147,17 @@ func (c *Client) exchange(ctx context.Context, body, contentType string) (Answer
 		return answer, evidence.AskNotAsDeclared
 	}
 	return answer, evidence.AskAnswered
+}
+
+// head writes headers down, in their order by name.
+func head(headers http.Header) string {
+	var out strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
+		for _, value := range headers[name] {
+			out.WriteString(name + ": " + value + "\n")
+		}
+	}
+	return out.String()
 }
 
 // broken tells an error of the prototype from one on the runner's side. otherwise is what an error of the prototype other

@@ -272,3 +272,21 @@ func TestBrokenInput(t *testing.T) {
 		}
 	}
 }
+
+// What stands in a header leaked as what stands in the answer.
+func TestLeaksInHeadersAreFound(t *testing.T) {
+	var mutex sync.Mutex
+	before := ""
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mutex.Lock()
+		w.Header().Set("X-Previous-Message", before)
+		before = strings.ToValidUTF8(strings.Join(strings.Fields(string(body)), " "), "?")
+		mutex.Unlock()
+		_ = json.NewEncoder(w).Encode(map[string]string{"answer": "noted"})
+	}))
+	t.Cleanup(s.Close)
+	if got := channels(run(t, order(s.URL))); got[evidence.LeakOtherUser] == 0 {
+		t.Errorf("%v", got)
+	}
+}

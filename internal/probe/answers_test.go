@@ -46,7 +46,7 @@ func newAuthority(t *testing.T, from, to time.Time) authority {
 }
 
 // server answers over TLS with a certificate for lms.example.org.
-func (a authority) server(t *testing.T, from, to time.Time, newest uint16) string {
+func (a authority) server(t *testing.T, from, to time.Time, newest uint16, edits ...func(*tls.Config)) string {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -60,6 +60,9 @@ func (a authority) server(t *testing.T, from, to time.Time, newest uint16) strin
 	}
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }))
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS10, MaxVersion: newest}
+	for _, edit := range edits {
+		edit(s.TLS)
+	}
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().String()
@@ -99,6 +102,32 @@ func TestTLSSaysExactly(t *testing.T) {
 			}
 			if (got.CertificateExpires == nil) != c.ends.IsZero() || got.CertificateExpires != nil && got.CertificateExpires.Sub(c.ends).Abs() > time.Second {
 				t.Errorf("%s over %s: ends %v, want %v", name, kind, got.CertificateExpires, c.ends)
+			}
+		}
+	}
+}
+
+// A server that wants a certificate of the client says so only after a handshake of TLS 1.3.
+func TestAServerThatWantsACertificateIsNoWay(t *testing.T) {
+	now := time.Now()
+	good := newAuthority(t, now.Add(-time.Hour), now.Add(time.Hour))
+	for name, c := range map[string]struct {
+		asks tls.ClientAuthType
+		most uint16
+		ok   bool
+	}{
+		"required over 1.3":      {tls.RequireAnyClientCert, tls.VersionTLS13, false},
+		"required over 1.2":      {tls.RequireAnyClientCert, tls.VersionTLS12, false},
+		"asked for and optional": {tls.RequestClientCert, tls.VersionTLS13, true},
+	} {
+		address := good.server(t, now.Add(-time.Hour), now.Add(time.Hour), c.most, func(config *tls.Config) { config.ClientAuth = c.asks })
+		for _, kind := range []evidence.CheckKind{evidence.CheckTLS, evidence.CheckHTTPS} {
+			check := evidence.Check{Name: "lms", Kind: kind, Address: "tls://" + address, ServerName: "lms.example.org", CAFile: good.file, Timeout: evidence.Duration(5 * time.Second)}
+			if kind == evidence.CheckHTTPS {
+				check.Path = "/"
+			}
+			if got := one(t, check); got.OK != c.ok || !c.ok && got.Class != evidence.ClassProtocol {
+				t.Errorf("%s over %s: %+v", name, kind, got)
 			}
 		}
 	}

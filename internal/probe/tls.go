@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/affineur/affineur/internal/evidence"
@@ -43,6 +44,24 @@ func handshake(ctx context.Context, guard Guard, address string, config *tls.Con
 		return err
 	}
 	note(r, conn.ConnectionState())
+	return afterwards(conn)
+}
+
+// afterthought is how long it is listened for a refusal after a handshake.
+const afterthought = 300 * time.Millisecond
+
+// afterwards listens for a refusal: with TLS 1.3 a server looks at what the client has shown, such as no certificate at
+// all, only when the client has ended the handshake (RFC 8446, section 4.4.2.4). One that waits for a question, or ends the
+// conversation without a complaint, has refused nothing.
+func afterwards(conn *tls.Conn) error {
+	if err := conn.SetReadDeadline(time.Now().Add(afterthought)); err != nil {
+		return err
+	}
+	_, err := conn.Read(make([]byte, 1))
+	var refused *net.OpError
+	if errors.As(err, &refused) && refused.Op == "remote error" {
+		return err
+	}
 	return nil
 }
 
