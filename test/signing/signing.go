@@ -33,6 +33,9 @@ import (
 // BundleType is the media type of a signature or an attestation in one file.
 const BundleType = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
+// noteSignature is the annotation in which cosign's older form keeps a signature.
+const noteSignature = "dev.cosignproject.cosign/signature"
+
 // Key signs.
 type Key struct {
 	private crypto.Signer
@@ -131,7 +134,7 @@ func (k Key) Attest(digest, predicateType string, predicate any) (evidence.Attac
 		return evidence.Attachment{}, err
 	}
 	content, err := json.Marshal(envelope)
-	return evidence.Attachment{Type: evidence.TypeEnvelope, Content: content, Annotations: map[string]string{"dev.cosignproject.cosign/signature": ""}}, err
+	return evidence.Attachment{Type: evidence.TypeEnvelope, Content: content, Annotations: map[string]string{noteSignature: ""}}, err
 }
 
 // AttestBundle signs the same in one file.
@@ -221,5 +224,5 @@ func Tamper(a evidence.Attachment, from, to string) evidence.Attachment {
 // SignText signs any text in the form in which cosign's older form signs the one that releases an image.
 func (k Key) SignText(text []byte) (evidence.Attachment, error) {
 	signature, err := k.sign(text)
-	return evidence.Attachment{Type: evidence.TypeSimpleSigning, Content: text, Annotations: map[string]string{"dev.cosignproject.cosign/signature": signature}}, err
+	return evidence.Attachment{Type: evidence.TypeSimpleSigning, Content: text, Annotations: map[string]string{noteSignature: signature}}, err
 }
