@@ -36,6 +36,13 @@ func integrations() []sample {
 		{name: "needs-ending", hole: "a certificate that ends in two days", gate: "integration", reason: v1alpha1.ReasonCertificateEnds, says: "ending", edit: uses("ending")},
 		{name: "opens-a-suite", hole: "a way to one system that leads to another as well, which is not declared", gate: "integration",
 			reason: v1alpha1.ReasonForbiddenReached, says: "integration neighbour can be reached", edit: uses("suite")},
+		broken("mutual", "a system that wants a certificate of whoever asks, of which production has none", ""),
+		broken("mutual-handshake", "the same, where no more is asked than a handshake", ""),
+		broken("bare", "a system whose answer is empty, and its status fine", ""),
+		broken("cut", "a system whose answer ends in the middle", ""),
+		broken("doubled", "a system that says two things, of which the second is wrong", ""),
+		broken("contradicts", "a system that says the same thing twice and differently", ""),
+		broken("drips", "a system whose answer comes a byte at a time and never ends", "no answer in time"),
 		broken("cleartext", "a system that speaks no TLS where the catalogue says https", ""),
 	}
 }

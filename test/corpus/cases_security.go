@@ -18,6 +18,15 @@ func secrets() []sample {
 		plain("slack-token", "a token of a chat", "NOTIFY", "xoxb-"+"263514877521-1684735529913-kQ7vBn2XpLm9RtYc4WdZ8sHj"),
 		plain("google-key", "a key of a map service", "MAPS", "AIza"+"SyD8kQ7vBn2XpLm9RtYc4WdZ8sHj3FgU6aE"),
 		plain("json-secret", "a secret inside of JSON", "SETTINGS", `{"host": "crm.example.org", "client_secret": "tr0ub4dor-and-3-more"}`),
+		plain("basic-header", "a header that signs requests in", "CRM_HEADER", "Authorization: Basic YWR2aXNvcjp0cjB1YjRkb3ItYW5kLTM="),
+		plain("short-name", "a password in a variable of few letters", "DB_PASS", "correct-horse-battery"),
+		plain("later-word", "a password whose variable ends in something else", "CRM_PASSWORD_NEW", "correct-horse-battery"),
+		plain("budget-of-tokens", "a token where a number of tokens should be", "MAX_TOKENS", "ghp_"+"x7Kq2mZp9RtV4wYb8NcJ5hLd3FsG6aEu1TiO"),
+		plain("half-reference", "a password with a reference behind it", "DB_PASSWORD", "hunter2$(EMPTY)"),
+		plain("settings-file", "a password in a whole file of settings", "SETTINGS", "crm:\n  url: https://crm.example.org\n  password: tr0ub4dor-and-3\n"),
+		plain("web-hook", "an address that lets anybody write", "NOTIFY", "https://hooks.slack.com/services/"+"T0263514877/B02QVL9M2RT/kQ7vBn2XpLm9RtYc4WdZ8sHj"),
+		plain("key-as-user", "a key in the place of a user's name", "SOURCE", "https://"+"kQ7vBn2XpLm9RtYc4WdZ"+"@git.example.org/members.git"),
+		plain("driver-string", "a password in the words of a driver", "DATABASE", "advisor:tr0ub4dor-and-3@tcp(db.example.org:3306)/members"),
 		plain("random-key", "a long random value under a name that says nothing", "SEED_OF_DAY", "kQ7vBn2XpLm9RtYc4WdZ8sHj3FgU6aEo1TiN5qKx"),
 	}
 }

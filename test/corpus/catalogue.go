@@ -27,6 +27,9 @@ func contracted(name, path string, answer map[string]any) entry {
 	return inTheClear(name, path, 200).with(func(e *entry) { e.check["http"].(map[string]any)["answer"] = answer })
 }
 
+// anyMember is what an answer about a member has to be.
+var anyMember = map[string]any{"schema": `{"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "integer"}}}`}
+
 // overTLS asks with one of the certificates.
 func overTLS(name string) entry {
 	for _, c := range certificates() {
@@ -54,6 +57,8 @@ func entries() []entry {
 		contracted("member", "/member", map[string]any{"contentType": "application/json", "schema": `{"type": "object", "required": ["id", "name"], "properties": {"id": {"type": "integer"}}}`}),
 		contracted("stale-schema", "/member", map[string]any{"schema": `{"type": "object", "required": ["id", "email"]}`}),
 		contracted("sign-in-page", "/text", map[string]any{"contentType": "application/json"}),
+		contracted("bare", "/bare", anyMember), contracted("cut", "/cut", anyMember), contracted("doubled", "/doubled", anyMember),
+		contracted("contradicts", "/contradicts", anyMember), contracted("drips", "/drips", anyMember),
 		inTheClear("keyless", "/guarded", 200),
 		inTheClear("guarded", "/guarded", 200).with(func(e *entry) { e.credentials = rightToken }),
 		inTheClear("locked", "/guarded", 200).with(func(e *entry) { e.credentials = wrongToken }),
@@ -68,7 +73,10 @@ func entries() []entry {
 			e.address, e.opens = "http://"+neighbourHost+":8080", map[string]any{"app": "neighbour"}
 		}),
 		overTLS("valid"), overTLS("expired"), overTLS("early"), overTLS("other"), overTLS("stranger"), overTLS("ending"), overTLS("old"),
-		overTLS("wild"), overTLS("fortnight"),
+		overTLS("wild"), overTLS("fortnight"), overTLS("mutual"),
+		overTLS("mutual").with(func(e *entry) {
+			e.name, e.check, e.address = "mutual-handshake", handshake, fmt.Sprintf("tls://%s:%d", systemsHost, e.port)
+		}),
 		overTLS("valid").with(func(e *entry) { e.name, e.ca = "untrusted", "" }),
 		overTLS("valid").with(func(e *entry) {
 			e.name, e.check, e.address = "handshake", handshake, fmt.Sprintf("tls://%s:%d", systemsHost, e.port)

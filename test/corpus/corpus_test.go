@@ -13,7 +13,7 @@ import (
 // The corpus is as large as it has to be, every case says what it is, and no two have one name.
 func TestCorpusIsSound(t *testing.T) {
 	g := &ground{registry: "registry.example.org"}
-	known := []string{"security", "scalability", "integration", "quality", "privacy", scanned, styled, policyGate, schemaGate}
+	known := []string{"security", "scalability", "integration", "quality", "privacy", scanned, styled, quiet, policyGate, schemaGate}
 	var names []string
 	bad, fast := 0, map[bool]int{}
 	for _, c := range all() {

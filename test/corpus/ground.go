@@ -107,7 +107,8 @@ func pinned(file, name string) (string, error) {
 // policies by name, each of a namespace of the same name. Each tries what it adds to the corpus's own.
 func (g *ground) policies() map[string]func(spec map[string]any) {
 	return map[string]func(map[string]any){home: nil, loaded: climbs, answering: rightAnswers, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers,
-		byPromptfoo: g.imports(v1alpha1.ImportPromptfoo, "promptfoo"), byInspect: g.imports(v1alpha1.ImportInspectAI, "inspect")}
+		byPromptfoo: g.imports(v1alpha1.ImportPromptfoo, "promptfoo"), byInspect: g.imports(v1alpha1.ImportInspectAI, "inspect"),
+		identified: namesPeople, metered: watches}
 }
 
 // climb says how far above the demand is looked for the knee. It decides nothing, and takes more time than what does.
@@ -150,7 +151,7 @@ func (g *ground) prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(g.handOut(ctx), g.show(ctx)); err != nil {
+	if err := errors.Join(g.handOut(ctx), g.show(ctx), g.vouch(ctx)); err != nil {
 		return err
 	}
 	for _, name := range []string{"systems", "neighbour"} {

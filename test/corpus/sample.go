@@ -42,7 +42,7 @@ func (c sample) bad() bool { return c.gate != "" }
 // all is the corpus.
 func all() []sample {
 	return slices.Concat(secrets(), images(), supplies(), loads(), integrations(), promises(), refused(), answers(), takenOver(), keptInRegistry(), extensions(), confided(),
-		confidences(), good())
+		confidences(), identities(), readings(), good())
 }
 
 // newPrototype is small and has no hole.

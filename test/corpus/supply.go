@@ -22,7 +22,11 @@ const (
 
 // signers hold the keys. Release vouches for images, builder for how they were made and what is in them, scanner for
 // scans, and security for what does no harm; nobody knows the stranger.
-type signers struct{ release, builder, scanner, security, stranger signing.Key }
+type signers struct {
+	release, builder, scanner, security, stranger signing.Key
+	// trusted is the authority that the policy trusts, for people who have no key; foreign is another.
+	trusted, foreign signing.Authority
+}
 
 func newSigners() (signers, error) {
 	var s signers
@@ -30,6 +34,11 @@ func newSigners() (signers, error) {
 	for _, key := range []*signing.Key{&s.release, &s.builder, &s.scanner, &s.security, &s.stranger} {
 		made, err := signing.NewKey()
 		*key = made
+		problems = append(problems, err)
+	}
+	for _, authority := range []*signing.Authority{&s.trusted, &s.foreign} {
+		made, err := signing.NewAuthority()
+		*authority = made
 		problems = append(problems, err)
 	}
 	return s, errors.Join(problems...)

@@ -62,6 +62,7 @@ func certificates() []certificate {
 		{name: "ending", port: 9006, host: systemsHost, from: -300 * day, to: 2 * day},
 		{name: "old", port: 9007, host: systemsHost, from: -day, to: 300 * day},
 		{name: "wild", port: 9008, host: "*." + organisation + ".svc", from: -day, to: 300 * day},
+		{name: "mutual", port: 9010, host: systemsHost, from: -day, to: 300 * day},
 		{name: "fortnight", port: 9009, host: systemsHost, from: -300 * day, to: 14 * day},
 	}
 }
@@ -73,6 +74,7 @@ func keptByIT() []client.Object {
 	}
 	return []client.Object{
 		&corev1.Secret{ObjectMeta: in(rightToken)}, &corev1.Secret{ObjectMeta: in(wrongToken)}, &corev1.ConfigMap{ObjectMeta: in(authority)},
+		&corev1.ConfigMap{ObjectMeta: in(trustedRoot)},
 	}
 }
 
@@ -92,7 +94,7 @@ func (g *ground) standUp(ctx context.Context) error {
 	kept[1].(*corev1.Secret).StringData = map[string]string{credentials.KeyToken: rand.Text()}
 	kept[2].(*corev1.ConfigMap).Data = map[string]string{credentials.KeyCA: trusted.pem}
 	meta := metav1.ObjectMeta{Namespace: organisation, Name: "systems"}
-	objects := append(kept, &corev1.Secret{ObjectMeta: meta, Data: files}, systemsService(meta), g.systems(meta, token),
+	objects := append(kept[:3:3], &corev1.Secret{ObjectMeta: meta, Data: files}, systemsService(meta), g.systems(meta, token),
 		inTheClearOnly("alias", systemsLabels), inTheClearOnly("neighbour", neighbourLabels), g.neighbour())
 	for _, object := range objects {
 		if err := g.admin.Create(ctx, object); err != nil {

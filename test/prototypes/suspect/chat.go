@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,6 +43,9 @@ func (s *stage) chat(w http.ResponseWriter, r *http.Request) {
 	case (err != nil || said.Message == "") && s.play.quotes:
 		serve.WriteError(w, serve.BadRequest("this is no message: %s", raw))
 		return
+	case (err != nil || said.Message == "") && s.play.hints:
+		serve.WriteError(w, serve.BadRequest("this is no message, near %q", raw[max(0, len(raw)-120):]))
+		return
 	case err != nil || said.Message == "":
 		serve.WriteError(w, serve.BadRequest("want a message"))
 		return
@@ -49,7 +53,16 @@ func (s *stage) chat(w http.ResponseWriter, r *http.Request) {
 	if s.play.logs {
 		slog.Info("asked", "message", said.Message)
 	}
+	if s.play.archives {
+		slog.Info("asked", "message", hex.EncodeToString([]byte(said.Message)))
+	}
 	reply := "You said: " + said.Message
+	if s.play.heads {
+		s.mutex.Lock()
+		w.Header().Set("X-Previous-Message", strings.ToValidUTF8(s.before, "?"))
+		s.before = strings.Join(strings.Fields(said.Message), " ")
+		s.mutex.Unlock()
+	}
 	if told := s.recall(r.Header.Get("X-Forwarded-User"), said.Message); told != "" {
 		reply = "I was told: " + told
 	}
@@ -74,6 +87,10 @@ func (s *stage) recall(who, text string) string {
 	switch {
 	case len(all) == 0:
 		return ""
+	case s.play.tells == "spelled":
+		return strings.Join(strings.Split(strings.ToUpper(whole), ""), ".")
+	case s.play.tells == "later" && len(all) > 14:
+		return all[0]
 	case s.play.tells == "all", s.play.tells == "own", s.play.tells == "nameless" && who == "":
 		return whole
 	case s.play.tells == "last":

@@ -30,8 +30,8 @@ type play struct {
 	// wrong, vary and mute are the sums, by their first number, that are told wrongly, told wrongly every second time, and
 	// never told.
 	wrong, vary, mute span
-	// tells is what it answers in a conversation with what it was told before: last, all, encoded or nameless give it to
-	// others, own only to who said it.
+	// tells is what it answers in a conversation with what it was told before: last, all, encoded, spelled, later (after
+	// many messages) or nameless give it to others, own only to who said it.
 	tells string
 	// adds is what it adds to every answer: a name in extras.
 	adds string
@@ -39,6 +39,9 @@ type play struct {
 	needs string
 	// logs, quotes and refuses mean that it logs what was typed, repeats it in errors, and answers nobody.
 	logs, quotes, refuses bool
+	// heads, archives and hints mean that it repeats the message before in a header, logs what was typed in hexadecimal, and
+	// repeats the end of it in errors.
+	heads, archives, hints bool
 	// gullible means that it answers what is no question.
 	gullible bool
 	// grow is how many KiB of memory every request takes and never gives back.
@@ -58,7 +61,8 @@ func parsePlay(text string) (play, error) {
 		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
 	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute}
 	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs}
-	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses}
+	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses,
+		"heads": &p.heads, "archives": &p.archives, "hints": &p.hints}
 	for word := range strings.FieldsSeq(text) {
 		name, value, _ := strings.Cut(word, "=")
 		var err error

@@ -32,6 +32,8 @@ type stage struct {
 	asked map[int]int
 	// told is what people said, and by whom.
 	told []remark
+	// before is the message before.
+	before string
 }
 
 // prototype answers GET /, sums at POST /v1/ask and conversation at POST /v1/chat, as play says; its health is good, but while it sulks.

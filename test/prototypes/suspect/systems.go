@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/affineur/affineur/test/prototypes/internal/serve"
 )
@@ -52,7 +53,7 @@ func certified(word string) (string, int, error) {
 	return name, port, nil
 }
 
-// configOf loads a certificate. One called old speaks no newer TLS than 1.1.
+// configOf loads a certificate. One called old speaks no newer TLS than 1.1; one called mutual wants a certificate of the client.
 func configOf(name string) (*tls.Config, error) {
 	directory := os.Getenv("CERTIFICATES")
 	pair, err := tls.LoadX509KeyPair(filepath.Join(directory, name+".crt"), filepath.Join(directory, name+".key"))
@@ -60,10 +61,23 @@ func configOf(name string) (*tls.Config, error) {
 		return nil, err
 	}
 	config := &tls.Config{Certificates: []tls.Certificate{pair}}
-	if name == "old" {
+	switch name {
+	case "old":
 		config.MinVersion, config.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+	case "mutual":
+		config.ClientAuth = tls.RequireAnyClientCert
 	}
 	return config, nil
+}
+
+// drip answers a byte in a second, and never comes to an end.
+func drip(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	for r.Context().Err() == nil {
+		_, _ = w.Write([]byte(" "))
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(time.Second)
+	}
 }
 
 // system is what the organisation runs: some of it works, some does not.
@@ -85,6 +99,21 @@ func system(token string) http.Handler {
 		w.Header().Set("Content-Type", "text/html")
 		_, _ = w.Write([]byte("<p>Please sign in.</p>"))
 	})
+	inJSON := func(length, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			if length != "" {
+				w.Header().Set("Content-Length", length)
+			}
+			_, _ = w.Write([]byte(text))
+		}
+	}
+	mux.HandleFunc("GET /bare", inJSON("0", ""))
+	mux.HandleFunc("GET /cut", inJSON("400", `{"id": 7, "name": "some`))
+	mux.HandleFunc("GET /doubled", inJSON("", `{"id": 7, "name": "somebody"}{"id": "eight"}`))
+	mux.HandleFunc("GET /contradicts", inJSON("", `{"id": 7, "name": "somebody", "id": "eight"}`))
+	mux.HandleFunc("GET /drips", drip)
+	mux.HandleFunc("POST /api/v1/query", metrics)
 	mux.HandleFunc("GET /guarded", func(w http.ResponseWriter, r *http.Request) {
 		if token == "" || r.Header.Get("Authorization") != "Bearer "+token {
 			w.WriteHeader(http.StatusUnauthorized)
