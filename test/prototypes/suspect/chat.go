@@ -90,7 +90,7 @@ func (s *stage) recall(who, text string) string {
 	case s.play.tells == "spelled":
 		return strings.Join(strings.Split(strings.ToUpper(whole), ""), ".")
 	case s.play.tells == "later" && len(all) > 14:
-		return all[0]
+		return strings.Join(all[:4], " / ")
 	case s.play.tells == "all", s.play.tells == "own", s.play.tells == "nameless" && who == "":
 		return whole
 	case s.play.tells == "last":
