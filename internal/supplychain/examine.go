@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -184,7 +183,7 @@ func (e *examination) claim(place string, s statement, made []evidence.Signer) {
 			e.scans = append(e.scans, scan)
 		}
 	case evidence.ClaimVEX:
-		if !e.vex(s.Predicate, "signer "+signer) {
+		if !e.vex(s.Predicate, "signer "+signer, true) {
 			why = evidence.RefusedMalformed
 		}
 	}
@@ -225,7 +224,7 @@ func (e *examination) billOfMaterials(s statement, signer string, made []evidenc
 		}
 	}
 	if names := vouching(made, evidence.ClaimVEX); len(names) > 0 {
-		e.vex(s.Predicate, "signer "+names[0])
+		e.vex(s.Predicate, "signer "+names[0], true)
 	}
 	return ""
 }
@@ -237,17 +236,19 @@ func (e *examination) sbom(sbom evidence.SBOM) {
 	}
 }
 
-func (e *examination) vex(raw []byte, by string) bool {
-	for _, form := range []func([]byte) ([]excuse, bool){openVEX, cdxVEX} {
-		if excuses, ok := form(raw); ok {
-			for i := range excuses {
-				excuses[i].by = by
-			}
-			e.excuses = append(e.excuses, excuses...)
-			return true
-		}
+// vex takes in a document, which may be attested of the image.
+func (e *examination) vex(raw []byte, by string, attested bool) bool {
+	excuses, ok := openVEX(raw)
+	if !ok {
+		excuses, ok = cdxVEX(raw, e.order.Image, attested)
 	}
-	return false
+	for i := range excuses {
+		excuses[i].by = by
+	}
+	if ok {
+		e.excuses = append(e.excuses, excuses...)
+	}
+	return ok
 }
 
 // report of trivy-operator, which the operator found for this image.
@@ -262,7 +263,7 @@ func (e *examination) report(name string, raw []byte) {
 
 // named is a document that IT named. One that can't be read is said aloud: IT believes that it counts.
 func (e *examination) named(name string, raw []byte) error {
-	if !e.vex(raw, name) {
+	if !e.vex(raw, name, false) {
 		return fmt.Errorf("the VEX document %s can't be read", name)
 	}
 	return nil
@@ -292,21 +293,4 @@ func (e *examination) conclude() error {
 	}
 	e.result.Clean()
 	return nil
-}
-
-// cdxScan is a scan in a CycloneDX document that says by what and when it was made.
-func cdxScan(raw []byte) *scanned {
-	all, ok := cdxResults(raw)
-	if !ok {
-		return nil
-	}
-	tool, at := cdxTool(raw)
-	if tool == "" || at.IsZero() {
-		return nil
-	}
-	s := &scanned{scanner: strings.TrimSpace(tool), scannedAt: at, found: all}
-	if usable(s) != "" {
-		return nil
-	}
-	return s
 }

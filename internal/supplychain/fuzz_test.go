@@ -71,7 +71,8 @@ func FuzzVEX(f *testing.F) {
 	f.Add([]byte(`{"@context":"https://openvex.dev/ns/v0.2.0","timestamp":"2026-03-01T12:00:00Z","statements":[{"vulnerability":{"name":"CVE-2026-0001"},"products":[{"@id":"pkg:deb/debian/openssl@3.0.1"}],"status":"not_affected","justification":"x"}]}`))
 	f.Add([]byte(`{"bomFormat":"CycloneDX","metadata":{"timestamp":"2026-03-01T12:00:00Z"},"vulnerabilities":[{"id":"CVE-2026-0001","analysis":{"state":"resolved"},"affects":[{"ref":"pkg:deb/debian/openssl@3.0.1"}]}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		for _, form := range []func([]byte) ([]excuse, bool){openVEX, cdxVEX} {
+		ofCycloneDX := func(raw []byte) ([]excuse, bool) { return cdxVEX(raw, image, true) }
+		for _, form := range []func([]byte) ([]excuse, bool){openVEX, ofCycloneDX} {
 			all, ok := form(raw)
 			if !ok {
 				continue

@@ -214,7 +214,7 @@ func TestExcuses(t *testing.T) {
 		"alias":                           {vex(says("not_affected", of(imagePURL), object{"vulnerability": object{"name": "GHSA-x", "aliases": []string{"cve-2026-0001"}}})), true},
 		"older form of a name":            {vex(says("not_affected", of(imagePURL), object{"vulnerability": "CVE-2026-0001"})), true},
 		"CycloneDX":                       {cdxVEX("not_affected", packagePURL), true},
-		"CycloneDX by link":               {cdxVEX("false_positive", "urn:cdx:3e671687-395b-41f5-a30f-a58921a69b79/1#"+packagePURL), true},
+		"CycloneDX by link to another":    {cdxVEX("false_positive", "urn:cdx:3e671687-395b-41f5-a30f-a58921a69b79/1#"+packagePURL), false},
 		"CycloneDX, still looked into":    {cdxVEX("in_triage", packagePURL), false},
 		"no reason":                       {vex(says("not_affected", of(imagePURL), object{"justification": ""})), false},
 		"affected":                        {vex(says("affected", of(imagePURL))), false},
@@ -261,6 +261,61 @@ func TestExcuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What is said of a part of a product is said of that product: the same package may be reached in another one.
+func TestExcusesOfCycloneDXAreOfTheirProduct(t *testing.T) {
+	key, pem := newKey(t)
+	const packagePURL, serial = "pkg:deb/debian/openssl@3.0.1", "3e671687-395b-41f5-a30f-a58921a69b79"
+	purlOf := func(digest string) string {
+		return "pkg:oci/app@" + strings.Replace(digest, ":", "%3A", 1) + "?arch=amd64"
+	}
+	doc := func(product object, ref string) object {
+		d := object{"bomFormat": "CycloneDX", "serialNumber": "urn:uuid:" + serial, "metadata": object{"timestamp": scannedAt},
+			"components":      []object{{"bom-ref": "ossl", "name": "openssl", "purl": packagePURL}, {"bom-ref": packagePURL, "name": "openssl", "purl": packagePURL}},
+			"vulnerabilities": []object{{"id": "CVE-2026-0001", "analysis": object{"state": "not_affected", "justification": "code_not_reachable"}, "affects": []object{{"ref": ref}}}}}
+		if product != nil {
+			d["metadata"].(object)["component"] = product
+		}
+		return d
+	}
+	ours, theirs := object{"bom-ref": "root", "purl": purlOf(image)}, object{"bom-ref": "root", "purl": purlOf(other)}
+	for name, c := range map[string]struct {
+		doc             object
+		named, attested bool
+	}{
+		"a part of this image":                         {doc(ours, "ossl"), true, true},
+		"a part of this image, by its address":         {doc(ours, packagePURL), true, true},
+		"a part of this image, by a link within":       {doc(ours, "urn:cdx:"+serial+"/1#ossl"), true, true},
+		"a part of this image, by a link elsewhere":    {doc(ours, "urn:cdx:3e671687-395b-41f5-a30f-a58921a69b7a/1#ossl"), false, false},
+		"a link to nothing":                            {doc(ours, "urn:cdx:"+serial+"/1"), false, false},
+		"this image":                                   {doc(ours, "root"), true, true},
+		"this image, by version":                       {doc(object{"bom-ref": "root", "version": image}, "ossl"), true, true},
+		"this image, by hash":                          {doc(object{"hashes": []object{{"alg": "SHA-256", "content": strings.TrimPrefix(image, "sha256:")}}}, "ossl"), true, true},
+		"a part of another image":                      {doc(theirs, "ossl"), false, false},
+		"a part of another image, by its address":      {doc(theirs, packagePURL), false, false},
+		"a part of another image, unlisted":            {doc(theirs, packagePURL+"?arch=amd64"), false, false},
+		"another image":                                {doc(theirs, "root"), false, false},
+		"another product, of no digest":                {doc(object{"bom-ref": "root", "name": "other", "version": "1.4"}, "ossl"), false, false},
+		"this image, in a document about another":      {doc(theirs, purlOf(image)), true, true},
+		"a part of nobody knows what":                  {doc(nil, "ossl"), false, true},
+		"a package, wherever it is":                    {doc(nil, packagePURL), true, true},
+		"a package, wherever it is, though not listed": {doc(nil, packagePURL+"?arch=amd64"), true, true},
+	} {
+		signed := must(key.AttestBundle(image, predicateCDXVEX, c.doc))(t)
+		for how, q := range map[string]struct {
+			question
+			want bool
+		}{
+			"named by IT": {ask(t, nil).with(t, "vex", c.doc), c.named},
+			"attested":    {ask(t, []evidence.Signer{byKey("it", pem, evidence.ClaimVEX)}, signed), c.attested},
+		} {
+			s := q.with(t, "report", operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"))).answer(t).Scans[0]
+			if excused := s.Critical == 0 && s.ExcusedTotal == 1; excused != q.want {
+				t.Errorf("%s, %s: %+v", name, how, s)
+			}
+		}
 	}
 }
 

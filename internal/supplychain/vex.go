@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/affineur/affineur/internal/evidence"
 )
 
 // excuse is one statement of a VEX document: what a vulnerability does in a product. It may also take an earlier one back.
@@ -98,110 +96,6 @@ func namesOf(raw json.RawMessage) []string {
 	return append([]string{v.Name}, v.Aliases...)
 }
 
-// cdxComponent is a component of a CycloneDX document.
-type cdxComponent struct {
-	Ref     string `json:"bom-ref"`
-	PURL    string `json:"purl"`
-	Name    string `json:"name"`
-	Version string `json:"version"`
-}
-
-// cdx is a CycloneDX document, as far as vulnerabilities go.
-type cdx struct {
-	BOMFormat string
-	Metadata  struct {
-		Timestamp time.Time
-		Component cdxComponent
-		Tools     json.RawMessage
-	}
-	Components      []cdxComponent
-	Vulnerabilities []struct {
-		ID         string
-		References []struct{ ID string }
-		Ratings    []struct {
-			Severity string
-			Score    *float64
-		}
-		Analysis *struct{ State, Justification, Detail string }
-		Affects  []struct{ Ref string }
-		Updated  time.Time
-	}
-}
-
-func (d cdx) component(ref string) cdxComponent {
-	// A document of its own points into the bill of materials by a BOM-Link, urn:cdx:serial/version#ref.
-	if link, fragment, ok := strings.Cut(ref, "#"); ok && strings.HasPrefix(link, "urn:cdx:") {
-		ref = fragment
-	}
-	for _, c := range append(d.Components, d.Metadata.Component) {
-		if c.Ref == ref && ref != "" {
-			return c
-		}
-	}
-	return cdxComponent{PURL: ref}
-}
-
-// cdxVEX reads the analyses of a CycloneDX document.
-func cdxVEX(raw []byte) ([]excuse, bool) {
-	var doc cdx
-	if json.Unmarshal(raw, &doc) != nil || doc.BOMFormat != "CycloneDX" {
-		return nil, false
-	}
-	var out []excuse
-	for _, v := range doc.Vulnerabilities {
-		if v.Analysis == nil {
-			continue
-		}
-		e := excuse{names: []string{v.ID}, because: or(v.Analysis.Justification, v.Analysis.Detail), at: v.Updated, status: "affected"}
-		switch v.Analysis.State {
-		case "not_affected", "false_positive":
-			e.status = statusNotAffected
-		case "resolved", "resolved_with_pedigree":
-			e.status = statusFixed
-		}
-		if e.at.IsZero() {
-			e.at = doc.Metadata.Timestamp
-		}
-		for _, r := range v.References {
-			e.names = append(e.names, r.ID)
-		}
-		for _, a := range v.Affects {
-			e.products = append(e.products, product{id: doc.component(a.Ref).PURL})
-		}
-		if v.ID == "" || e.at.IsZero() {
-			return nil, false
-		}
-		out = append(out, e)
-	}
-	return out, len(out) > 0
-}
-
-// cdxResults reads a CycloneDX document as a scan. One that lists no vulnerability may be a bill of materials that
-// nobody scanned, and one with analyses is an opinion on some vulnerabilities and not a list of all: neither is a scan.
-func cdxResults(raw []byte) ([]found, bool) {
-	var doc cdx
-	if json.Unmarshal(raw, &doc) != nil || doc.BOMFormat != "CycloneDX" || len(doc.Components) == 0 || len(doc.Vulnerabilities) == 0 {
-		return nil, false
-	}
-	var out []found
-	for _, v := range doc.Vulnerabilities {
-		if v.Analysis != nil || len(v.Affects) == 0 {
-			return nil, false
-		}
-		severity := evidence.SeverityUnrated
-		for _, r := range v.Ratings {
-			if s := severityOf(r.Severity); rank[s] < rank[severity] || severity == evidence.SeverityUnrated {
-				severity = s
-			}
-		}
-		for _, a := range v.Affects {
-			c := doc.component(a.Ref)
-			out = append(out, found{purl: c.PURL, Vulnerability: evidence.Vulnerability{ID: v.ID, Package: or(c.Name, c.PURL), Version: c.Version, Severity: severity}})
-		}
-	}
-	return out, true
-}
-
 // excused gives the statement that excuses a finding, or nil. The newest one about it counts; of two of the same time the
 // one that does not excuse. A vulnerability is not excused without a reason.
 func excused(f found, all []excuse, image string) *excuse {
@@ -274,21 +168,4 @@ func or(a, b string) string {
 		return a
 	}
 	return b
-}
-
-// cdxTool is the first tool that a CycloneDX document names, in the form of version 1.5 or the one before.
-func cdxTool(raw []byte) (name string, at time.Time) {
-	var doc cdx
-	if json.Unmarshal(raw, &doc) != nil {
-		return "", at
-	}
-	var older []struct{ Name string }
-	if json.Unmarshal(doc.Metadata.Tools, &older) == nil && len(older) > 0 {
-		return older[0].Name, doc.Metadata.Timestamp
-	}
-	var newer struct{ Components []struct{ Name string } }
-	if json.Unmarshal(doc.Metadata.Tools, &newer) == nil && len(newer.Components) > 0 {
-		return newer.Components[0].Name, doc.Metadata.Timestamp
-	}
-	return "", at
 }
