@@ -224,12 +224,14 @@ func (s *session) countPersonal() {
 	entries := map[evidence.PersonalKind]*evidence.Personal{}
 	for _, a := range s.answers {
 		in := map[evidence.PersonalKind]bool{}
-		for _, m := range personal.Beyond(a.text, said, allowed) {
-			if entries[m.Kind] == nil {
-				entries[m.Kind], values[m.Kind] = &evidence.Personal{Kind: m.Kind}, map[string]bool{}
+		for _, reading := range leak.Written(a.text) {
+			for _, m := range personal.Beyond(reading, said, allowed) {
+				if entries[m.Kind] == nil {
+					entries[m.Kind], values[m.Kind] = &evidence.Personal{Kind: m.Kind}, map[string]bool{}
+				}
+				values[m.Kind][m.Form] = true
+				in[m.Kind] = true
 			}
-			values[m.Kind][m.Form] = true
-			in[m.Kind] = true
 		}
 		for kind := range in {
 			entries[kind].Answers++

@@ -197,6 +197,42 @@ func TestPersonalDataInAnswers(t *testing.T) {
 	}
 }
 
+// However a body writes it, personal data is found, and what may be told stays allowed.
+func TestPersonalDataInEveryForm(t *testing.T) {
+	event := func(piece string) string {
+		raw, _ := json.Marshal(map[string]any{"choices": []any{map[string]any{"delta": map[string]string{"content": piece}}}})
+		return "data: " + string(raw) + "\n\n"
+	}
+	for body, want := range map[string]evidence.PersonalKind{
+		`{"answer":"Members:\n+41 44 668 18 00\nbye"}`:                     evidence.PersonalPhone,
+		`{"answer":"Members:\n756.9217.0769.85"}`:                          evidence.PersonalNationalID,
+		`{"answer":"Members:\nCH93 0076 2011 6238 5295 7"}`:                evidence.PersonalIBAN,
+		`{"answer":"Members:\n4539 1488 0343 6467"}`:                       evidence.PersonalPaymentCard,
+		`{"answer":"code\tRSSMRA85T10A562S"}`:                              evidence.PersonalNationalID,
+		`{"answer":"hans\u0040affineur.dev"}`:                              evidence.PersonalEMail,
+		`{"answer":"hans&#64;affineur.dev"}`:                               evidence.PersonalEMail,
+		`{"answer":"mailto:hans%40affineur.dev"}`:                          evidence.PersonalEMail,
+		`{"answer":"{\"a\":\"x\\n+41 44 668 18 00\"}"}`:                    evidence.PersonalPhone,
+		event("Call +41") + event(" 44 668") + event(" 18") + event(" 00"): evidence.PersonalPhone,
+		"data: hans@aff\n\ndata: ineur.dev\n\n":                            evidence.PersonalEMail,
+		`{"answer":"one:\nhelp@affineur.dev\tor%20help@affineur.dev"}`:     "",
+	} {
+		o := order(saying(t, body))
+		o.Call.JSON.Answer, o.AllowedValues = "", []string{"help@affineur.dev"}
+		result := run(t, o)
+		if want == "" && len(result.Personal) > 0 || want != "" && (len(result.Personal) != 1 || result.Personal[0].Kind != want || result.Personal[0].Values != 1) {
+			t.Errorf("%s: %+v, want %s", body, result.Personal, want)
+		}
+	}
+}
+
+// saying answers everything with one body.
+func saying(t *testing.T, body string) string {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
 // Whatever becomes of questions, all are accounted for.
 func TestEveryQuestionIsCounted(t *testing.T) {
 	for name, c := range map[string]struct {

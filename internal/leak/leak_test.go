@@ -1,6 +1,7 @@
 package leak
 
 import (
+	"encoding/base32"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 func made(t testing.TB, seed string, n int) []Record {
@@ -164,7 +166,16 @@ func TestFindsEveryKindInEveryForm(t *testing.T) {
 		"hexadecimal":            func(s string) string { return hex.EncodeToString([]byte(s)) },
 		"a hexadecimal dump":     func(s string) string { return "dump: " + strings.Join(pairs(hex.EncodeToString([]byte(s))), " ") },
 		"full width":             wide,
-		"Go's quotes":            func(s string) string { return fmt.Sprintf("level=INFO msg=%+q", s) },
+		"base32":                 func(s string) string { return "id " + base32.StdEncoding.EncodeToString([]byte("Hi "+s)) },
+		"base32 in lower case": func(s string) string {
+			return lines(strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(s+" ho"))), 16)
+		},
+		"bytes in decimal":     func(s string) string { return "2027-01-02 body=" + fmt.Sprint([]byte(s)) },
+		"bytes in hexadecimal": func(s string) string { return fmt.Sprintf("%#v", []byte(s)) },
+		"base64 of UTF-16":     func(s string) string { return base64.StdEncoding.EncodeToString(sixteen(s)) },
+		"UTF-16":               func(s string) string { return string(sixteen(s)) },
+		"backwards":            backwards,
+		"Go's quotes":          func(s string) string { return fmt.Sprintf("level=INFO msg=%+q", s) },
 	} {
 		for kind, value := range values {
 			text := form(value)
@@ -185,16 +196,63 @@ func pairs(s string) (out []string) {
 	return out
 }
 
+func sixteen(s string) (out []byte) {
+	for _, unit := range utf16.Encode([]rune(s)) {
+		out = append(out, byte(unit), byte(unit>>8))
+	}
+	return out
+}
+
+// Numbers and addresses are read as people write them, and no letter of an escape is taken for one of a word.
+func TestWritten(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                    nil,
+		"plain":               {"plain"},
+		"a=40b 100%":          {"a=40b 100%"},
+		`{"a":"one\n+41 44"}`: {"{\"a\":\"one\n+41 44\"}"},
+		`"\\n\\tx"`:           {"\"\n\tx\""},
+		`x\u0040y`:            {"x@y"},
+		"x%40y":               {"x@y"},
+		"x&#64;y":             {"x@y"},
+		"data: {\"c\":\"x@\"}\n\ndata: {\"c\":\"y\\nz\"}\n": {"data: {\"c\":\"x@\"}\n\ndata: {\"c\":\"y\nz\"}\n", "x@y\nz\n"},
+		"data: x@\n\ndata: y\n":                             {"data: x@\n\ndata: y\n", "x@y\n"},
+	} {
+		if got := Written(text); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // A stream tells a text in pieces; each event has words of its own in between.
 func TestFindsInAStream(t *testing.T) {
 	r := made(t, "stream", 1)[0]
 	d := NewDetector([]Record{r})
-	var b strings.Builder
-	for piece := range slices.Chunk([]byte("Of course: "+r.Sentence()), 3) {
-		b.WriteString("data: " + inJSON(map[string]any{"id": "chatcmpl-17", "choices": []any{map[string]any{"delta": map[string]any{"content": string(piece)}, "index": 0}}}) + "\n\n")
+	for name, event := range map[string]func(piece string) string{
+		"chat completions": func(piece string) string {
+			return "data: " + inJSON(map[string]any{"id": "chatcmpl-17", "choices": []any{map[string]any{"delta": map[string]any{"content": piece}, "index": 0}}}) + "\n\n"
+		},
+		"texts": func(piece string) string { return "event: token\ndata: " + piece + "\n\n" },
+		"JSON a line": func(piece string) string {
+			return inJSON(map[string]any{"model": "m1", "response": piece, "done": false}) + "\n"
+		},
+		"a list of words": func(piece string) string {
+			return inJSON([]any{map[string]any{"token": piece, "logprob": -0.1}}) + "\r\n"
+		},
+	} {
+		var b strings.Builder
+		for piece := range slices.Chunk([]byte("Of course: "+r.Sentence()), 3) {
+			b.WriteString(event(string(piece)))
+		}
+		if found := d.Find(b.String() + "data: [DONE]\n\n"); len(found) != len(Kinds) {
+			t.Errorf("%s: found %v", name, found)
+		}
 	}
-	if found := d.Find(b.String() + "data: [DONE]\n\n"); len(found) != len(Kinds) {
-		t.Errorf("found %v", found)
+	var tokens []any
+	for piece := range slices.Chunk([]byte(r.Sentence()), 3) {
+		tokens = append(tokens, map[string]any{"token": string(piece), "logprob": -0.1})
+	}
+	if found := d.Find(inJSON(tokens)); len(found) != len(Kinds) {
+		t.Errorf("a list in one document: found %v", found)
 	}
 }
 

@@ -7,26 +7,42 @@ import (
 	"strings"
 )
 
-// streamed is what an event stream says (WHATWG, server-sent events): its events as a list of JSON objects, in which every
-// field's texts are put together again. A model's answer comes in pieces of words, between which each event repeats itself.
-// It is empty for what is no stream.
-func streamed(text string) string {
-	if !strings.Contains(text, "data:") {
-		return ""
+// Streamed is what a stream of events says, with every field's texts put together again: server-sent events (WHATWG), or a
+// JSON document on each line. A model's answer comes in pieces of words, between which each event repeats itself. It is
+// empty for what is no stream.
+func Streamed(text string) string {
+	if joined, events := pieced(text); events > 1 {
+		return joined
 	}
+	return ""
+}
+
+// pieced puts the texts of equal fields together, those of lists included, and counts the events that they are of.
+func pieced(text string) (joined string, events int) {
 	fields := map[string]*strings.Builder{}
 	for line := range strings.Lines(text) {
-		data, is := strings.CutPrefix(strings.TrimSpace(line), "data:")
+		data, is := strings.CutPrefix(strings.TrimRight(line, "\r\n"), "data:")
 		var event any
-		if is && json.Unmarshal([]byte(data), &event) == nil {
+		switch {
+		case looksJSON(data) && json.Unmarshal([]byte(data), &event) == nil:
 			collect(event, "", fields)
+			events++
+		case is:
+			collect(strings.TrimPrefix(data, " "), "", fields)
+			events++
 		}
 	}
 	var out strings.Builder
 	for _, field := range slices.Sorted(maps.Keys(fields)) {
 		out.WriteString(fields[field].String() + "\n")
 	}
-	return out.String()
+	return out.String(), events
+}
+
+// looksJSON spares what can't be an object or a list the attempt.
+func looksJSON(line string) bool {
+	line = strings.TrimSpace(line)
+	return line != "" && (line[0] == '{' || line[0] == '[')
 }
 
 // collect adds the texts of an event to those of the fields with the same path.
