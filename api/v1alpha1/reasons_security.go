@@ -20,4 +20,6 @@ const (
 	ReasonScanMissing = "ScanMissing"
 	// ReasonScanStale means that the newest scan, or what its scanner knows, is older than the policy allows.
 	ReasonScanStale = "ScanStale"
+	// ReasonScanIncomplete means that a scan found nothing bad, and can't have seen everything.
+	ReasonScanIncomplete = "ScanIncomplete"
 )

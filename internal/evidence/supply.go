@@ -270,6 +270,20 @@ type Vulnerability struct {
 	Severity Severity `json:"severity"`
 }
 
+// Gap is what a scan can't have seen. What it found counts; that it found nothing says little.
+type Gap string
+
+const (
+	// GapEndOfLife means that nobody looks after the distribution any more: what is wrong with its packages is not reported.
+	GapEndOfLife Gap = "EndOfLife"
+	// GapFailed means that the scanner itself says that it failed.
+	GapFailed Gap = "ScannerFailed"
+	// GapSystem means that the packages of the operating system were left out.
+	GapSystem Gap = "SystemPackages"
+)
+
+var gaps = map[Gap]bool{"": true, GapEndOfLife: true, GapFailed: true, GapSystem: true}
+
 // Excused is a vulnerability that does no harm, as somebody with the right to says.
 type Excused struct {
 	Vulnerability
@@ -289,6 +303,7 @@ type Scan struct {
 	// ScannedAt by the scanner's clock, and DatabaseAt the age of what it knows, where it says so.
 	ScannedAt  time.Time  `json:"scannedAt"`
 	DatabaseAt *time.Time `json:"databaseAt,omitempty"`
+	Gap        Gap        `json:"gap,omitempty"`
 	Critical   int        `json:"critical"`
 	High       int        `json:"high"`
 	Medium     int        `json:"medium"`
@@ -303,6 +318,9 @@ type Scan struct {
 func (s *Scan) validate() error {
 	if s.Scanner == "" || s.ScannedAt.IsZero() || len(s.Worst) > MaxListed || len(s.Excused) > MaxListed {
 		return errors.New("no scanner, no time, or a list is too long")
+	}
+	if !gaps[s.Gap] {
+		return errors.New("an unknown gap")
 	}
 	total := 0
 	for _, n := range []int{s.Critical, s.High, s.Medium, s.Low, s.Unrated, s.ExcusedTotal} {

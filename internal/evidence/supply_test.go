@@ -111,6 +111,7 @@ func TestSupplyResults(t *testing.T) {
 		"an unknown claim":          func(r *SupplyResult) { r.Refused[0].Claim = "Whatever" },
 		"no scanner":                func(r *SupplyResult) { r.Scans[0].Scanner = "" },
 		"no time":                   func(r *SupplyResult) { r.Scans[0].ScannedAt = time.Time{} },
+		"an unknown gap":            func(r *SupplyResult) { r.Scans[0].Gap = "Whatever" },
 		"counted and not listed":    func(r *SupplyResult) { r.Scans[0].Critical = 1 },
 		"listed and not counted":    func(r *SupplyResult) { r.Scans[0].High = 0 },
 		"counted as another":        func(r *SupplyResult) { r.Scans[0].High, r.Scans[0].Low = 0, 1 },

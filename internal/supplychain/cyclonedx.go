@@ -35,6 +35,12 @@ func (c cdxComponent) image() string {
 	return ""
 }
 
+// cdxRating is how bad somebody thinks a vulnerability is.
+type cdxRating struct {
+	Severity, Method string
+	Score            json.Number
+}
+
 // cdx is a CycloneDX document, as far as vulnerabilities go.
 type cdx struct {
 	BOMFormat    string
@@ -49,13 +55,10 @@ type cdx struct {
 	Vulnerabilities []struct {
 		ID         string
 		References []struct{ ID string }
-		Ratings    []struct {
-			Severity string
-			Score    *float64
-		}
-		Analysis *struct{ State, Justification, Detail string }
-		Affects  []struct{ Ref string }
-		Updated  time.Time
+		Ratings    []cdxRating
+		Analysis   *struct{ State, Justification, Detail string }
+		Affects    []struct{ Ref string }
+		Updated    time.Time
 	}
 }
 
@@ -152,45 +155,70 @@ func cdxVEX(raw []byte, image string, attested bool) ([]excuse, bool) {
 
 // cdxResults reads a CycloneDX document as a scan. One that lists no vulnerability may be a bill of materials that
 // nobody scanned, and one with analyses is an opinion on some vulnerabilities and not a list of all: neither is a scan.
-func cdxResults(raw []byte) ([]found, bool) {
+func cdxResults(raw []byte, image string) (scanned, evidence.Refusal) {
 	var doc cdx
 	if json.Unmarshal(raw, &doc) != nil || doc.BOMFormat != "CycloneDX" || len(doc.Components) == 0 || len(doc.Vulnerabilities) == 0 {
-		return nil, false
+		return scanned{}, evidence.RefusedMalformed
 	}
-	var out []found
+	if root := doc.Metadata.Component; root != nil && root.image() != "" && root.image() != image {
+		return scanned{}, evidence.RefusedImage
+	}
+	var out scanned
 	for _, v := range doc.Vulnerabilities {
 		if v.Analysis != nil || len(v.Affects) == 0 {
-			return nil, false
+			return scanned{}, evidence.RefusedMalformed
 		}
-		severity := evidence.SeverityUnrated
-		for _, r := range v.Ratings {
-			if s := severityOf(r.Severity); rank[s] < rank[severity] || severity == evidence.SeverityUnrated {
-				severity = s
-			}
-		}
+		severity := worst(v.Ratings)
 		for _, a := range v.Affects {
 			c, _ := doc.component(a.Ref)
-			out = append(out, found{purl: c.PURL, Vulnerability: evidence.Vulnerability{ID: v.ID, Package: or(c.Name, c.PURL), Version: c.Version, Severity: severity}})
+			out.found = append(out.found, found{purl: c.PURL, Vulnerability: evidence.Vulnerability{ID: v.ID, Package: or(c.Name, c.PURL), Version: c.Version, Severity: severity}})
 		}
 	}
-	return out, true
+	return out, ""
+}
+
+// worst of all ratings, whoever gave them.
+func worst(ratings []cdxRating) evidence.Severity {
+	out := evidence.SeverityUnrated
+	said := false
+	for _, r := range ratings {
+		for _, s := range r.severities() {
+			if !said || rank[s] < rank[out] {
+				out, said = s, true
+			}
+		}
+	}
+	return out
+}
+
+// severities that a rating says: by its word and by its score. A score of another method than CVSS may be on another scale;
+// it can say that something is bad, and not that it is not.
+func (r cdxRating) severities() []evidence.Severity {
+	var out []evidence.Severity
+	if r.Severity != "" {
+		out = append(out, severityOf(r.Severity))
+	}
+	if s := severityOfScore(string(r.Score)); r.Score != "" && (strings.HasPrefix(r.Method, "CVSS") || rank[s] < rank[evidence.SeverityUnrated]) {
+		out = append(out, s)
+	}
+	return out
 }
 
 // cdxScan is a scan in a CycloneDX document that says by what and when it was made.
-func cdxScan(raw []byte) *scanned {
-	all, ok := cdxResults(raw)
-	if !ok {
+func cdxScan(raw []byte, image string) *scanned {
+	s, why := cdxResults(raw, image)
+	if why != "" {
 		return nil
 	}
 	tool, at := cdxTool(raw)
 	if tool == "" || at.IsZero() {
 		return nil
 	}
-	s := &scanned{scanner: strings.TrimSpace(tool), scannedAt: at, found: all}
-	if usable(s) != "" {
+	s.scanner, s.scannedAt = strings.TrimSpace(tool), at
+	if usable(&s) != "" {
 		return nil
 	}
-	return s
+	return &s
 }
 
 // cdxTool is the first tool that a CycloneDX document names, in the form of version 1.5 or the one before.

@@ -177,7 +177,7 @@ func (e *examination) claim(place string, s statement, made []evidence.Signer) {
 	case evidence.ClaimSBOM:
 		why = e.billOfMaterials(s, signer, made)
 	case evidence.ClaimVulnerabilities:
-		scan, refused := vulnAttestation(s.Predicate)
+		scan, refused := vulnAttestation(s.Predicate, e.order.Image)
 		if why = refused; why == "" {
 			scan.signer = signer
 			e.scans = append(e.scans, scan)
@@ -218,7 +218,7 @@ func (e *examination) billOfMaterials(s statement, signer string, made []evidenc
 		return ""
 	}
 	if names := vouching(made, evidence.ClaimVulnerabilities); len(names) > 0 {
-		if scan := cdxScan(s.Predicate); scan != nil {
+		if scan := cdxScan(s.Predicate, e.order.Image); scan != nil {
 			scan.signer = names[0]
 			e.scans = append(e.scans, scan)
 		}

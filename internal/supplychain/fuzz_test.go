@@ -41,15 +41,15 @@ func FuzzExamine(f *testing.F) {
 // FuzzScan looks for a scan that counts and can't be counted, and for a count that is none.
 func FuzzScan(f *testing.F) {
 	f.Add([]byte(`{"report":{"updateTimestamp":"2026-03-01T12:00:00Z","scanner":{"name":"Trivy"},"artifact":{"digest":"` + image + `"},"vulnerabilities":[{"vulnerabilityID":"CVE-2026-0001","severity":"HIGH"}]}}`))
-	f.Add([]byte(`{"scanner":{"uri":"x","result":{"SchemaVersion":2,"Results":[{"Vulnerabilities":[{"VulnerabilityID":"CVE-2026-0001","Severity":"HIGH"}]}]}},"metadata":{"scanFinishedOn":"2026-03-01T12:00:00Z"}}`))
-	f.Add([]byte(`{"scanner":{"uri":"x","result":{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"G","rules":[{"id":"a","properties":{"security-severity":"9.8"}}]}},"results":[{"ruleId":"a"}]}]}},"metadata":{"scanFinishedOn":"2026-03-01T12:00:00Z"}}`))
+	f.Add([]byte(`{"scanner":{"uri":"x","result":{"SchemaVersion":2,"Results":[{"Class":"os-pkgs","Vulnerabilities":[{"VulnerabilityID":"CVE-2026-0001","Severity":"HIGH"}]}]}},"metadata":{"scanFinishedOn":"2026-03-01T12:00:00Z"}}`))
+	f.Add([]byte(`{"scanner":{"uri":"x","result":{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"G","rules":[{"id":"CVE-2026-0001","properties":{"security-severity":"9.8"}}]}},"results":[{"ruleId":"CVE-2026-0001"}]}]}},"metadata":{"scanFinishedOn":"2026-03-01T12:00:00Z"}}`))
 	f.Add([]byte(`{"bomFormat":"CycloneDX","metadata":{"timestamp":"2026-03-01T12:00:00Z","tools":[{"name":"x"}]},"components":[{"bom-ref":"a"}],"vulnerabilities":[{"id":"CVE-2026-0001","ratings":[{"severity":"high"}],"affects":[{"ref":"a"}]}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		scans := []*scanned{cdxScan(raw)}
+		scans := []*scanned{cdxScan(raw, image)}
 		if s, why := trivyOperatorReport(raw, image); why == "" {
 			scans = append(scans, s)
 		}
-		if s, why := vulnAttestation(raw); why == "" {
+		if s, why := vulnAttestation(raw, image); why == "" {
 			scans = append(scans, s)
 		}
 		for _, s := range scans {

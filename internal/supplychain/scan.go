@@ -22,6 +22,7 @@ type found struct {
 type scanned struct {
 	signer, scanner       string
 	scannedAt, databaseAt time.Time
+	gap                   evidence.Gap
 	found                 []found
 }
 
@@ -70,7 +71,8 @@ func trivyOperatorReport(raw []byte, image string) (*scanned, evidence.Refusal) 
 			UpdateTimestamp time.Time
 			Scanner         struct{ Name, Version string }
 			Artifact        struct{ Digest string }
-			Summary         struct{ CriticalCount, HighCount int }
+			OS              struct{ EOSL bool }
+			Summary         struct{ CriticalCount, HighCount, MediumCount, LowCount, UnknownCount int }
 			Vulnerabilities []struct {
 				VulnerabilityID, Resource, InstalledVersion, FixedVersion, Severity, PackagePURL string
 			}
@@ -83,27 +85,29 @@ func trivyOperatorReport(raw []byte, image string) (*scanned, evidence.Refusal) 
 		return nil, evidence.RefusedImage
 	}
 	s := &scanned{scanner: r.Report.Scanner.Name, scannedAt: r.Report.UpdateTimestamp}
-	critical, high := 0, 0
+	if r.Report.OS.EOSL {
+		s.gap = evidence.GapEndOfLife
+	}
+	listed := map[evidence.Severity]int{}
 	for _, v := range r.Report.Vulnerabilities {
 		severity := severityOf(v.Severity)
-		switch severity {
-		case evidence.SeverityCritical:
-			critical++
-		case evidence.SeverityHigh:
-			high++
-		}
+		listed[severity]++
 		s.found = append(s.found, found{purl: v.PackagePURL, Vulnerability: evidence.Vulnerability{
 			ID: v.VulnerabilityID, Package: v.Resource, Version: v.InstalledVersion, FixedIn: v.FixedVersion, Severity: severity}})
 	}
 	// A list that leaves out what the summary counts was cut.
-	if critical < r.Report.Summary.CriticalCount || high < r.Report.Summary.HighCount {
-		return nil, evidence.RefusedMalformed
+	told := r.Report.Summary
+	for severity, n := range map[evidence.Severity]int{evidence.SeverityCritical: told.CriticalCount, evidence.SeverityHigh: told.HighCount,
+		evidence.SeverityMedium: told.MediumCount, evidence.SeverityLow: told.LowCount, evidence.SeverityUnrated: told.UnknownCount} {
+		if listed[severity] < n {
+			return nil, evidence.RefusedMalformed
+		}
 	}
 	return s, usable(s)
 }
 
 // vulnAttestation reads cosign's vulnerability predicate, whose result is a report in the scanner's own form.
-func vulnAttestation(predicate []byte) (*scanned, evidence.Refusal) {
+func vulnAttestation(predicate []byte, image string) (*scanned, evidence.Refusal) {
 	var p struct {
 		Scanner struct {
 			URI    string
@@ -115,29 +119,37 @@ func vulnAttestation(predicate []byte) (*scanned, evidence.Refusal) {
 	if json.Unmarshal(predicate, &p) != nil || p.Scanner.URI == "" || p.Metadata.ScanFinishedOn.IsZero() {
 		return nil, evidence.RefusedMalformed
 	}
-	s := &scanned{scanner: p.Scanner.URI, scannedAt: p.Metadata.ScanFinishedOn}
-	if p.Scanner.DB.LastUpdate != nil {
-		s.databaseAt = *p.Scanner.DB.LastUpdate
-	}
-	var ok bool
-	for _, form := range []func([]byte) ([]found, bool){trivyResults, sarifResults} {
-		if s.found, ok = form(p.Scanner.Result); ok {
-			return s, usable(s)
+	for _, form := range []func([]byte, string) (scanned, evidence.Refusal){trivyResults, sarifResults, cdxResults} {
+		s, why := form(p.Scanner.Result, image)
+		if why == evidence.RefusedMalformed {
+			continue
 		}
-	}
-	if s.found, ok = cdxResults(p.Scanner.Result); ok {
-		return s, usable(s)
+		if why != "" {
+			return nil, why
+		}
+		s.scanner, s.scannedAt = p.Scanner.URI, p.Metadata.ScanFinishedOn
+		if p.Scanner.DB.LastUpdate != nil {
+			s.databaseAt = *p.Scanner.DB.LastUpdate
+		}
+		return &s, usable(&s)
 	}
 	return nil, evidence.RefusedMalformed
 }
 
-// trivyResults reads Trivy's own JSON. Where it lists no target at all, the scanner found nothing that it could scan,
-// which is no scan.
-func trivyResults(raw []byte) ([]found, bool) {
+// trivyResults reads Trivy's own JSON. Where no result is of packages, it looked for something else, such as secrets, or
+// found nothing that it could scan: that is no scan.
+func trivyResults(raw []byte, image string) (scanned, evidence.Refusal) {
 	var r struct {
 		SchemaVersion int
-		Results       []struct {
-			Target          string
+		Metadata      struct {
+			OS struct {
+				Family string
+				EOSL   bool
+			}
+			RepoDigests []string
+		}
+		Results []struct {
+			Target, Class   string
 			Vulnerabilities []struct {
 				VulnerabilityID, PkgName, InstalledVersion, FixedVersion, Severity string
 				VendorIDs                                                          []string
@@ -145,78 +157,38 @@ func trivyResults(raw []byte) ([]found, bool) {
 			}
 		}
 	}
-	if json.Unmarshal(raw, &r) != nil || r.SchemaVersion == 0 || len(r.Results) == 0 {
-		return nil, false
+	if json.Unmarshal(raw, &r) != nil || r.SchemaVersion == 0 {
+		return scanned{}, evidence.RefusedMalformed
 	}
-	var out []found
+	if !among(r.Metadata.RepoDigests, image) {
+		return scanned{}, evidence.RefusedImage
+	}
+	var out scanned
+	classes := map[string]bool{}
 	for _, result := range r.Results {
+		classes[result.Class] = true
 		for _, v := range result.Vulnerabilities {
-			out = append(out, found{purl: v.PkgIdentifier.PURL, aliases: v.VendorIDs, Vulnerability: evidence.Vulnerability{
+			out.found = append(out.found, found{purl: v.PkgIdentifier.PURL, aliases: v.VendorIDs, Vulnerability: evidence.Vulnerability{
 				ID: v.VulnerabilityID, Package: v.PkgName, Version: v.InstalledVersion, FixedIn: v.FixedVersion, Severity: severityOf(v.Severity)}})
 		}
 	}
-	return out, true
+	switch system := classes["os-pkgs"]; {
+	case !system && !classes["lang-pkgs"]:
+		return scanned{}, evidence.RefusedMalformed
+	case r.Metadata.OS.EOSL:
+		out.gap = evidence.GapEndOfLife
+	case !system && r.Metadata.OS.Family != "" && r.Metadata.OS.Family != "none":
+		out.gap = evidence.GapSystem
+	}
+	return out, ""
 }
 
-// sarifResults reads SARIF 2.1.0, in which a rule carries its score in the property "security-severity".
-func sarifResults(raw []byte) ([]found, bool) {
-	var doc struct {
-		Version string
-		Runs    []struct {
-			Tool struct {
-				Driver struct {
-					Name  string
-					Rules []struct {
-						ID         string
-						Properties map[string]json.RawMessage
-					}
-				}
-			}
-			Results []struct {
-				RuleID  string
-				Message struct{ Text string }
-			}
-		}
-	}
-	if json.Unmarshal(raw, &doc) != nil || !strings.HasPrefix(doc.Version, "2.") || len(doc.Runs) == 0 {
-		return nil, false
-	}
-	var out []found
-	for _, run := range doc.Runs {
-		if run.Tool.Driver.Name == "" || run.Results == nil {
-			return nil, false
-		}
-		scores := map[string]evidence.Severity{}
-		for _, rule := range run.Tool.Driver.Rules {
-			var score string
-			if json.Unmarshal(rule.Properties["security-severity"], &score) != nil {
-				score = string(rule.Properties["security-severity"])
-			}
-			scores[rule.ID] = severityOfScore(score)
-		}
-		for _, r := range run.Results {
-			severity, rated := scores[r.RuleID]
-			if !rated {
-				severity = evidence.SeverityUnrated
-			}
-			// Grype's rules are named "CVE-…-package"; the identifier is what excuses speak of.
-			id, rest := identifier(r.RuleID)
-			out = append(out, found{Vulnerability: evidence.Vulnerability{ID: id, Package: rest, Severity: severity}})
-		}
-	}
-	return out, true
-}
-
-// identifier cuts the package off a rule's name: CVE-2026-0001-openssl is CVE-2026-0001 in openssl.
-func identifier(rule string) (id, rest string) {
-	parts := strings.Split(rule, "-")
-	switch {
-	case len(parts) > 3 && parts[0] == "CVE":
-		return strings.Join(parts[:3], "-"), strings.Join(parts[3:], "-")
-	case len(parts) > 4 && parts[0] == "GHSA":
-		return strings.Join(parts[:4], "-"), strings.Join(parts[4:], "-")
-	}
-	return rule, ""
+// among tells whether what a scanner says it scanned is the image, or that it does not say.
+func among(repoDigests []string, image string) bool {
+	return len(repoDigests) == 0 || slices.ContainsFunc(repoDigests, func(name string) bool {
+		_, digest, ok := strings.Cut(name, "@")
+		return ok && digest == image
+	})
 }
 
 // usable refuses a scan that can't be counted.
@@ -235,7 +207,7 @@ func usable(s *scanned) evidence.Refusal {
 // sumUp counts what is left of a scan when what is excused is taken out. The same vulnerability in the same version of a
 // package counts once, with its worst rating.
 func sumUp(s *scanned, excuses []excuse, image string) evidence.Scan {
-	out := evidence.Scan{Signer: s.signer, Scanner: s.scanner, ScannedAt: s.scannedAt.UTC()}
+	out := evidence.Scan{Signer: s.signer, Scanner: s.scanner, ScannedAt: s.scannedAt.UTC(), Gap: s.gap}
 	if !s.databaseAt.IsZero() {
 		at := s.databaseAt.UTC()
 		out.DatabaseAt = &at

@@ -68,6 +68,8 @@ func TestReportsOfTrivyOperator(t *testing.T) {
 	}
 	lying := operatorReport(image, scannedAt)
 	lying["report"].(object)["summary"] = object{"criticalCount": 3}
+	unrated := operatorReport(image, scannedAt)
+	unrated["report"].(object)["summary"] = object{"unknownCount": 9}
 	listless := operatorReport(image, scannedAt)
 	delete(listless["report"].(object), "vulnerabilities")
 	for name, c := range map[string]struct {
@@ -86,6 +88,7 @@ func TestReportsOfTrivyOperator(t *testing.T) {
 		"no digest":                         {[]any{operatorReport("", scannedAt)}, "AnotherImage"},
 		"no time":                           {[]any{operatorReport(image, time.Time{})}, "Malformed"},
 		"a list shorter than its summary":   {[]any{lying}, "Malformed"},
+		"a list without what nobody rated":  {[]any{unrated}, "Malformed"},
 		"no list":                           {[]any{listless}, "Malformed"},
 		"a flaw without a name":             {[]any{operatorReport(image, scannedAt, flaw("", "LOW"))}, "Malformed"},
 		"no JSON":                           {[]any{[]byte("{")}, "Malformed"},
@@ -138,8 +141,8 @@ func TestAttestedScans(t *testing.T) {
 		predicate     any
 		want          string
 	}{
-		"Trivy, nothing found":              {predicateVuln, attested(trivy(object{"Target": "app"})), "0/0/0"},
-		"Trivy, found":                      {predicateVuln, attested(trivy(object{"Target": "app", "Vulnerabilities": []object{critical}})), "1/0/0"},
+		"Trivy, nothing found":              {predicateVuln, attested(trivy(object{"Target": "app", "Class": "lang-pkgs"})), "0/0/0"},
+		"Trivy, found":                      {predicateVuln, attested(trivy(object{"Target": "app", "Class": "os-pkgs", "Vulnerabilities": []object{critical}})), "1/0/0"},
 		"Trivy, nothing that it could scan": {predicateVuln, attested(trivy()), "none"},
 		"SARIF, nothing found":              {predicateVuln, attested(sarif()), "0/0/0"},
 		"SARIF, found":                      {predicateVuln, attested(sarif(object{"ruleId": "CVE-2026-0001-openssl"}, object{"ruleId": "CVE-2026-0002"}, object{"ruleId": "CVE-2026-0003"})), "1/1/1"},
@@ -180,141 +183,95 @@ func TestAttestedScans(t *testing.T) {
 	}
 }
 
-func TestExcuses(t *testing.T) {
-	key, pem := newKey(t)
-	hex := strings.TrimPrefix(image, "sha256:")
-	imagePURL, packagePURL := "pkg:oci/app@sha256%3A"+hex+"?repository_url=registry.example.org/team/app", "pkg:deb/debian/openssl@3.0.1?arch=amd64"
-	vex := func(statements ...object) object {
-		return object{"@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://example.org/vex-1", "author": "it", "timestamp": scannedAt, "version": 1, "statements": statements}
+// What is no scan for vulnerabilities of this image must not be taken for one that found none, and what can't have seen all
+// of them says so.
+func TestNoScans(t *testing.T) {
+	system, libraries := object{"Target": "app (debian 12)", "Class": "os-pkgs"}, object{"Target": "app", "Class": "lang-pkgs"}
+	with := func(metadata object, results ...object) object {
+		out := trivy(results...)
+		out["Metadata"] = metadata
+		return out
 	}
-	says := func(status string, product any, extra ...object) object {
-		s := object{"vulnerability": object{"name": "CVE-2026-0001"}, "products": []any{product}, "status": status, "justification": "vulnerable_code_not_in_execute_path"}
-		for _, e := range extra {
-			for k, v := range e {
-				s[k] = v
-			}
+	at := func(digests ...string) object {
+		var names []string
+		for _, d := range digests {
+			names = append(names, "registry.example.org/app@"+d)
 		}
-		return s
+		return object{"RepoDigests": names}
 	}
-	of := func(id string) object { return object{"@id": id} }
-	cdxVEX := func(state, ref string) object {
-		return object{"bomFormat": "CycloneDX", "metadata": object{"timestamp": scannedAt},
-			"vulnerabilities": []object{{"id": "CVE-2026-0001", "analysis": object{"state": state, "justification": "code_not_reachable"}, "affects": []object{{"ref": ref}}}}}
+	run := func(tool string, parts object) object {
+		out := object{"tool": object{"driver": object{"name": tool}}, "results": []object{}}
+		for k, v := range parts {
+			out[k] = v
+		}
+		return object{"version": "2.1.0", "runs": []object{out}}
+	}
+	rule := func(id string) object {
+		return object{"name": "x", "rules": []object{{"id": id, "properties": object{"security-severity": "2.0"}}}}
+	}
+	failed := object{"invocations": []object{{"executionSuccessful": false}}}
+	bom := func(root object) object {
+		return object{"bomFormat": "CycloneDX", "metadata": object{"component": root}, "components": []object{{"bom-ref": "a", "name": "a"}},
+			"vulnerabilities": []object{{"id": "CVE-2026-0001", "ratings": []object{{"severity": "low"}}, "affects": []object{{"ref": "a"}}}}}
 	}
 	for name, c := range map[string]struct {
-		doc     object
-		excused bool
+		result object
+		want   string
 	}{
-		"image by digest":                 {vex(says("not_affected", of(imagePURL))), true},
-		"image by hash":                   {vex(says("not_affected", object{"@id": "app", "hashes": object{"sha-256": hex}})), true},
-		"package":                         {vex(says("not_affected", of(packagePURL))), true},
-		"image and its package":           {vex(says("not_affected", object{"@id": imagePURL, "subcomponents": []object{of(packagePURL)}})), true},
-		"fixed":                           {vex(says("fixed", of(imagePURL), object{"justification": ""})), true},
-		"impact in place of a reason":     {vex(says("not_affected", of(imagePURL), object{"justification": "", "impact_statement": "never called"})), true},
-		"alias":                           {vex(says("not_affected", of(imagePURL), object{"vulnerability": object{"name": "GHSA-x", "aliases": []string{"cve-2026-0001"}}})), true},
-		"older form of a name":            {vex(says("not_affected", of(imagePURL), object{"vulnerability": "CVE-2026-0001"})), true},
-		"CycloneDX":                       {cdxVEX("not_affected", packagePURL), true},
-		"CycloneDX by link to another":    {cdxVEX("false_positive", "urn:cdx:3e671687-395b-41f5-a30f-a58921a69b79/1#"+packagePURL), false},
-		"CycloneDX, still looked into":    {cdxVEX("in_triage", packagePURL), false},
-		"no reason":                       {vex(says("not_affected", of(imagePURL), object{"justification": ""})), false},
-		"affected":                        {vex(says("affected", of(imagePURL))), false},
-		"still looked into":               {vex(says("under_investigation", of(imagePURL))), false},
-		"another vulnerability":           {vex(says("not_affected", of(imagePURL), object{"vulnerability": object{"name": "CVE-2026-00011"}})), false},
-		"another image":                   {vex(says("not_affected", of(strings.ReplaceAll(imagePURL, hex, strings.TrimPrefix(other, "sha256:"))))), false},
-		"image by name alone":             {vex(says("not_affected", of("pkg:oci/app?repository_url=registry.example.org/team/app"))), false},
-		"another version of the package":  {vex(says("not_affected", of("pkg:deb/debian/openssl@3.0.10"))), false},
-		"package by name alone":           {vex(says("not_affected", of("pkg:deb/debian/openssl"))), false},
-		"another package of the image":    {vex(says("not_affected", object{"@id": imagePURL, "subcomponents": []object{of("pkg:deb/debian/zlib@1.3")}})), false},
-		"package of another image":        {vex(says("not_affected", object{"@id": "pkg:oci/else@sha256%3Aab", "subcomponents": []object{of(packagePURL)}})), false},
-		"no product":                      {vex(object{"vulnerability": object{"name": "CVE-2026-0001"}, "status": "not_affected", "justification": "x"}), false},
-		"taken back later":                {vex(says("not_affected", of(imagePURL)), says("affected", of(imagePURL), object{"timestamp": scannedAt.Add(time.Hour)})), false},
-		"taken back before":               {vex(says("not_affected", of(imagePURL)), says("affected", of(imagePURL), object{"timestamp": scannedAt.Add(-time.Hour)})), true},
-		"contradicts itself":              {vex(says("not_affected", of(imagePURL)), says("affected", of(imagePURL))), false},
-		"contradicts itself, other order": {vex(says("affected", of(imagePURL)), says("not_affected", of(imagePURL))), false},
+		"Trivy, for secrets":                    {trivy(object{"Target": "app.py", "Class": "secret"}), "Malformed"},
+		"Trivy, for settings":                   {trivy(object{"Target": "Dockerfile", "Class": "config"}), "Malformed"},
+		"Trivy, of no class":                    {trivy(object{"Target": "app"}), "Malformed"},
+		"Trivy, of this image":                  {with(at(other, image), system), "counts"},
+		"Trivy, of another image":               {with(at(other), system), "AnotherImage"},
+		"Trivy, at the distribution's end":      {with(object{"OS": object{"Family": "debian", "Name": "8", "EOSL": true}}, system), "counts EndOfLife"},
+		"Trivy, of both kinds":                  {with(object{"OS": object{"Family": "debian"}}, system, libraries), "counts"},
+		"Trivy, of libraries alone":             {with(object{"OS": object{"Family": "debian"}}, libraries), "counts SystemPackages"},
+		"Trivy, of libraries, without a system": {with(object{"OS": object{}}, libraries), "counts"},
+		"SARIF of a linter":                     {run("hadolint", nil), "Malformed"},
+		"SARIF of a linter that found":          {run("", object{"tool": object{"driver": rule("DL3008")}}), "Malformed"},
+		"SARIF of a search through code":        {run("", object{"tool": object{"driver": rule("go/sql-injection")}}), "Malformed"},
+		"SARIF of a scanner":                    {run("Grype", nil), "counts"},
+		"SARIF of a scanner by its rules":       {run("", object{"tool": object{"driver": rule("GHSA-aaaa-bbbb-cccc")}}), "counts"},
+		"SARIF of nobody":                       {run("", nil), "Malformed"},
+		"SARIF of a run that failed":            {run("Grype", failed), "counts ScannerFailed"},
+		"SARIF of another image":                {run("Trivy", object{"properties": at(other)}), "AnotherImage"},
+		"CycloneDX of this image":               {bom(object{"version": image}), "counts"},
+		"CycloneDX of another image":            {bom(object{"version": other}), "AnotherImage"},
+		"CycloneDX of a name":                   {bom(object{"name": "app", "version": "1.4"}), "counts"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			report := operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"), flaw("CVE-2026-0002", "HIGH"))
-			predicateType := predicateOpenVEX
-			if c.doc["bomFormat"] != nil {
-				predicateType = predicateCDXVEX
-			}
-			signed := must(key.AttestBundle(image, predicateType, c.doc))(t)
-			for how, q := range map[string]question{
-				"named by IT": ask(t, nil).with(t, "vex", c.doc),
-				"signed":      ask(t, []evidence.Signer{byKey("it", pem, evidence.ClaimVEX)}, signed),
-			} {
-				s := q.with(t, "report", report).answer(t).Scans[0]
-				if excused := s.Critical == 0 && s.ExcusedTotal == 1 && s.Excused[0].ID == "CVE-2026-0001"; excused != c.excused || s.High != 1 {
-					t.Errorf("%s: %+v", how, s)
-				}
-				if c.excused && (s.Excused[0].By == "" || s.Excused[0].Status != "fixed" && s.Excused[0].Because == "") {
-					t.Errorf("%s: nobody is told why: %+v", how, s.Excused[0])
-				}
-			}
-			for how, q := range map[string]question{
-				"not its to vouch for":     ask(t, []evidence.Signer{byKey("team", pem, evidence.ClaimImage, evidence.ClaimSBOM, evidence.ClaimVulnerabilities)}, signed),
-				"signed for another image": ask(t, []evidence.Signer{byKey("it", pem)}, must(key.AttestBundle(other, predicateType, c.doc))(t)),
-				"signed by nobody known":   ask(t, nil, signed),
-			} {
-				if s := q.with(t, "report", report).answer(t).Scans[0]; s.Critical != 1 || s.ExcusedTotal != 0 {
-					t.Errorf("%s: %+v", how, s)
-				}
-			}
-		})
+		s, refused := vulnAttestation(text(t, attested(c.result)), image)
+		got := string(refused)
+		if s != nil {
+			got = strings.TrimSpace("counts " + string(sumUp(s, nil, image).Gap))
+		}
+		if got != c.want {
+			t.Errorf("%s: got %q, want %q", name, got, c.want)
+		}
 	}
 }
 
-// What is said of a part of a product is said of that product: the same package may be reached in another one.
-func TestExcusesOfCycloneDXAreOfTheirProduct(t *testing.T) {
-	key, pem := newKey(t)
-	const packagePURL, serial = "pkg:deb/debian/openssl@3.0.1", "3e671687-395b-41f5-a30f-a58921a69b79"
-	purlOf := func(digest string) string {
-		return "pkg:oci/app@" + strings.Replace(digest, ":", "%3A", 1) + "?arch=amd64"
-	}
-	doc := func(product object, ref string) object {
-		d := object{"bomFormat": "CycloneDX", "serialNumber": "urn:uuid:" + serial, "metadata": object{"timestamp": scannedAt},
-			"components":      []object{{"bom-ref": "ossl", "name": "openssl", "purl": packagePURL}, {"bom-ref": packagePURL, "name": "openssl", "purl": packagePURL}},
-			"vulnerabilities": []object{{"id": "CVE-2026-0001", "analysis": object{"state": "not_affected", "justification": "code_not_reachable"}, "affects": []object{{"ref": ref}}}}}
-		if product != nil {
-			d["metadata"].(object)["component"] = product
-		}
-		return d
-	}
-	ours, theirs := object{"bom-ref": "root", "purl": purlOf(image)}, object{"bom-ref": "root", "purl": purlOf(other)}
-	for name, c := range map[string]struct {
-		doc             object
-		named, attested bool
-	}{
-		"a part of this image":                         {doc(ours, "ossl"), true, true},
-		"a part of this image, by its address":         {doc(ours, packagePURL), true, true},
-		"a part of this image, by a link within":       {doc(ours, "urn:cdx:"+serial+"/1#ossl"), true, true},
-		"a part of this image, by a link elsewhere":    {doc(ours, "urn:cdx:3e671687-395b-41f5-a30f-a58921a69b7a/1#ossl"), false, false},
-		"a link to nothing":                            {doc(ours, "urn:cdx:"+serial+"/1"), false, false},
-		"this image":                                   {doc(ours, "root"), true, true},
-		"this image, by version":                       {doc(object{"bom-ref": "root", "version": image}, "ossl"), true, true},
-		"this image, by hash":                          {doc(object{"hashes": []object{{"alg": "SHA-256", "content": strings.TrimPrefix(image, "sha256:")}}}, "ossl"), true, true},
-		"a part of another image":                      {doc(theirs, "ossl"), false, false},
-		"a part of another image, by its address":      {doc(theirs, packagePURL), false, false},
-		"a part of another image, unlisted":            {doc(theirs, packagePURL+"?arch=amd64"), false, false},
-		"another image":                                {doc(theirs, "root"), false, false},
-		"another product, of no digest":                {doc(object{"bom-ref": "root", "name": "other", "version": "1.4"}, "ossl"), false, false},
-		"this image, in a document about another":      {doc(theirs, purlOf(image)), true, true},
-		"a part of nobody knows what":                  {doc(nil, "ossl"), false, true},
-		"a package, wherever it is":                    {doc(nil, packagePURL), true, true},
-		"a package, wherever it is, though not listed": {doc(nil, packagePURL+"?arch=amd64"), true, true},
+// The worst rating counts, whoever gave it and in whatever order.
+func TestRatingsOfCycloneDX(t *testing.T) {
+	for ratings, want := range map[string]evidence.Severity{
+		`[]`:                                 evidence.SeverityUnrated,
+		`[{"severity":"low"}]`:               evidence.SeverityLow,
+		`[{"score":9.8}]`:                    evidence.SeverityCritical,
+		`[{"score":0.9}]`:                    evidence.SeverityUnrated,
+		`[{"score":9.8,"method":"CVSSv31"}]`: evidence.SeverityCritical,
+		`[{"score":3.1,"method":"CVSSv4"}]`:  evidence.SeverityLow,
+		`[{"score":11,"method":"CVSSv31"}]`:  evidence.SeverityUnrated,
+		`[{"severity":"low","score":9.8}]`:   evidence.SeverityCritical,
+		`[{"severity":"low"},{"score":0.01,"method":"other"}]`: evidence.SeverityLow,
+		`[{"severity":"low"},{"vector":"AV:N"}]`:               evidence.SeverityLow,
+		`[{"severity":"low"},{"severity":"unknown"}]`:          evidence.SeverityUnrated,
+		`[{"severity":"unknown"},{"severity":"low"}]`:          evidence.SeverityUnrated,
+		`[{"severity":"medium"},{"severity":"critical"}]`:      evidence.SeverityCritical,
+		`[{"severity":"critical"},{"severity":"medium"}]`:      evidence.SeverityCritical,
 	} {
-		signed := must(key.AttestBundle(image, predicateCDXVEX, c.doc))(t)
-		for how, q := range map[string]struct {
-			question
-			want bool
-		}{
-			"named by IT": {ask(t, nil).with(t, "vex", c.doc), c.named},
-			"attested":    {ask(t, []evidence.Signer{byKey("it", pem, evidence.ClaimVEX)}, signed), c.attested},
-		} {
-			s := q.with(t, "report", operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"))).answer(t).Scans[0]
-			if excused := s.Critical == 0 && s.ExcusedTotal == 1; excused != q.want {
-				t.Errorf("%s, %s: %+v", name, how, s)
-			}
+		raw := `{"bomFormat":"CycloneDX","components":[{"bom-ref":"a","name":"a"}],"vulnerabilities":[{"id":"CVE-2026-0001","ratings":` + ratings + `,"affects":[{"ref":"a"}]}]}`
+		s, why := cdxResults([]byte(raw), image)
+		if why != "" || s.found[0].Severity != want {
+			t.Errorf("%s: got %+v %s, want %s", ratings, s.found, why, want)
 		}
 	}
 }
@@ -326,6 +283,14 @@ func TestLongScansAreCountedWhole(t *testing.T) {
 	}
 	s := ask(t, nil).with(t, "report", operatorReport(image, scannedAt, many...)).answer(t).Scans[0]
 	if s.High != len(many)/2 || s.Low != len(many)/2 || len(s.Worst) != evidence.MaxListed || s.Worst[evidence.MaxListed-1].Severity != evidence.SeverityHigh {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestReportsOfADistributionAtItsEnd(t *testing.T) {
+	report := operatorReport(image, scannedAt, flaw("CVE-2026-0001", "HIGH"))
+	report["report"].(object)["os"] = object{"family": "debian", "name": "8", "eosl": true}
+	if s := ask(t, nil).with(t, "report", report).answer(t).Scans[0]; s.Gap != evidence.GapEndOfLife || s.High != 1 {
 		t.Errorf("got %+v", s)
 	}
 }

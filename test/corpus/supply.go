@@ -119,7 +119,7 @@ func scan(key signing.Key, digest string, ago time.Duration, severities ...strin
 			"PkgIdentifier": object{"PURL": "pkg:deb/debian/openssl@3.0.1"}})
 	}
 	return key.AttestBundle(digest, "https://cosign.sigstore.dev/attestation/vuln/v1", object{
-		"scanner":  object{"uri": "pkg:github/aquasecurity/trivy@0.70.0", "db": object{"lastUpdate": at.Add(-time.Hour)}, "result": object{"SchemaVersion": 2, "ArtifactName": "suspect", "Results": []any{object{"Target": "suspect", "Vulnerabilities": found}}}},
+		"scanner":  object{"uri": "pkg:github/aquasecurity/trivy@0.70.0", "db": object{"lastUpdate": at.Add(-time.Hour)}, "result": object{"SchemaVersion": 2, "ArtifactName": "suspect", "Results": []any{object{"Target": "suspect", "Class": "os-pkgs", "Vulnerabilities": found}}}},
 		"metadata": object{"scanStartedOn": at, "scanFinishedOn": at},
 	})
 }

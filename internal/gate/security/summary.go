@@ -42,7 +42,11 @@ func tellSupply(text *strings.Builder, r evidence.SupplyResult) {
 		row("bill of materials", s.Signer, fmt.Sprintf("%s, %d packages", s.Format, s.Packages))
 	}
 	for _, s := range r.Scans {
-		row("scan", s.Signer, fmt.Sprintf("%s of %s: %d critical, %d high, %d medium, %d low, %d unrated", s.Scanner, s.ScannedAt.UTC().Format(time.RFC3339), s.Critical, s.High, s.Medium, s.Low, s.Unrated))
+		says := fmt.Sprintf("%s of %s: %d critical, %d high, %d medium, %d low, %d unrated", s.Scanner, s.ScannedAt.UTC().Format(time.RFC3339), s.Critical, s.High, s.Medium, s.Low, s.Unrated)
+		if blind, ok := blindness[s.Gap]; ok {
+			says += "; " + blind.why
+		}
+		row("scan", s.Signer, says)
 	}
 	for _, refused := range r.Refused {
 		row("does not count", refused.Place, string(refused.Claim)+" "+words[refused.Why])

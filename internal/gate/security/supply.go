@@ -242,25 +242,31 @@ func listed(asked v1alpha1.SecurityGate, result evidence.SupplyResult) opinion {
 // mostNamed is how many vulnerabilities of a scan become findings of their own.
 const mostNamed = 8
 
-// scanned judges the scans that are recent. Each scanner has to be content: one that finds nothing does not outvote one
-// that does.
+// scanned judges the scans. Each scanner has to be content: one that finds nothing does not outvote one that does. An old
+// scan of one that found too much is not forgotten beside a recent one of another: it has to be made anew.
 func scanned(asked v1alpha1.SecurityGate, rule v1alpha1.VulnerabilityRule, result evidence.SupplyResult, now time.Time) opinion {
-	var all, fresh []evidence.Scan
+	var all []evidence.Scan
 	for _, s := range result.Scans {
 		attested := len(known(asked, evidence.ClaimVulnerabilities, s.Signer)) > 0
 		if rule.Source == v1alpha1.SourceTrivyOperator && s.Signer != "" || rule.Source != v1alpha1.SourceTrivyOperator && !attested {
 			continue
 		}
-		if all = append(all, s); recent(s, rule.MaxAge.Duration, now) {
-			fresh = append(fresh, s)
-		}
-	}
-	if len(fresh) == 0 {
-		return opinion{unsettled: []gate.Verdict{unscanned(rule, all, result)}}
+		all = append(all, s)
 	}
 	var o opinion
-	for _, s := range fresh {
-		o.add(limited(rule, s))
+	fresh := 0
+	for _, s := range all {
+		found := limited(rule, s)
+		switch {
+		case recent(s, rule.MaxAge.Duration, now):
+			fresh++
+			o.add(found)
+		case len(found.holes) > 0:
+			o.unsettled = append(o.unsettled, stale(rule, s))
+		}
+	}
+	if fresh == 0 {
+		return opinion{unsettled: []gate.Verdict{unscanned(rule, all, result)}}
 	}
 	return o
 }
@@ -281,9 +287,20 @@ func unscanned(rule v1alpha1.VulnerabilityRule, all []evidence.Scan, result evid
 		f.Hint = "Have the pipeline scan the image by its digest and attest what was found (cosign attest --type vuln), signed by one who vouches for Vulnerabilities."
 	}
 	if len(all) > 0 {
-		// Times and not ages: a message that counts would make every look a write.
-		f.Reason = v1alpha1.ReasonScanStale
-		f.Message = fmt.Sprintf("the newest scan of this image is of %s, by what its scanner knew; none older than %s counts", oldestOf(all[0]).UTC().Format(time.RFC3339), rule.MaxAge.Duration)
+		return stale(rule, all[0])
+	}
+	return gate.Unknown(f.Reason, f.Message, time.Time{}, f)
+}
+
+// stale says which scan is too old to count. Times and not ages: a message that counts would make every look a write.
+func stale(rule v1alpha1.VulnerabilityRule, s evidence.Scan) gate.Verdict {
+	f := gate.Finding{Reason: v1alpha1.ReasonScanStale, Field: imageField, Owner: v1alpha1.OwnerIT,
+		Message: fmt.Sprintf("the newest scan of this image by %s is of %s, by what its scanner knew; none older than %s counts, and what it found is not forgotten",
+			s.Scanner, oldestOf(s).UTC().Format(time.RFC3339), rule.MaxAge.Duration),
+		Hint: "trivy-operator has to scan the sandbox's namespace anew; then ask for another look."}
+	if rule.Source == v1alpha1.SourceAttestations {
+		f.Owner = v1alpha1.OwnerBusiness
+		f.Hint = "Have the pipeline scan the image by its digest with it again and attest what was found; where it is used no more, take its old attestation away from the registry."
 	}
 	return gate.Unknown(f.Reason, f.Message, time.Time{}, f)
 }
@@ -295,6 +312,14 @@ func oldestOf(s evidence.Scan) time.Time {
 	return s.ScannedAt
 }
 
+// blindness is why a scan that found nothing bad does not show that there is nothing.
+var blindness = map[evidence.Gap]struct{ why, hint string }{
+	evidence.GapEndOfLife: {"the distribution that the image is built on is at the end of its life: nobody reports any more what is wrong with its packages",
+		"Build the image on a release that is still looked after."},
+	evidence.GapFailed: {"the scanner says itself that it failed", "Have the image scanned anew."},
+	evidence.GapSystem: {"the packages of its operating system were left out", "Have all packages scanned (for Trivy: no --pkg-types, and a distribution that it knows)."},
+}
+
 func limited(rule v1alpha1.VulnerabilityRule, s evidence.Scan) opinion {
 	high := s.High + s.Unrated
 	told := fmt.Sprintf("%d critical and %d high vulnerabilities by %s of %s", s.Critical, high, s.Scanner, s.ScannedAt.UTC().Format(time.RFC3339))
@@ -302,6 +327,10 @@ func limited(rule v1alpha1.VulnerabilityRule, s evidence.Scan) opinion {
 		told += fmt.Sprintf(", %d excused by VEX", s.ExcusedTotal)
 	}
 	if s.Critical <= int(rule.MaxCritical) && high <= int(rule.MaxHigh) {
+		if blind, ok := blindness[s.Gap]; ok {
+			return opinion{unsettled: []gate.Verdict{gate.Unknown(v1alpha1.ReasonScanIncomplete, told+", but "+blind.why, time.Time{}, gate.Finding{
+				Reason: v1alpha1.ReasonScanIncomplete, Field: imageField, Owner: v1alpha1.OwnerBusiness, Message: told + ", but " + blind.why, Hint: blind.hint})}}
+		}
 		return opinion{praise: []string{told}}
 	}
 	holes := []gate.Finding{{

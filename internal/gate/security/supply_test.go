@@ -118,8 +118,17 @@ func TestJudgeSupply(t *testing.T) {
 			r.Scans = append(r.Scans, evidence.Scan{Signer: "scanner", Scanner: "grype", ScannedAt: now.Add(-2 * time.Hour), Critical: 1, Worst: []evidence.Vulnerability{flaw(evidence.SeverityCritical)}})
 		}, gate.Failed, v1alpha1.ReasonVulnerable, business, "grype"},
 		"another that is old found one": {func(_ *Evidence, r *evidence.SupplyResult) {
-			r.Scans = append(r.Scans, evidence.Scan{Signer: "scanner", Scanner: "grype", ScannedAt: now.Add(-200 * time.Hour), Critical: 1, Worst: []evidence.Vulnerability{flaw(evidence.SeverityCritical)}})
+			r.Scans = append(r.Scans, evidence.Scan{Signer: "scanner", Scanner: "grype", ScannedAt: now.Add(-73 * time.Hour), Critical: 1, Worst: []evidence.Vulnerability{flaw(evidence.SeverityCritical)}})
+		}, gate.Inconclusive, v1alpha1.ReasonScanStale, business, "grype"},
+		"another that is old found nothing": {func(_ *Evidence, r *evidence.SupplyResult) {
+			r.Scans = append(r.Scans, evidence.Scan{Signer: "scanner", Scanner: "grype", ScannedAt: now.Add(-200 * time.Hour)})
 		}, gate.Passed, v1alpha1.ReasonNoHoles, "", ""},
+		"a distribution at its end": {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Gap = evidence.GapEndOfLife }, gate.Inconclusive, v1alpha1.ReasonScanIncomplete, business, "end of its life"},
+		"a scanner that failed":     {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Gap = evidence.GapFailed }, gate.Inconclusive, v1alpha1.ReasonScanIncomplete, business, "failed"},
+		"a part of the packages":    {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Gap = evidence.GapSystem }, gate.Inconclusive, v1alpha1.ReasonScanIncomplete, business, "left out"},
+		"a distribution at its end, and holes": {func(_ *Evidence, r *evidence.SupplyResult) {
+			r.Scans[0].Gap, r.Scans[0].Critical, r.Scans[0].Worst = evidence.GapEndOfLife, 1, append([]evidence.Vulnerability{flaw(evidence.SeverityCritical)}, r.Scans[0].Worst...)
+		}, gate.Failed, v1alpha1.ReasonVulnerable, business, "1 critical"},
 		"no scan":                {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans = nil }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
 		"another's scan":         {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Signer = "" }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
 		"a scan by the releaser": {func(_ *Evidence, r *evidence.SupplyResult) { r.Scans[0].Signer = "release" }, gate.Inconclusive, v1alpha1.ReasonScanMissing, business, ""},
