@@ -11,7 +11,7 @@ type AIPrototypeStatus struct {
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
 	// conditions are Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, DataAnswered, OpenToPilots,
-	// Expiring, ReviewOpen, InProduction.
+	// Expiring, ReviewOpen, InProduction, ModelDrift.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -1,6 +1,7 @@
 package v1alpha1
 
-// Condition types. Polarity is positive except for Reconciling and Stalled, which kstatus defines, and Overdue.
+// Condition types. Polarity is positive except for Reconciling and Stalled, which kstatus defines, Overdue and
+// ModelDrift.
 const (
 	// ConditionReady is the one summary. True means that the operator did everything it can do at present; it
 	// never waits for a human.

@@ -266,6 +266,10 @@ type ProductionPolicy struct {
 	// ingress says who may call a promoted prototype. Absent: nobody.
 	// +optional
 	Ingress IngressPolicy `json:"ingress,omitempty"`
+
+	// modelDrift has the model behind what serves watched: whether it is still the one that was approved. Absent: nobody looks.
+	// +optional
+	ModelDrift *ModelDriftPolicy `json:"modelDrift,omitempty"`
 }
 
 // ReplicaRange bounds the horizontal autoscaler.

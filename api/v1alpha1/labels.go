@@ -97,6 +97,8 @@ const (
 	AnnotationCutOff = "affineur.dev/cut-off"
 	// AnnotationSevered on a managed namespace is what was last measured of a cut.
 	AnnotationSevered = "affineur.dev/severed"
+	// AnnotationModelDrift on a production namespace is what was last found out about the model behind what serves there.
+	AnnotationModelDrift = "affineur.dev/model-drift"
 	// AnnotationInputs is the digest of what a measuring run was made under.
 	AnnotationInputs = "affineur.dev/inputs"
 )

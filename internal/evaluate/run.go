@@ -150,7 +150,7 @@ func (e *evaluation) patiently(ctx context.Context, input string) (ask.Answer, e
 }
 
 func (e *evaluation) result() *evidence.QualityResult {
-	r := &evidence.QualityResult{Digest: e.order.Digest, Models: e.models.seen, MoreModels: e.models.more}
+	r := &evidence.QualityResult{Digest: e.order.Digest, Models: e.models.seen, MoreModels: e.models.more, MoreNames: e.models.others}
 	for i, example := range e.set.Examples {
 		r.Cases = append(r.Cases, evidence.CaseResult{ID: example.ID, Answers: e.answers[i], Differ: differ(e.fingerprints[i])})
 	}
@@ -174,21 +174,24 @@ func differ(fingerprints []mark) bool {
 // models counts who answered.
 type models struct {
 	seen []evidence.ModelSeen
-	more bool
+	// more means that not all are among the seen, others that some of those have a name that none of the seen has.
+	more, others bool
 }
 
 func (m *models) add(name, fingerprint string) {
 	if name == "" && fingerprint == "" {
 		return
 	}
+	named := false
 	for i := range m.seen {
 		if m.seen[i].Name == name && m.seen[i].Fingerprint == fingerprint {
 			m.seen[i].Answers++
 			return
 		}
+		named = named || m.seen[i].Name == name
 	}
 	if len(m.seen) == evidence.MaxModels {
-		m.more = true
+		m.more, m.others = true, m.others || !named
 		return
 	}
 	m.seen = append(m.seen, evidence.ModelSeen{Name: name, Fingerprint: fingerprint, Answers: 1})

@@ -86,9 +86,11 @@ type QualityResult struct {
 	// Digest repeats the order's; that of the results file for an evaluation that brings its own examples.
 	Digest string       `json:"digest"`
 	Cases  []CaseResult `json:"cases"`
-	// Models that the answers named, the first eight; MoreModels tells that there were more.
+	// Models that the answers named, the first eight; MoreModels tells that there were more, and MoreNames that those had
+	// other names, and not only other fingerprints.
 	Models     []ModelSeen `json:"models,omitempty"`
 	MoreModels bool        `json:"moreModels,omitempty"`
+	MoreNames  bool        `json:"moreNames,omitempty"`
 }
 
 // caseName is the form of ids and slices.
@@ -154,6 +156,9 @@ func (r QualityResult) Validate() error {
 func (r QualityResult) validateModels(answers int) error {
 	if len(r.Models) > MaxModels {
 		return fmt.Errorf("more than %d models", MaxModels)
+	}
+	if r.MoreNames && !r.MoreModels || r.MoreModels && len(r.Models) < MaxModels {
+		return errors.New("more models than there are places, and places are left")
 	}
 	named := 0
 	seen := make(map[ModelSeen]bool, len(r.Models))

@@ -144,6 +144,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.MetricSourceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelBudget"):
 		return &apiv1alpha1.ModelBudgetApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ModelDriftPolicy"):
+		return &apiv1alpha1.ModelDriftPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelGateway"):
 		return &apiv1alpha1.ModelGatewayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ModelUse"):

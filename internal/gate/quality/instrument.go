@@ -42,16 +42,26 @@ func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
 	if i := importOf(c.Gate); i != nil {
 		return planImport(c, *i)
 	}
-	set, settings, problem := prepare(c)
-	if problem != nil {
-		return nil, problem
-	}
-	raw, err := c.Record.EvaluationSet()
+	run, err := Ask(c, c.Record.Prototype.Sandbox())
 	if err != nil {
 		return nil, err
 	}
+	run.Site = gate.SiteSandbox
+	return []gate.Run{run}, nil
+}
+
+// Ask plans the evaluation of the prototype in a namespace: the frozen set, every question as often as the gate says.
+func Ask(c gate.Case, namespace string) (gate.Run, error) {
+	set, settings, problem := prepare(c)
+	if problem != nil {
+		return gate.Run{}, problem
+	}
+	raw, err := c.Record.EvaluationSet()
+	if err != nil {
+		return gate.Run{}, err
+	}
 	order := evidence.QualityOrder{
-		Call: callOf(c.Record), File: file, Digest: set.Digest, Examples: len(set.Examples),
+		Call: callOf(c.Record, namespace), File: file, Digest: set.Digest, Examples: len(set.Examples),
 		Repeats: Repeats(len(set.Examples), settings.Repeats), InFlight: inFlight,
 	}
 	asked := time.Duration(order.Examples*order.Repeats)*perQuestion/inFlight + order.Call.Timeout.Std()
@@ -60,12 +70,11 @@ func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
 		order.Within = min(order.Within, evidence.Duration(max(limit.Duration-ending, time.Second)))
 	}
 	if err := order.Validate(); err != nil {
-		return nil, err
+		return gate.Run{}, err
 	}
-	return []gate.Run{{
-		Site: gate.SiteSandbox, Order: &order, Length: order.Within.Std() + ending, CPU: "250m", Memory: "256Mi",
-		Files: map[string][]byte{file: raw},
-	}}, nil
+	return gate.Run{
+		Order: &order, Length: order.Within.Std() + ending, CPU: "250m", Memory: "256Mi", Files: map[string][]byte{file: raw},
+	}, nil
 }
 
 // Judge implements gate.Instrument.
@@ -106,7 +115,7 @@ func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
 }
 
 func evidenceOf(c gate.Case, set examples.Set, settings Settings, result evidence.QualityResult, at time.Time) Evidence {
-	return Evidence{Settings: settings, Set: set, Result: result, At: at, Production: c.Record.Baseline}
+	return Evidence{Settings: settings, Set: set, Result: result, At: at, Production: c.Record.Baseline, Model: c.Record.Subject.Model}
 }
 
 // unable is why nothing can be measured, as a hole that somebody can mend.
@@ -209,8 +218,8 @@ func boundOf(ratio string, minimum int32) (Bound, error) {
 	return Bound{Ratio: share, Minimum: int64(minimum)}, nil
 }
 
-// callOf is how the prototype is asked in its sandbox.
-func callOf(rec record.Record) evidence.Call {
+// callOf is how the prototype is asked in a namespace.
+func callOf(rec record.Record, namespace string) evidence.Call {
 	declared := rec.Subject.Evaluation.Call
-	return gate.DeclaredCall(workload.URL(rec.Prototype.Sandbox()), declared, declared.Timeout.Duration)
+	return gate.DeclaredCall(workload.URL(namespace), declared, declared.Timeout.Duration)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/stats"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/subject"
 )
 
 // Settings are what the policy asks for.
@@ -53,14 +54,17 @@ type Evidence struct {
 	At     time.Time
 	// Production is how the last revision that was promoted answered; nil where none was, or where it was never evaluated.
 	Production *record.Baseline
+	// Model that the prototype declares; nil without one.
+	Model *subject.Model
 }
 
 // Judge says
 //
 //	Passed        when it is shown with 95 % confidence (Wilson's lower bound) that at least the asked share of answers is
-//	              right, overall and in every slice with a floor, and the revision in production is not shown to be better;
-//	Failed        when enough examples were asked and fewer are right, or so few that a small set shows it too, or when more
-//	              of production's right answers became wrong than chance explains;
+//	              right, overall and in every slice with a floor, the revision in production is not shown to be better, and
+//	              no answer names another model than the declared one;
+//	Failed        when enough examples were asked and fewer are right, or so few that a small set shows it too, when more of
+//	              production's right answers became wrong than chance explains, or when another model answered;
 //	Inconclusive  when the set is too small, the share too close, answers were lost on our side and would decide, or there
 //	              is nothing to compare with.
 //
@@ -85,6 +89,9 @@ func Judge(e Evidence) gate.Verdict {
 	}
 	if e.Settings.NonRegression && e.Production != nil {
 		parts = append(parts, compared(e, cases))
+	}
+	if e.Model != nil {
+		parts = append(parts, identified(*e.Model, e.Result))
 	}
 	return together(parts, e.At)
 }

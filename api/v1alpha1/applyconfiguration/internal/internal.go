@@ -416,6 +416,8 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: com.github.affineur.affineur.api.v1alpha1.PodDestination
 - name: com.github.affineur.affineur.api.v1alpha1.Direction
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.DriftAnswer
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.EmergencyStop
   map:
     fields:
@@ -1236,6 +1238,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: tokensPerDay
       type:
         scalar: numeric
+- name: com.github.affineur.affineur.api.v1alpha1.ModelDriftPolicy
+  map:
+    fields:
+    - name: every
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
+      default: 24h
+    - name: onDrift
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.DriftAnswer
+      default: Alert
 - name: com.github.affineur.affineur.api.v1alpha1.ModelGateway
   map:
     fields:
@@ -1411,6 +1424,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: ingress
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.IngressPolicy
+    - name: modelDrift
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ModelDriftPolicy
     - name: replicas
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ReplicaRange

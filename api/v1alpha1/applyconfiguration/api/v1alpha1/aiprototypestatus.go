@@ -16,7 +16,7 @@ type AIPrototypeStatusApplyConfiguration struct {
 	// observedGeneration is the generation that this status speaks of; -1 before the first look.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// conditions are Ready, Reconciling, Stalled, NetworkIsolated, SandboxReady, DataAnswered, OpenToPilots,
-	// Expiring, ReviewOpen, InProduction.
+	// Expiring, ReviewOpen, InProduction, ModelDrift.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// summary is what the columns of a listing show.
 	Summary *SummaryApplyConfiguration `json:"summary,omitempty"`

@@ -13,6 +13,8 @@ type ProductionPolicyApplyConfiguration struct {
 	Replicas *ReplicaRangeApplyConfiguration `json:"replicas,omitempty"`
 	// ingress says who may call a promoted prototype. Absent: nobody.
 	Ingress *IngressPolicyApplyConfiguration `json:"ingress,omitempty"`
+	// modelDrift has the model behind what serves watched: whether it is still the one that was approved. Absent: nobody looks.
+	ModelDrift *ModelDriftPolicyApplyConfiguration `json:"modelDrift,omitempty"`
 }
 
 // ProductionPolicyApplyConfiguration constructs a declarative configuration of the ProductionPolicy type for use with
@@ -34,5 +36,13 @@ func (b *ProductionPolicyApplyConfiguration) WithReplicas(value *ReplicaRangeApp
 // If called multiple times, the Ingress field is set to the value of the last call.
 func (b *ProductionPolicyApplyConfiguration) WithIngress(value *IngressPolicyApplyConfiguration) *ProductionPolicyApplyConfiguration {
 	b.Ingress = value
+	return b
+}
+
+// WithModelDrift sets the ModelDrift field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ModelDrift field is set to the value of the last call.
+func (b *ProductionPolicyApplyConfiguration) WithModelDrift(value *ModelDriftPolicyApplyConfiguration) *ProductionPolicyApplyConfiguration {
+	b.ModelDrift = value
 	return b
 }

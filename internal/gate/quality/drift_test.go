@@ -1,0 +1,224 @@
+package quality
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/examples"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
+)
+
+var declared = subject.Model{Gateway: "default", Name: "example-large", Version: "4.7"}
+
+// by is what n answers said of their model.
+func by(name, fingerprint string, n int) evidence.ModelSeen {
+	return evidence.ModelSeen{Name: name, Fingerprint: fingerprint, Answers: n}
+}
+
+func TestNamesOfModels(t *testing.T) {
+	for _, c := range []struct {
+		name, version, seen string
+		is                  bool
+	}{
+		{"example-large", "4.7", "example-large", true},
+		{"example-large", "4.7", "Example-Large", true},
+		{"example-large", "4.7", "example-large-4.7", true},
+		{"example-large", "4.7", "example-large:v4.7", true},
+		{"example-large", "4.7", "provider/example-large-4.7", true},
+		{"provider/example-large", "4.7", "example-large", true},
+		{"provider/example-large", "4.7", "other/example-large", false},
+		{"example-large", "4.7", "example-large-4.8", false},
+		{"example-large", "4.7", "example-large-mini", false},
+		{"example-large", "4.7", "example-large-4.7-preview", false},
+		{"example-large", "4.7", "example", false},
+		{"example-large", "4.7", "", false},
+		{"example-large", "4.7", "example-large/", false},
+	} {
+		if got := is(subject.Model{Name: c.name, Version: c.version}, c.seen); got != c.is {
+			t.Errorf("%s %s answers as %q: %t", c.name, c.version, c.seen, got)
+		}
+	}
+}
+
+func TestWhoAnsweredInReview(t *testing.T) {
+	eight := make([]evidence.ModelSeen, 0, evidence.MaxModels)
+	for i := range evidence.MaxModels {
+		eight = append(eight, by("example-large", fmt.Sprint("fp_", i), 1))
+	}
+	for name, c := range map[string]struct {
+		models       []evidence.ModelSeen
+		more, others bool
+		state        gate.State
+		reason, says string
+		undeclared   bool
+	}{
+		"the declared one":      {models: []evidence.ModelSeen{by("example-large", "fp_1", 100)}, state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, says: "answered by example-large"},
+		"with its version":      {models: []evidence.ModelSeen{by("example-large-4.7", "", 100)}, state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, says: "answered by example-large-4.7"},
+		"another version":       {models: []evidence.ModelSeen{by("example-large-4.8", "", 100)}, state: gate.Failed, reason: v1alpha1.ReasonOtherModel, says: "answers come from example-large-4.8, and example-large 4.7 is declared"},
+		"another, once":         {models: []evidence.ModelSeen{by("example-large", "", 99), by("example-mini", "", 1)}, state: gate.Failed, reason: v1alpha1.ReasonOtherModel, says: "example-mini"},
+		"nobody":                {state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, says: "no answer says which model gave it"},
+		"only a fingerprint":    {models: []evidence.ModelSeen{by("", "fp_1", 100)}, state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, says: "no answer says which model gave it"},
+		"some":                  {models: []evidence.ModelSeen{by("example-large", "", 40)}, state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, says: "40 of 100 answers name the model example-large"},
+		"many fingerprints":     {models: eight, more: true, state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, says: "answered by example-large"},
+		"names that are hidden": {models: eight, more: true, others: true, state: gate.Inconclusive, reason: v1alpha1.ReasonModelUnclear, says: "more models answered"},
+		"none is declared":      {models: []evidence.ModelSeen{by("example-mini", "", 100)}, undeclared: true, state: gate.Passed, reason: v1alpha1.ReasonAnswersRight},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := evaluation(t, 100, of(100, right))
+			e.Result.Models, e.Result.MoreModels, e.Result.MoreNames = c.models, c.more, c.others
+			if !c.undeclared {
+				e.Model = &declared
+			}
+			want(t, Judge(e), c.state, c.reason, c.says)
+		})
+	}
+}
+
+// then is how the case's revision answered when it was approved.
+type then struct {
+	parts  []times
+	models []evidence.ModelSeen
+	more   bool
+	others bool
+}
+
+// report of an evaluation of the case.
+func (th then) report(t *testing.T, c gate.Case, n int) gate.Measurement {
+	t.Helper()
+	set, err := examples.Read([]byte(text(n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := answered(set, th.parts...)
+	result.Models, result.MoreModels, result.MoreNames = th.models, th.more, th.others
+	if err := result.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	return took(t, c, result).Runs[""].Measurement
+}
+
+// good is what was approved where a case says nothing else: 100 examples, asked twice.
+func good(models ...evidence.ModelSeen) then {
+	return then{parts: []times{of(100, right, right)}, models: models}
+}
+
+func TestCompare(t *testing.T) {
+	large, fp1 := by("example-large", "", 200), by("example-large", "fp_1", 200)
+	eight := make([]evidence.ModelSeen, 0, evidence.MaxModels)
+	for i := range evidence.MaxModels {
+		eight = append(eight, by("example-large", fmt.Sprint("fp_", i), 20))
+	}
+	many := then{parts: []times{of(100, right, right)}, models: eight, more: true}
+	answering := func(models []evidence.ModelSeen, parts ...times) then { return then{parts: parts, models: models} }
+	named := []evidence.ModelSeen{large}
+	for name, c := range map[string]struct {
+		before, now  then
+		reason, says string
+		// drifted, unsure, or as approved.
+		is string
+	}{
+		"as approved":                 {good(fp1), good(fp1), v1alpha1.ReasonAsApproved, "example-large answers, as approved; of 100 examples 0 became wrong", "same"},
+		"nobody was named":            {good(), good(), v1alpha1.ReasonAnswersAsApproved, "no answer says which model", "same"},
+		"a new name":                  {good(large), good(by("example-mini", "", 200)), v1alpha1.ReasonModelChanged, "example-mini answers; approved was example-large", "drifted"},
+		"a new name, once":            {good(large), good(by("example-large", "", 199), by("example-mini", "", 1)), v1alpha1.ReasonModelChanged, "example-mini", "drifted"},
+		"a new version":               {good(by("example-large-4.7", "", 200)), good(by("example-large-4.8", "", 200)), v1alpha1.ReasonModelChanged, "example-large-4.8", "drifted"},
+		"less of a name":              {good(by("example-large-4.7", "", 200)), good(large), v1alpha1.ReasonModelChanged, "approved was example-large-4.7", "drifted"},
+		"named since, as said":        {good(), good(large), v1alpha1.ReasonAsApproved, "", "same"},
+		"named since, otherwise":      {good(), good(by("example-mini", "", 200)), v1alpha1.ReasonModelChanged, "approved was example-large 4.7", "drifted"},
+		"named no longer":             {good(large), good(), v1alpha1.ReasonDriftUncertain, "0 of 200 answers say which model gave them", "unsure"},
+		"named less":                  {good(large), good(by("example-large", "", 150)), v1alpha1.ReasonDriftUncertain, "150 of 200", "unsure"},
+		"named as rarely":             {good(by("example-large", "", 150)), good(by("example-large", "", 140)), v1alpha1.ReasonAsApproved, "", "same"},
+		"another fingerprint":         {good(fp1), good(by("example-large", "fp_2", 200)), v1alpha1.ReasonFingerprintChanged, "fp_2; approved was fp_1", "drifted"},
+		"one more fingerprint":        {good(fp1), good(by("example-large", "fp_1", 100), by("example-large", "fp_2", 100)), v1alpha1.ReasonFingerprintChanged, "fp_2", "drifted"},
+		"one fingerprint less":        {good(by("example-large", "fp_1", 100), by("example-large", "fp_2", 100)), good(fp1), v1alpha1.ReasonAsApproved, "", "same"},
+		"its first fingerprint":       {good(large), good(fp1), v1alpha1.ReasonAsApproved, "", "same"},
+		"no fingerprint now":          {good(fp1), good(large), v1alpha1.ReasonAsApproved, "", "same"},
+		"fingerprint, no name":        {good(by("", "fp_1", 200)), good(by("", "fp_2", 200)), v1alpha1.ReasonFingerprintChanged, "fp_2", "drifted"},
+		"fingerprints without number": {many, many, v1alpha1.ReasonAsApproved, "", "same"},
+		"more fingerprints than then": {good(eight...), many, v1alpha1.ReasonDriftUncertain, "more models answered than are listed", "unsure"},
+		"more names than listed":      {good(large), then{parts: many.parts, models: eight, more: true, others: true}, v1alpha1.ReasonDriftUncertain, "more models", "unsure"},
+
+		"worse":                  {good(large), answering(named, of(5, wrong, wrong), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong and 0 became right", "drifted"},
+		"worse by one answer":    {good(large), answering(named, of(5, right, wrong), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong", "drifted"},
+		"a little worse":         {good(large), answering(named, of(4, wrong, wrong), of(96, right, right)), v1alpha1.ReasonAsApproved, "4 became wrong", "same"},
+		"other ones wrong":       {answering(named, of(5, wrong, wrong), of(95, right, right)), answering(named, of(95, right, right), of(5, wrong, wrong)), v1alpha1.ReasonAsApproved, "5 became wrong and 5 became right", "same"},
+		"errors":                 {good(large), answering([]evidence.ModelSeen{by("example-large", "", 190)}, of(5, broken, broken), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong", "drifted"},
+		"not reached":            {good(large), answering([]evidence.ModelSeen{by("example-large", "", 180)}, of(10, unheard, unheard), of(90, right, right)), v1alpha1.ReasonAsApproved, "of 90 examples", "same"},
+		"half of it not reached": {good(large), answering([]evidence.ModelSeen{by("example-large", "", 80)}, of(60, unheard, unheard), of(40, right, right)), v1alpha1.ReasonDriftUncertain, "40 of 100 examples were answered then and now", "unsure"},
+		"silent":                 {good(large), answering(nil, of(100, unheard, unheard)), v1alpha1.ReasonDriftUncertain, "0 of 0 answers", "unsure"},
+		"only errors":            {good(large), answering(nil, of(100, broken, broken)), v1alpha1.ReasonResultsChanged, "100 became wrong", "drifted"},
+		"lost":                   {good(large), answering([]evidence.ModelSeen{by("example-large", "", 80)}, of(60, lost, lost), of(40, right, right)), v1alpha1.ReasonDriftUncertain, "40 of 100", "unsure"},
+		"no longer shown": {answering(named, of(13, wrong, wrong), of(87, right, right)), answering(named, of(15, wrong, wrong), of(85, right, right)),
+			v1alpha1.ReasonDriftUncertain, "85 of 100 examples are right; to be sure", "unsure"},
+		"below what is asked": {answering(named, of(10, wrong, wrong), of(90, right, right)),
+			answering(named, of(9, right, right), of(30, wrong, wrong), of(61, right, right)), v1alpha1.ReasonResultsChanged, "became wrong", "drifted"},
+		"never was good enough": {answering(named, of(50, wrong, wrong), of(50, right, right)), answering(named, of(50, wrong, wrong), of(50, right, right)),
+			v1alpha1.ReasonAsApproved, "0 became wrong", "same"},
+		"another model, and worse": {good(large), answering([]evidence.ModelSeen{by("example-mini", "", 200)}, of(50, wrong, wrong), of(50, right, right)), v1alpha1.ReasonModelChanged, "example-mini", "drifted"},
+		"worse, and no name":       {good(large), answering(nil, of(50, wrong, wrong), of(50, right, right)), v1alpha1.ReasonResultsChanged, "50 became wrong", "drifted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gc := caseOfSet(t, text(100))
+			gc.Record.Subject.Model = &declared
+			got := Compare(gc, c.before.report(t, gc, 100), c.now.report(t, gc, 100))
+			is := "same"
+			if got.Drifted {
+				is = "drifted"
+			} else if got.Unsure {
+				is = "unsure"
+			}
+			if is != c.is || got.Reason != c.reason || !strings.Contains(got.Message, c.says) {
+				t.Errorf("%s %s: %s\nwant %s %s: %s", is, got.Reason, got.Message, c.is, c.reason, c.says)
+			}
+		})
+	}
+}
+
+// What can't be used says that nobody can tell, and never that nothing drifted.
+func TestCompareWhatCannotBe(t *testing.T) {
+	large := by("example-large", "", 200)
+	for name, c := range map[string]struct {
+		edit   func(c *gate.Case, before, now *gate.Measurement)
+		reason string
+	}{
+		"no evaluation set":     {func(c *gate.Case, _, _ *gate.Measurement) { c.Record.Subject.Evaluation = nil }, v1alpha1.ReasonNothingApproved},
+		"another set":           {func(c *gate.Case, _, _ *gate.Measurement) { c.Record.Examples = nil }, v1alpha1.ReasonNothingApproved},
+		"approved is lost":      {func(_ *gate.Case, before, _ *gate.Measurement) { *before = gate.Measurement{Lost: "its log is gone"} }, v1alpha1.ReasonNothingApproved},
+		"approved is not there": {func(_ *gate.Case, before, _ *gate.Measurement) { *before = gate.Measurement{} }, v1alpha1.ReasonNothingApproved},
+		"approved another": {func(_ *gate.Case, before, _ *gate.Measurement) {
+			r := *before.Report
+			r.Subject = strings.Replace(r.Subject, "aaa", "bbb", 1)
+			before.Report = &r
+		}, v1alpha1.ReasonNothingApproved},
+		"lost":           {func(_ *gate.Case, _, now *gate.Measurement) { *now = gate.Measurement{Lost: "its log is gone"} }, v1alpha1.ReasonMeasurementLost},
+		"another kind":   {func(_ *gate.Case, _, now *gate.Measurement) { now.Report.Result = &evidence.LoadReport{} }, v1alpha1.ReasonEvidenceUnverifiable},
+		"old":            {func(c *gate.Case, _, _ *gate.Measurement) { c.Now = at.Add(721 * time.Hour) }, v1alpha1.ReasonEvidenceStale},
+		"from to-morrow": {func(c *gate.Case, _, _ *gate.Measurement) { c.Now = at.Add(-time.Hour) }, v1alpha1.ReasonEvidenceStale},
+		"examples left out": {func(_ *gate.Case, _, now *gate.Measurement) {
+			r := now.Report.Result.(*evidence.QualityResult)
+			r.Cases = r.Cases[:60]
+		}, v1alpha1.ReasonEvidenceUnverifiable},
+		"asked once": {func(_ *gate.Case, _, now *gate.Measurement) {
+			r := now.Report.Result.(*evidence.QualityResult)
+			for i := range r.Cases {
+				r.Cases[i].Answers = r.Cases[i].Answers[:1]
+			}
+			r.Models = nil
+		}, v1alpha1.ReasonEvidenceUnverifiable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gc := caseOfSet(t, text(100))
+			gc.Record.Subject.Model = &declared
+			before, now := good(large).report(t, gc, 100), good(large).report(t, gc, 100)
+			c.edit(&gc, &before, &now)
+			if got := Compare(gc, before, now); !got.Unsure || got.Drifted || got.Reason != c.reason || got.Message == "" {
+				t.Errorf("got %+v", got)
+			}
+		})
+	}
+}
