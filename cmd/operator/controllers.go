@@ -13,6 +13,7 @@ import (
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/drift"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/promotion"
@@ -32,6 +33,8 @@ type parts struct {
 	// apiServer is the host:port of the API server's Service, which no workload may reach.
 	apiServer string
 	bench     assess.Bench
+	// turns of all who begin measurements.
+	turns *run.Turns
 }
 
 // addControllers lists every controller there is; none adds itself.
@@ -46,9 +49,10 @@ func addControllers(ctx context.Context, manager ctrl.Manager, o options) error 
 		collector: run.Collector{Reader: manager.GetClient(), Logs: logs},
 		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
 		bench:     bench(manager.GetAPIReader(), manager.GetRESTMapper(), logs),
+		turns:     &run.Turns{},
 	}
 	for _, add := range []func(context.Context, ctrl.Manager, options, parts) error{
-		addGuard, addPolicy, addSandbox, addReview, addPromotion, addStop,
+		addGuard, addPolicy, addSandbox, addReview, addPromotion, addDrift, addStop,
 	} {
 		if err := add(ctx, manager, o, p); err != nil {
 			return err
@@ -92,6 +96,7 @@ func addReview(_ context.Context, manager ctrl.Manager, o options, p parts) erro
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Credentials: p.maker, Collector: p.collector,
 		Events:   manager.GetEventRecorder("affineur-review"),
 		Settings: review.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Bench: p.bench, RunsAtMost: o.runsAtMost},
+		Turns:    p.turns,
 	}).SetupWithManager(manager)
 }
 
@@ -106,6 +111,13 @@ func addPromotion(ctx context.Context, manager ctrl.Manager, _ options, p parts)
 		Recorder:    manager.GetEventRecorder("affineur-promotion"),
 		Bench:       p.bench,
 	}).SetupWithManager(ctx, manager)
+}
+
+func addDrift(_ context.Context, manager ctrl.Manager, o options, p parts) error {
+	return drift.New(drift.Config{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Collector: p.collector, Serving: promotion.Serving,
+		RunnerImage: o.runnerImage, RunsAtMost: o.runsAtMost, Turns: p.turns,
+	}).SetupWithManager(manager)
 }
 
 func addStop(_ context.Context, manager ctrl.Manager, o options, p parts) error {

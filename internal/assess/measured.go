@@ -75,6 +75,9 @@ func newest(rec record.Record, reports []record.Report, name string) measured {
 	return open(*best)
 }
 
+// Open a report: what it holds, verified, or why that can't be used.
+func Open(r record.Report) gate.Measurement { return open(r).Measurement }
+
 func open(r record.Report) measured {
 	m := measured{digest: r.Digest(), at: r.MeasuredAt, inputs: r.Inputs}
 	var gone lost

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/drift"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/record"
 )
@@ -31,6 +32,7 @@ const (
 //	   └───────────────────────────────┘              ▼                           ▼
 //	   └──────────────────────────────────── Remember P and the fault → Release P, or Stop where there was none
 //
+//	serving ── another model answers than the approved one, or worse, and the policy says RollBack ──▶ as with a fault
 //	rolling out, soaking ── a role rejects it, an approval no longer counts, the prototype is deleted ──▶ as with a fault
 //	any of them ── an emergency stop cuts its network or stops it ──▶ kept so until it is lifted
 //	soaking, or just serving ── an emergency stop freezes it ──▶ stays there, with what it can go back to, until it is lifted
@@ -238,6 +240,9 @@ func (s Snapshot) outcome() v1alpha1.ReviewOutcome {
 // serve keeps what soaked as it is, cleans up after what was before, and lets the next one in.
 func serve(s Snapshot, now time.Time) Plan {
 	m := s.memory()
+	if b := s.drifted(); b != nil {
+		return Plan{Actions: []Action{{Kind: Remember, Memory: m.rollBack(b.Reason, b.Message, now)}}, Candidate: s.behind()}
+	}
 	p := Plan{Actions: keep(s)}
 	if made := s.credentials(m.Record); made != nil && len(made.Problems) > 0 {
 		p.Current = problem(made.Problems)
@@ -254,6 +259,17 @@ func serve(s Snapshot, now time.Time) Plan {
 		return advance(s, p, now)
 	}
 	return p
+}
+
+// drifted is why what serves is taken back, nil where it is not: another model answers than the one that was approved, or worse,
+// and the policy that it was reviewed under says so. What an earlier one left behind is cleaned up first, or nobody would
+// know of it any more.
+func (s Snapshot) drifted() *Blocker {
+	m, found, asked := s.memory(), s.Place.Drift, s.Current.Requirements.Production.ModelDrift
+	if asked == nil || asked.OnDrift != v1alpha1.DriftRollBack || !found.Of(m.Record) || found.Verdict != drift.Drifted || m.Leftover != "" && m.Leftover != m.Previous.Record {
+		return nil
+	}
+	return &Blocker{found.Reason, "It had served since " + m.ServingSince.Format(time.RFC3339) + ", and drifted. " + found.Message}
 }
 
 // keep puts back whatever differs from the current record.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/drift"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/workload"
@@ -64,7 +65,7 @@ func placeOf(namespace *corev1.Namespace) Place {
 	if place.Foreign {
 		return place
 	}
-	place.Memory = recall(namespace)
+	place.Memory, place.Drift = recall(namespace), drift.Read(namespace.Annotations)
 	if identity, whole := names.FromLabels(namespace.Labels); whole {
 		place.Whose = &identity
 	}

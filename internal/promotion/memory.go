@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/drift"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
 )
@@ -67,6 +68,16 @@ func recall(namespace *corev1.Namespace) Memory {
 		return Memory{Record: name}
 	}
 	return m
+}
+
+// Serving is what a production namespace remembers to serve for good; nothing where it is being taken down, and while another
+// record is on its way.
+func Serving(namespace *corev1.Namespace) drift.Serving {
+	place := placeOf(namespace)
+	if m := place.Memory; !place.Foreign && !place.Terminating && !m.Retiring && m.serving() {
+		return drift.Serving{Record: m.Record, Digest: m.Digest}
+	}
+	return drift.Serving{}
 }
 
 // annotations are the memory as the namespace keeps it.

@@ -18,12 +18,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 )
 
 // indexProduction finds reviews and prototypes by the production namespace that would be theirs.
@@ -265,7 +265,7 @@ func unusable(why string) string {
 
 // assess reads reports and decisions, and measures the guards last: what the measurement vouches for was read before.
 func (o *observer) assess(ctx context.Context, c *Candidate, now time.Time) error {
-	reports, err := o.reports(ctx, *c.Record)
+	reports, err := run.Reports(ctx, o.live, c.Record.Prototype)
 	if err != nil {
 		return err
 	}
@@ -298,29 +298,6 @@ func (o *observer) runtime(ctx context.Context, c *Candidate) error {
 		return nil
 	}
 	return err
-}
-
-// reports of the prototype that can be verified.
-func (o *observer) reports(ctx context.Context, r record.Record) ([]record.Report, error) {
-	var list corev1.ConfigMapList
-	of := r.Prototype.Labels("report")
-	labels := client.MatchingLabels{v1alpha1.LabelPrototypeUID: of[v1alpha1.LabelPrototypeUID], v1alpha1.LabelComponent: of[v1alpha1.LabelComponent]}
-	if err := o.live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace), labels); err != nil {
-		return nil, fmt.Errorf("reports: %w", err)
-	}
-	var out []record.Report
-	for i := range list.Items {
-		report, err := record.ReadReport(&list.Items[i])
-		if err != nil {
-			// It stays in the list: an older one that can be verified must not take its place.
-			if report.Body, err = assess.Lost(err.Error()); err != nil {
-				return nil, err
-			}
-			report.MeasuredAt = list.Items[i].CreationTimestamp.Time
-		}
-		out = append(out, report)
-	}
-	return out, nil
 }
 
 // credentials are read before something is released, and now and then while it serves.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/drift"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
@@ -68,8 +69,10 @@ type Place struct {
 	// Retire means that whoever manages installations asked to take an orphan down.
 	Retire bool
 	// Reach is what the namespace says that its pods may reach; Said is the same, nil where it can't be read.
-	Reach   string
-	Said    *stop.Reach
+	Reach string
+	Said  *stop.Reach
+	// Drift is what was found out about the model behind what serves.
+	Drift   drift.State
 	Memory  Memory
 	Rollout Rollout
 }

@@ -227,6 +227,8 @@ func onward(reason string) string {
 		return " The team clears it up with the role, then asks for another review or changes the prototype."
 	case v1alpha1.ReasonWithdrawn, v1alpha1.ReasonSuperseded:
 		return ""
+	case v1alpha1.ReasonModelChanged, v1alpha1.ReasonFingerprintChanged, v1alpha1.ReasonResultsChanged:
+		return " IT finds out with whoever runs the gateway; then the team asks for another review, with kubectl affineur promote."
 	}
 	return " The team mends it; the mended revision gets a review of its own."
 }

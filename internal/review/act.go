@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -62,8 +61,8 @@ type actor struct {
 	Writer      *apply.Writer
 	Credentials credentials.Maker
 	Now         func() time.Time
-	// Turns is held by whoever begins a measurement: reviews are looked at side by side.
-	Turns *sync.Mutex
+	// Turns are taken by whoever begins a measurement: reviews are looked at side by side.
+	Turns *run.Turns
 }
 
 // act carries out the plan's actions in their order and stops at the first error, which is tried again.
@@ -123,14 +122,15 @@ func (a actor) startRun(ctx context.Context, s Snapshot, m Measuring, o *Outcome
 	if o.held(m.Gate.Name) {
 		return nil
 	}
-	// A run that joins its control takes its turn with it.
-	if m.Current.Control == nil {
-		a.Turns.Lock()
-		defer a.Turns.Unlock()
-		if free, err := a.room(ctx, s, m, o); err != nil || !free {
-			return err
-		}
+	// A run that joins its control took its turn with it.
+	if m.Current.Control != nil {
+		return a.begin(ctx, s, m)
 	}
+	return a.inTurn(ctx, s, m, o, func() error { return a.begin(ctx, s, m) })
+}
+
+// begin makes the run.
+func (a actor) begin(ctx context.Context, s Snapshot, m Measuring) error {
 	if opening := s.opening(m); opening != nil {
 		if _, err := a.Writer.Ensure(ctx, opening); err != nil {
 			return err
@@ -167,35 +167,23 @@ func (a actor) startControl(ctx context.Context, s Snapshot, m Measuring, o *Out
 	if o.held(m.Gate.Name) {
 		return nil
 	}
-	a.Turns.Lock()
-	defer a.Turns.Unlock()
-	if free, err := a.room(ctx, s, m, o); err != nil || !free {
+	return a.inTurn(ctx, s, m, o, func() error {
+		job, err := s.controlJob(m, rand.Text())
+		if err != nil {
+			return err
+		}
+		_, err = a.Writer.CreateOnce(ctx, job)
 		return err
-	}
-	job, err := s.controlJob(m, rand.Text())
-	if err != nil {
-		return err
-	}
-	_, err = a.Writer.CreateOnce(ctx, job)
-	return err
+	})
 }
 
-// room asks past the cache whether another measurement may begin: what another review began a moment ago is in no cache
-// yet.
-func (a actor) room(ctx context.Context, s Snapshot, m Measuring, o *Outcome) (bool, error) {
-	var jobs batchv1.JobList
-	if err := a.Writer.Live.List(ctx, &jobs, client.HasLabels{v1alpha1.LabelReview}); err != nil {
-		return false, err
+// inTurn begins a measurement if there is room for it, and holds it back otherwise.
+func (a actor) inTurn(ctx context.Context, s Snapshot, m Measuring, o *Outcome, begin func() error) error {
+	free, err := a.Turns.Take(ctx, a.Writer.Live, s.Settings.RunsAtMost, begin)
+	if err == nil && !free {
+		o.hold(m.Gate.Name, time.Second)
 	}
-	busy := 0
-	for i := range jobs.Items {
-		busy += len(measuringNow(&jobs.Items[i]))
-	}
-	if busy < s.Settings.RunsAtMost {
-		return true, nil
-	}
-	o.hold(m.Gate.Name, time.Second)
-	return false, nil
+	return err
 }
 
 // sampleWithin bounds how long the operator looks for a gate.

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -51,10 +50,11 @@ type Reconciler struct {
 	// Now is the clock; time.Now where it is nil.
 	Now func() time.Time
 
+	// Turns are shared with all others who begin measurements.
+	Turns *run.Turns
 	// Lookup says where a host name leads; the cluster's resolver where it is nil.
 	Lookup Lookup
 
-	turns sync.Mutex
 	hosts hosts
 }
 
@@ -96,7 +96,7 @@ func (r *Reconciler) observer() observer {
 }
 
 func (r *Reconciler) actor() actor {
-	return actor{Writer: r.Writer, Credentials: r.Credentials, Now: r.now, Turns: &r.turns}
+	return actor{Writer: r.Writer, Credentials: r.Credentials, Now: r.now, Turns: r.Turns}
 }
 
 func (r *Reconciler) now() time.Time {

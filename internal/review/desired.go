@@ -147,15 +147,11 @@ func (s Snapshot) controlJob(m Measuring, nonce string) (*batchv1.Job, error) {
 	return job, err
 }
 
-// roomWithin is how long a run's pod may wait for a node with room. A full cluster is no fault of the measurement.
-const roomWithin = 30 * time.Minute
-
 // waitForRoom has a run's time begin when a node has taken its pod, unless the policy gives the whole a limit. A run that joins
 // its control has no time to wait.
 func waitForRoom(job *batchv1.Job, g v1alpha1.Gate) {
 	if g.Timeout == nil {
-		job.Spec.Template.Spec.ActiveDeadlineSeconds = job.Spec.ActiveDeadlineSeconds
-		job.Spec.ActiveDeadlineSeconds = ptr.To(*job.Spec.ActiveDeadlineSeconds + int64(roomWithin.Seconds()))
+		workload.WaitForRoom(job)
 	}
 }
 

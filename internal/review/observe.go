@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/guard"
@@ -257,27 +256,10 @@ func (o observer) decisions(ctx context.Context, s *Snapshot) error {
 	return err
 }
 
-// reports of the prototype. One that can't be verified stays in the list as lost: an older one must not take its place.
-func (o observer) reports(ctx context.Context, s *Snapshot) error {
-	var list corev1.ConfigMapList
-	labels := s.Record.Prototype.Labels("report")
-	err := o.Live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace), client.MatchingLabels{
-		v1alpha1.LabelPrototypeUID: labels[v1alpha1.LabelPrototypeUID], v1alpha1.LabelComponent: labels[v1alpha1.LabelComponent],
-	})
-	if err != nil {
-		return err
-	}
-	for i := range list.Items {
-		report, err := record.ReadReport(&list.Items[i])
-		if err != nil {
-			if report.Body, err = assess.Lost(err.Error()); err != nil {
-				return err
-			}
-			report.MeasuredAt = list.Items[i].CreationTimestamp.Time
-		}
-		s.Reports = append(s.Reports, report)
-	}
-	return nil
+// reports of the prototype.
+func (o observer) reports(ctx context.Context, s *Snapshot) (err error) {
+	s.Reports, err = run.Reports(ctx, o.Live, s.Record.Prototype)
+	return err
 }
 
 // runs are looked at where they are at work: the current one of every gate, and its control.
@@ -406,7 +388,9 @@ func (o observer) leftovers(ctx context.Context, namespace string, of func(owner
 	add := func(object client.Object) {
 		owner, managed := names.FromLabels(object.GetLabels())
 		n, err := strconv.Atoi(object.GetLabels()[v1alpha1.LabelReview])
-		if managed && err == nil && of(owner, n) && object.GetDeletionTimestamp().IsZero() {
+		// What serves is asked again on behalf of production, long after the review.
+		again := object.GetLabels()[v1alpha1.LabelComponent] == workload.ComponentAgain
+		if managed && err == nil && !again && of(owner, n) && object.GetDeletionTimestamp().IsZero() {
 			out = append(out, object)
 		}
 	}

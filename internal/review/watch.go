@@ -67,11 +67,10 @@ func decidedOn(object client.Object) []string {
 
 // measuringNow is the index of Jobs that take up room.
 func measuringNow(object client.Object) []string {
-	_, ours := reviewNamed(object)
-	if job := object.(*batchv1.Job); !ours || run.Finished(job) || !job.DeletionTimestamp.IsZero() {
-		return nil
+	if run.AtWork(object.(*batchv1.Job)) {
+		return []string{atWork}
 	}
-	return []string{atWork}
+	return nil
 }
 
 func ofDecision(_ context.Context, object client.Object) []reconcile.Request {

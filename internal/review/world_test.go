@@ -116,8 +116,8 @@ func (w *world) restart() {
 	w.controller = &Reconciler{
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client},
 		Credentials: credentials.Maker{Live: w.client}, Collector: w, Events: w.recorder,
-		Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner:1", APIServer: "203.0.113.1:443", Bench: bench, RunsAtMost: 8},
-		Now:      func() time.Time { return w.now },
+		Turns: &run.Turns{}, Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner:1", APIServer: "203.0.113.1:443", Bench: bench, RunsAtMost: 8},
+		Now: func() time.Time { return w.now },
 	}
 }
 

@@ -42,6 +42,10 @@ func (s Snapshot) conditions(answer verdict, p Plan, o Outcome, now time.Time) [
 	if !s.deleting() {
 		s.reviewCondition(p, o, set)
 		s.productionCondition(set)
+		if _, known := s.modelDrift(); !known {
+			apimeta.RemoveStatusCondition(&conditions, v1alpha1.ConditionModelDrift)
+		}
+		s.driftCondition(set)
 	}
 	if s.pilots() != nil {
 		s.pilotCondition(p, now, set)
@@ -177,7 +181,11 @@ func (s Snapshot) reviewCondition(p Plan, o Outcome, set setter) {
 var standing = []v1alpha1.ReviewOutcome{v1alpha1.OutcomePromoted, v1alpha1.OutcomeRejected, v1alpha1.OutcomeRolledBack}
 
 func (s Snapshot) ended(review *v1alpha1.HardeningReview) string {
-	switch review.Status.Outcome {
+	outcome := review.Status.Outcome
+	if outcome == v1alpha1.OutcomePromoted && !takenBack(review).IsZero() {
+		outcome = v1alpha1.OutcomeRolledBack
+	}
+	switch outcome {
 	case v1alpha1.OutcomeRejected:
 		return "Review " + review.Name + " was rejected. The team changes the prototype, or asks again with the annotation " + v1alpha1.AnnotationRequestedAt + "."
 	case v1alpha1.OutcomeRolledBack:

@@ -19,7 +19,7 @@ type transition struct {
 // announced are the conditions whose transitions are told, the summary first.
 var announced = []string{
 	v1alpha1.ConditionReady, v1alpha1.ConditionNetworkIsolated, v1alpha1.ConditionOpenToPilots, v1alpha1.ConditionReviewOpen,
-	v1alpha1.ConditionInProduction, v1alpha1.ConditionExpiring,
+	v1alpha1.ConditionInProduction, v1alpha1.ConditionExpiring, v1alpha1.ConditionModelDrift,
 }
 
 // transitions between two states, at most one for a reason: what Ready says in the words of another condition is said
@@ -43,7 +43,7 @@ func transitions(before, after []metav1.Condition) []transition {
 		}
 		t := transition{condition: kind, kind: corev1.EventTypeNormal, reason: is.Reason, note: evidence.Clean(is.Message, 1000)}
 		if kind == v1alpha1.ConditionReady && stalled || kind == v1alpha1.ConditionNetworkIsolated && is.Status == metav1.ConditionFalse ||
-			kind == v1alpha1.ConditionExpiring || obstructed(is) {
+			kind == v1alpha1.ConditionExpiring || kind == v1alpha1.ConditionModelDrift && is.Status == metav1.ConditionTrue || obstructed(is) {
 			t.kind = corev1.EventTypeWarning
 		}
 		out = append(out, t)

@@ -26,13 +26,17 @@ type prior struct {
 	opened, ended time.Time
 	// retired means that what it let into production was taken out again.
 	retired bool
+	// takenBack is when what it let into production was rolled back after it had served; zero where it was not.
+	takenBack time.Time
+	// drifted means that it was asked to be looked at again, for its model drifted.
+	drifted bool
 }
 
 // answers tells whether the prior review speaks for the present subject, so that no other is opened.
 //
 // An open review and one that ended in production stand while the subject is the same: an edit of the policy affects
 // new reviews only. What was retired comes back through a review of its own. A rejected or rolled back subject is
-// looked at again only when somebody asks for it after that. An open review under requirements that changed meanwhile
+// looked at again only when somebody asks for it after that, and so is one whose model drifted in production. An open review under requirements that changed meanwhile
 // is opened anew when somebody asks for that.
 func (p prior) answers(subject, review string, request time.Time) bool {
 	if p.subject != subject {
@@ -40,7 +44,7 @@ func (p prior) answers(subject, review string, request time.Time) bool {
 	}
 	switch p.outcome {
 	case v1alpha1.OutcomePromoted:
-		return !p.retired
+		return !p.retired && !p.drifted && (p.takenBack.IsZero() || !request.After(p.takenBack))
 	case v1alpha1.OutcomeRejected, v1alpha1.OutcomeRolledBack:
 		return !request.After(p.ended)
 	case "":
@@ -82,7 +86,7 @@ func (s Snapshot) viewed() (prior, bool) {
 	if newest.Status.OutcomeAt != nil {
 		p.ended = newest.Status.OutcomeAt.Time
 	}
-	p.retired = retired(newest)
+	p.retired, p.takenBack, p.drifted = retired(newest), takenBack(newest), s.approvesAnew()
 	return p, true
 }
 
@@ -99,10 +103,10 @@ func (s Snapshot) ripe(isolation *v1alpha1.IsolationStatus, now time.Time) bool 
 }
 
 // serving is the review that let in what serves now, if that is the present subject: nobody is asked about it again,
-// whatever was reviewed since.
+// whatever was reviewed since, but where its model drifted and somebody asks for a review of what answers now.
 func (s Snapshot) serving() *v1alpha1.HardeningReview {
 	production := s.production()
-	if production == nil || s.SubjectDigest == "" || production.SubjectDigest != s.SubjectDigest {
+	if s.approvesAnew() || production == nil || s.SubjectDigest == "" || production.SubjectDigest != s.SubjectDigest {
 		return nil
 	}
 	review := s.view(production.Review)
@@ -180,7 +184,10 @@ func (s Snapshot) review(isolation *v1alpha1.IsolationStatus, now time.Time) (Ac
 	if newest != nil {
 		last := s.Records.prior()
 		view := s.view(newest.Prototype.Review(newest.Ordinal))
-		last.retired = view != nil && retired(view)
+		last.drifted = s.approvesAnew()
+		if view != nil {
+			last.retired, last.takenBack = retired(view), takenBack(view)
+		}
 		if s.answered(last) {
 			return "", nil
 		}

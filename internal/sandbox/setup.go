@@ -241,9 +241,11 @@ func cameOrWent() predicate.Predicate {
 	return changes(func(client.Object, client.Object) bool { return false })
 }
 
+// labelled passes namespaces whose labels change, or what is known of the model behind what serves in them.
 func labelled() predicate.Predicate {
 	return changes(func(before, after client.Object) bool {
-		return !labels.Equals(before.GetLabels(), after.GetLabels())
+		const told = v1alpha1.AnnotationModelDrift
+		return !labels.Equals(before.GetLabels(), after.GetLabels()) || before.GetAnnotations()[told] != after.GetAnnotations()[told]
 	})
 }
 

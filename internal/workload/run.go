@@ -19,10 +19,13 @@ type Run struct {
 	Namespace string
 	// Name of the Job, and of its network policy if it has one.
 	Name string
-	// Component is ComponentProbe, ComponentCaller, ComponentRehearsal or ComponentClosed.
+	// Component is ComponentProbe, ComponentCaller, ComponentRehearsal, ComponentClosed or ComponentAgain.
 	Component string
 	// Gate is the kind of measurement, in a label.
 	Gate string
+	// Review is the ordinal of the review whose subject is measured, in a label; empty where there is none, or where somebody
+	// else labels it.
+	Review string
 	// Image of the runner. IT names it, never the prototype.
 	Image string
 	// Order is what the runner is asked: its nonce and its subject bind what it answers.
@@ -119,6 +122,9 @@ func (r Run) addresses() []corev1.EnvVar {
 func (r Run) labels() map[string]string {
 	labels := r.Identity.Labels(r.Component)
 	labels[v1alpha1.LabelGate] = r.Gate
+	if r.Review != "" {
+		labels[v1alpha1.LabelReview] = r.Review
+	}
 	return labels
 }
 

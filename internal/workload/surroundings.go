@@ -43,6 +43,8 @@ const (
 	ComponentCaller    = "caller"
 	ComponentRehearsal = "rehearsal"
 	ComponentClosed    = "closed"
+	// ComponentAgain is a run that calls what serves in production, through an opening made for it alone.
+	ComponentAgain = "again"
 )
 
 // Surroundings are what a workload is given in the place where it runs.

@@ -64,30 +64,50 @@ func Compare(c gate.Case, approved gate.Measurement, now gate.Measurement) Shift
 // both evaluations, read and found to be of the frozen set.
 func both(c gate.Case, approved, now gate.Measurement) (before, after Evidence, problem *Shift) {
 	fail := func(s Shift) (Evidence, Evidence, *Shift) { return Evidence{}, Evidence{}, &s }
-	set, settings, missing := prepare(c)
-	if missing != nil {
-		return fail(unsure(v1alpha1.ReasonNothingApproved, "%s", missing.Error()))
-	}
-	if approved.Lost != "" || approved.Report == nil {
-		return fail(unsure(v1alpha1.ReasonNothingApproved, "the evaluation that was approved is not there or can't be read"))
-	}
-	then, err := evidence.Read[evidence.QualityResult](approved.Report.Result)
-	if err != nil || approved.Report.Subject != c.Record.ReviewDigest {
-		return fail(unsure(v1alpha1.ReasonNothingApproved, "the evaluation that was approved contradicts itself"))
+	before, problem = then(c, approved)
+	if problem != nil {
+		return fail(*problem)
 	}
 	result, refused := gate.Open[evidence.QualityResult](c.Frame(), now, "the evaluation in production")
 	if refused != nil {
 		return fail(unsure(refused.Reason, "%s", refused.Message))
 	}
-	before, after = Evidence{Settings: settings, Set: set, Result: *then}, Evidence{Settings: settings, Set: set, Result: *result}
-	if why := before.unfit(); why != "" {
-		return fail(unsure(v1alpha1.ReasonNothingApproved, "the evaluation that was approved can't be used: %s", why))
-	}
+	after = Evidence{Settings: before.Settings, Set: before.Set, Result: *result}
 	if why := after.unfit(); why != "" {
 		return fail(unsure(v1alpha1.ReasonEvidenceUnverifiable, "the evaluation in production can't be used: %s", why))
 	}
 	before.Result, after.Result = heard(before.Result), heard(after.Result)
 	return before, after, nil
+}
+
+// then is the evaluation that was approved.
+func then(c gate.Case, approved gate.Measurement) (Evidence, *Shift) {
+	fail := func(why string) (Evidence, *Shift) {
+		problem := unsure(v1alpha1.ReasonNothingApproved, "%s", why)
+		return Evidence{}, &problem
+	}
+	set, settings, missing := prepare(c)
+	switch {
+	case missing != nil:
+		return fail(missing.Error())
+	case approved.Lost != "" || approved.Report == nil:
+		return fail("the evaluation that was approved is not there or can't be read")
+	}
+	result, err := evidence.Read[evidence.QualityResult](approved.Report.Result)
+	if err != nil || approved.Report.Subject != c.Record.ReviewDigest {
+		return fail("the evaluation that was approved contradicts itself")
+	}
+	e := Evidence{Settings: settings, Set: set, Result: *result}
+	if why := e.unfit(); why != "" {
+		return fail("the evaluation that was approved can't be used: " + why)
+	}
+	return e, nil
+}
+
+// Incomparable is why nothing that is measured now could be compared with what was approved; nil where it can be.
+func Incomparable(c gate.Case, approved gate.Measurement) *Shift {
+	_, problem := then(c, approved)
+	return problem
 }
 
 // heard is a result in which nobody is held to be wrong for not being reached.
@@ -118,7 +138,7 @@ func answerers(declared *subject.Model, before, after evidence.QualityResult) Sh
 	case len(strange) > 0 && before.MoreNames || after.MoreNames:
 		return unsure(v1alpha1.ReasonDriftUncertain, "more models answered than are listed")
 	case len(strange) > 0:
-		return drifted(v1alpha1.ReasonModelChanged, "%s answers; approved was %s", listed(strange), was)
+		return drifted(v1alpha1.ReasonModelChanged, "another model answers: %s; approved was %s", listed(strange), was)
 	}
 	if other := otherFingerprint(before, after); other != "" {
 		return drifted(v1alpha1.ReasonFingerprintChanged, "%s", other)
@@ -140,7 +160,7 @@ func otherFingerprint(before, after evidence.QualityResult) string {
 			}
 		}
 		if m.Fingerprint != "" && len(had) > 0 && !slices.Contains(had, m.Fingerprint) {
-			return strings.TrimSpace(fmt.Sprintf("%s answers under fingerprint %s; approved was %s", m.Name, m.Fingerprint, listed(had)))
+			return fmt.Sprintf("the model answers under another fingerprint: %s; approved was %s", strings.TrimSpace(m.Name+" "+m.Fingerprint), listed(had))
 		}
 	}
 	return ""
@@ -159,12 +179,12 @@ func stillNamed(before, after evidence.QualityResult) Shift {
 		return unsure(v1alpha1.ReasonDriftUncertain, "%d of %d answers say which model gave them; when it was approved, %d of %d did",
 			named, answers, namedThen, answersThen)
 	}
-	return Shift{Reason: v1alpha1.ReasonAsApproved, Message: listed(namesOf(after.Models)) + " answers, as approved"}
+	return Shift{Reason: v1alpha1.ReasonAsApproved, Message: "the approved model answers: " + listed(namesOf(after.Models))}
 }
 
 // worsened compares what was answered, example by example, and then the shares.
 func worsened(before, after Evidence) Shift {
-	cases, then := casesOf(after.Result, after.Set), casesOf(before.Result, before.Set)
+	cases, old := casesOf(after.Result, after.Set), casesOf(before.Result, before.Set)
 	after.Production = &record.Baseline{Answers: answers(before.Set, before.Result)}
 	found := pair(after, cases)
 	if found.n < fewestPairs || 2*found.n < int64(len(cases)) {
@@ -176,7 +196,7 @@ func worsened(before, after Evidence) Shift {
 	}
 	doubt := Shift{}
 	for i, now := range shares(after, cases) {
-		was, _ := shares(before, then)[i].judge()
+		was, _ := shares(before, old)[i].judge()
 		is, _ := now.judge()
 		switch {
 		case was != gate.Passed || is == gate.Passed:

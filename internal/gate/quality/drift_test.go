@@ -79,8 +79,8 @@ func TestWhoAnsweredInReview(t *testing.T) {
 	}
 }
 
-// then is how the case's revision answered when it was approved.
-type then struct {
+// once is how the case's revision answered when it was approved.
+type once struct {
 	parts  []times
 	models []evidence.ModelSeen
 	more   bool
@@ -88,7 +88,7 @@ type then struct {
 }
 
 // report of an evaluation of the case.
-func (th then) report(t *testing.T, c gate.Case, n int) gate.Measurement {
+func (th once) report(t *testing.T, c gate.Case, n int) gate.Measurement {
 	t.Helper()
 	set, err := examples.Read([]byte(text(n)))
 	if err != nil {
@@ -103,8 +103,8 @@ func (th then) report(t *testing.T, c gate.Case, n int) gate.Measurement {
 }
 
 // good is what was approved where a case says nothing else: 100 examples, asked twice.
-func good(models ...evidence.ModelSeen) then {
-	return then{parts: []times{of(100, right, right)}, models: models}
+func good(models ...evidence.ModelSeen) once {
+	return once{parts: []times{of(100, right, right)}, models: models}
 }
 
 func TestCompare(t *testing.T) {
@@ -113,18 +113,18 @@ func TestCompare(t *testing.T) {
 	for i := range evidence.MaxModels {
 		eight = append(eight, by("example-large", fmt.Sprint("fp_", i), 20))
 	}
-	many := then{parts: []times{of(100, right, right)}, models: eight, more: true}
-	answering := func(models []evidence.ModelSeen, parts ...times) then { return then{parts: parts, models: models} }
+	many := once{parts: []times{of(100, right, right)}, models: eight, more: true}
+	answering := func(models []evidence.ModelSeen, parts ...times) once { return once{parts: parts, models: models} }
 	named := []evidence.ModelSeen{large}
 	for name, c := range map[string]struct {
-		before, now  then
+		before, now  once
 		reason, says string
 		// drifted, unsure, or as approved.
 		is string
 	}{
-		"as approved":                 {good(fp1), good(fp1), v1alpha1.ReasonAsApproved, "example-large answers, as approved; of 100 examples 0 became wrong", "same"},
+		"as approved":                 {good(fp1), good(fp1), v1alpha1.ReasonAsApproved, "the approved model answers: example-large; of 100 examples 0 became wrong", "same"},
 		"nobody was named":            {good(), good(), v1alpha1.ReasonAnswersAsApproved, "no answer says which model", "same"},
-		"a new name":                  {good(large), good(by("example-mini", "", 200)), v1alpha1.ReasonModelChanged, "example-mini answers; approved was example-large", "drifted"},
+		"a new name":                  {good(large), good(by("example-mini", "", 200)), v1alpha1.ReasonModelChanged, "another model answers: example-mini; approved was example-large", "drifted"},
 		"a new name, once":            {good(large), good(by("example-large", "", 199), by("example-mini", "", 1)), v1alpha1.ReasonModelChanged, "example-mini", "drifted"},
 		"a new version":               {good(by("example-large-4.7", "", 200)), good(by("example-large-4.8", "", 200)), v1alpha1.ReasonModelChanged, "example-large-4.8", "drifted"},
 		"less of a name":              {good(by("example-large-4.7", "", 200)), good(large), v1alpha1.ReasonModelChanged, "approved was example-large-4.7", "drifted"},
@@ -141,7 +141,7 @@ func TestCompare(t *testing.T) {
 		"fingerprint, no name":        {good(by("", "fp_1", 200)), good(by("", "fp_2", 200)), v1alpha1.ReasonFingerprintChanged, "fp_2", "drifted"},
 		"fingerprints without number": {many, many, v1alpha1.ReasonAsApproved, "", "same"},
 		"more fingerprints than then": {good(eight...), many, v1alpha1.ReasonDriftUncertain, "more models answered than are listed", "unsure"},
-		"more names than listed":      {good(large), then{parts: many.parts, models: eight, more: true, others: true}, v1alpha1.ReasonDriftUncertain, "more models", "unsure"},
+		"more names than listed":      {good(large), once{parts: many.parts, models: eight, more: true, others: true}, v1alpha1.ReasonDriftUncertain, "more models", "unsure"},
 
 		"worse":                  {good(large), answering(named, of(5, wrong, wrong), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong and 0 became right", "drifted"},
 		"worse by one answer":    {good(large), answering(named, of(5, right, wrong), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong", "drifted"},

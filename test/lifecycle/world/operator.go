@@ -87,7 +87,7 @@ func (o *operator) setUp(ctx context.Context) error {
 		}).SetupWithManager(ctx, o.manager),
 		(&review.Reconciler{
 			Client: c, Live: live, Writer: writer, Credentials: maker, Collector: collector, Events: told("review"),
-			Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer, Bench: bench, RunsAtMost: 8}, Now: clock.Now,
+			Turns: &run.Turns{}, Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer, Bench: bench, RunsAtMost: 8}, Now: clock.Now,
 		}).SetupWithManager(o.manager),
 		(&stop.Reconciler{Client: c, Live: live, Recorder: told("stop"), Clock: clock}).SetupWithManager(o.manager),
 		(&stop.Meter{Client: c, Live: live, Writer: writer, Collector: collector, Clock: clock, RunnerImage: runnerImage}).SetupWithManager(o.manager),
