@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -21,17 +22,21 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
 	"github.com/affineur/affineur/internal/credentials"
+	"github.com/affineur/affineur/internal/drift"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -70,8 +75,8 @@ func (guardsInPlace) Measure(context.Context) (guard.State, error) {
 	return guard.State{InPlace: true, LastGood: time.Now()}, nil
 }
 
-// startServer starts an API server without controllers, and the promotion controller on it.
-func startServer(t *testing.T) (client.Client, *requestLog) {
+// startServer starts an API server without controllers, and on it the promotion controller and the one that watches for drift.
+func startServer(t *testing.T, runs *player) (client.Client, *requestLog) {
 	t.Helper()
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		t.Skip("needs a kube-apiserver and an etcd in KUBEBUILDER_ASSETS")
@@ -99,19 +104,21 @@ func startServer(t *testing.T) (client.Client, *requestLog) {
 	counted := rest.CopyConfig(config)
 	counted.QPS = -1
 	counted.Wrap(log.wrap)
-	go func() { done <- runController(ctx, counted) }()
+	runs.client = admin
+	go func() { done <- runControllers(ctx, counted, runs) }()
 	return admin, log
 }
 
-func runController(ctx context.Context, config *rest.Config) error {
+func runControllers(ctx context.Context, config *rest.Config, runs *player) error {
 	scheme, _ := knownTypes()
 	ours := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy})}
-	byObject := map[client.Object]cache.ByObject{}
+	byObject := map[client.Object]cache.ByObject{&batchv1.Job{}: ours}
 	for _, kind := range owned {
 		byObject[kind] = ours
 	}
 	manager, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Cache: cache.Options{ByObject: byObject},
+		Controller: ctrlconfig.Controller{SkipNameValidation: ptr.To(true)},
+		Scheme:     scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Cache: cache.Options{ByObject: byObject},
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}, &corev1.ConfigMap{}, &appsv1.ControllerRevision{}}}},
 	})
 	if err != nil {
@@ -127,7 +134,11 @@ func runController(ctx context.Context, config *rest.Config) error {
 		Recorder: manager.GetEventRecorder("affineur-promotion"),
 	})
 	c.gates = func(record.Record, []record.Report, time.Time) Check { return Check{OK: true} }
-	if err := c.SetupWithManager(ctx, manager); err != nil {
+	watching := drift.New(drift.Config{
+		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader()},
+		Collector: runs, Serving: Serving, RunnerImage: "registry.example.org/affineur/gate-runner:1", RunsAtMost: 8, Turns: &run.Turns{}, Now: runs.now,
+	})
+	if err := errors.Join(c.SetupWithManager(ctx, manager), watching.SetupWithManager(manager)); err != nil {
 		return err
 	}
 	return manager.Start(ctx)
@@ -195,7 +206,7 @@ func startPods(ctx context.Context, c client.Client, d *appsv1.Deployment) error
 
 // opened creates a prototype, the record of its first revision, its review and an approval, as the other controllers
 // and people would.
-func opened(t *testing.T, c client.Client) record.Record {
+func opened(t *testing.T, c client.Client, edits ...func(*record.Record)) record.Record {
 	t.Helper()
 	ctx := t.Context()
 	must := func(err error) {
@@ -204,7 +215,7 @@ func opened(t *testing.T, c client.Client) record.Record {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{identity.Namespace, v1alpha1.RecordsNamespace, v1alpha1.SystemNamespace} {
+	for _, name := range []string{identity.Namespace, v1alpha1.RecordsNamespace, v1alpha1.SystemNamespace, v1alpha1.GatesNamespace} {
 		must(c.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}))
 	}
 	people, busiest := int32(10), int32(60)
@@ -223,6 +234,9 @@ func opened(t *testing.T, c client.Client) record.Record {
 		r.Subject.Destination.Namespace = r.Prototype.Production()
 		r.Requirements.SoakSeconds = 2
 		r.Requirements.Production.Ingress.From = nil
+		for _, edit := range edits {
+			edit(r)
+		}
 	})
 	must(c.Create(ctx, object(t, r)))
 	review := r.Review(prototype)
@@ -246,7 +260,7 @@ func opened(t *testing.T, c client.Client) record.Record {
 // TestOnAPIServer: with the server's own defaults, schemas and watches, a promotion arrives, then asks for nothing any
 // more, puts drift back at once, and is taken down when it is retired.
 func TestOnAPIServer(t *testing.T) {
-	c, log := startServer(t)
+	c, log := startServer(t, &player{})
 	ctx := t.Context()
 	r := opened(t, c)
 	production := r.Prototype.Production()

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/drift"
 	"github.com/affineur/affineur/internal/guard"
 	"github.com/affineur/affineur/internal/record"
 )
@@ -158,6 +159,27 @@ func stories() map[string]story {
 				return w
 			},
 			steps: map[int]string{1: "Retired Retired"},
+		},
+		"the second drifts": {
+			arrange: func(t *testing.T) *world {
+				w, _ := first(t)
+				w.settle()
+				w.add(recordOf(t, 2, digestB, rollsBack))
+				w.settle()
+				w.drifts(name(2), drift.Drifted)
+				return w
+			},
+			steps: map[int]string{1: "Serving Promoted", 2: "RolledBack ModelChanged"}, image: digestA,
+			memory: name(1) + " serving, fault " + name(2) + " ModelChanged",
+		},
+		"the first drifts": {
+			arrange: func(t *testing.T) *world {
+				w, _ := first(t, rollsBack)
+				w.settle()
+				w.drifts(name(1), drift.Drifted)
+				return w
+			},
+			steps: map[int]string{1: "RolledBack ModelChanged"}, memory: "nothing, fault " + name(1) + " ModelChanged",
 		},
 	}
 }
