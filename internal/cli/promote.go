@@ -92,7 +92,7 @@ func promotable(view describe.View) error {
 		return nil
 	case !current:
 		return fmt.Errorf("production is asked for already, and Affineur has not looked at the newest change yet; to follow it: %s", follow)
-	case prototype.Status.Production != nil && prototype.Status.Production.SubjectDigest == prototype.Status.SubjectDigest:
+	case prototype.Status.Production != nil && prototype.Status.Production.SubjectDigest == prototype.Status.SubjectDigest && !describe.Drifted(prototype):
 		return fmt.Errorf("exactly this revision serves in production already, let in by %s", prototype.Status.Production.Review)
 	case reference == nil:
 		return fmt.Errorf("production is asked for already; the review opens as soon as this revision runs in its sandbox. To follow it: %s", follow)

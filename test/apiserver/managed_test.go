@@ -22,6 +22,7 @@ import (
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/drift"
 )
 
 // intruders are those who must not write in managed namespaces, whatever RBAC grants them.
@@ -443,6 +444,7 @@ func TestRecordsNeverChange(t *testing.T) {
 	for _, labels := range []map[string]string{
 		{v1alpha1.LabelComponent: "report", v1alpha1.LabelGate: "isolation"},
 		{v1alpha1.LabelComponent: "report", v1alpha1.LabelGate: "isolation-control"},
+		{v1alpha1.LabelComponent: "report", v1alpha1.LabelGate: drift.Kind},
 		{v1alpha1.LabelComponent: "log"},
 	} {
 		often := report("report-often")

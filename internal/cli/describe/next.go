@@ -169,6 +169,10 @@ func serving(view View) []Step {
 	if !serves(view.Prototype) || !holds(view.Prototype, v1alpha1.ConditionInProduction) {
 		return nil
 	}
+	if Drifted(view.Prototype) {
+		return []Step{{"Ask IT what changed. When that is known and wanted, ask for a review of this revision with the model that answers now.",
+			Command(view.Prototype.Namespace, "promote", view.Prototype.Name)}}
+	}
 	return []Step{{"Nothing: this revision serves in production. When nobody needs it any more, retire it.",
 		Command(view.Prototype.Namespace, "retire", view.Prototype.Name)}}
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/affineur/affineur/api/v1alpha1"
 )
 
@@ -195,6 +197,7 @@ func production(p *page, view View, now time.Time) {
 		if status.URL != "" {
 			p.more(say("%s", status.URL))
 		}
+		drift(p, view.Prototype, now)
 	}
 	if view.Review == nil || view.Review.Status.Promotion == nil {
 		return
@@ -202,6 +205,26 @@ func production(p *page, view View, now time.Time) {
 	if promotion := view.Review.Status.Promotion; promotion.Step != v1alpha1.StepServing {
 		p.field("Promotion", promotionSpans(promotion, now)...)
 	}
+}
+
+// Drifted tells whether another model answers in production than the one that was approved, or worse.
+func Drifted(prototype *v1alpha1.AIPrototype) bool { return holds(prototype, v1alpha1.ConditionModelDrift) }
+
+// drift says whether what serves is still what was approved, where somebody looks.
+func drift(p *page, prototype *v1alpha1.AIPrototype, now time.Time) {
+	found := condition(prototype, v1alpha1.ConditionModelDrift)
+	if found == nil {
+		return
+	}
+	verdict := in(open, "whether its model is as approved is not known")
+	switch found.Status {
+	case metav1.ConditionTrue:
+		verdict = in(bad, "its model drifted")
+	case metav1.ConditionFalse:
+		verdict = in(good, "its model is as approved")
+	}
+	p.more(verdict, say(", %s", since(now, found.LastTransitionTime)))
+	p.more(say("%s", found.Message))
 }
 
 func servingRevision(prototype *v1alpha1.AIPrototype) span {
