@@ -102,7 +102,7 @@ func (s Scene) approved(reports []record.Report, now time.Time) (gate.Case, gate
 	g := s.gateOf()
 	if g == nil {
 		return gate.Case{}, gate.Measurement{}, &quality.Shift{Unsure: true, Reason: v1alpha1.ReasonNothingApproved,
-			Message: "the policy asked for no gate of type Quality, so no answers were approved that others could be compared with"}
+			Message: "the policy asked for no gate of type Quality that asks an evaluation set itself, so no answers were approved that others could be compared with"}
 	}
 	asked := s.caseOf(*g, now)
 	approved := assess.Newest(*s.Record, g.Name, reports).Taken().Runs[""].Measurement

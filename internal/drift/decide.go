@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/stop"
@@ -132,8 +134,14 @@ func (s Scene) wait(why string, now time.Time) Plan {
 	return Plan{Step: Rest, Wake: end}
 }
 
-// gateOf is the quality gate of the record; one with the usual settings where it has none, which finds nothing approved.
-func (s Scene) gateOf() *v1alpha1.Gate { return s.Record.Requirements.Gate(v1alpha1.GateQuality) }
+// gateOf is the gate of the record whose evaluation can be asked again; nil where it has none.
+func (s Scene) gateOf() *v1alpha1.Gate {
+	gates := s.Record.Requirements.Gates
+	if at := slices.IndexFunc(gates, quality.Repeatable); at >= 0 {
+		return &gates[at]
+	}
+	return nil
+}
 
 // caseOf the record, as the instrument of its quality gate is asked about it.
 func (s Scene) caseOf(g v1alpha1.Gate, now time.Time) gate.Case {

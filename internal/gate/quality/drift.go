@@ -13,6 +13,9 @@ import (
 	"github.com/affineur/affineur/internal/subject"
 )
 
+// Repeatable tells whether what a gate measures can be asked again by the operator: what an image of IT's takes over can't.
+func Repeatable(g v1alpha1.Gate) bool { return g.Type == v1alpha1.GateQuality && importOf(g) == nil }
+
 // Shift is how what serves differs from what was approved.
 type Shift struct {
 	Drifted bool
