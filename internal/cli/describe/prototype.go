@@ -208,7 +208,9 @@ func production(p *page, view View, now time.Time) {
 }
 
 // Drifted tells whether another model answers in production than the one that was approved, or worse.
-func Drifted(prototype *v1alpha1.AIPrototype) bool { return holds(prototype, v1alpha1.ConditionModelDrift) }
+func Drifted(prototype *v1alpha1.AIPrototype) bool {
+	return holds(prototype, v1alpha1.ConditionModelDrift)
+}
 
 // drift says whether what serves is still what was approved, where somebody looks.
 func drift(p *page, prototype *v1alpha1.AIPrototype, now time.Time) {
