@@ -21,7 +21,7 @@ func watches(spec map[string]any) {
 // readings are prototypes of which metrics tell something. The source answers by their names.
 func readings() []sample {
 	of := func(name, hole, reason, says string) sample {
-		c := sample{name: "metric-" + name, hole: hole, reason: reason, says: says, policy: metered, edit: func(*v1alpha1.AIPrototype) {}}
+		c := sample{name: "metric-" + name, hole: hole, reason: reason, says: says, policy: metered, waits: true, edit: func(*v1alpha1.AIPrototype) {}}
 		if reason != "" {
 			c.gate = quiet
 		}

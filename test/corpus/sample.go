@@ -28,6 +28,8 @@ type sample struct {
 	policy string
 	// alone means that its measurement would be disturbed by others, and that it is tried apart from them.
 	alone bool
+	// waits means that most of its time nothing is measured: it takes no place of others.
+	waits bool
 	// fast ones are tried in CI.
 	fast bool
 	// papers are what its image has beside it, an image of its own; nil where nobody asks.

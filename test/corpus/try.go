@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"sync"
 	"time"
 
@@ -33,14 +32,21 @@ type tried struct {
 	took  time.Duration
 }
 
-// try has every case tried: those that would disturb each other's measurements one at a time, after the others.
+// waitingAtMost is how many cases that mostly wait are on the cluster besides the others.
+const waitingAtMost = 4
+
+// try has every case tried: those that mostly wait beside the others, and those that would disturb each other's
+// measurements one at a time, after all.
 func (g *ground) try(ctx context.Context, cases []sample, together int, out io.Writer) []tried {
 	var all []tried
 	var one sync.Mutex
-	batch := func(cases []sample, together int) {
+	batch := func(together int, belongs func(sample) bool) {
 		places := make(chan struct{}, together)
 		var group sync.WaitGroup
 		for _, c := range cases {
+			if !belongs(c) {
+				continue
+			}
 			places <- struct{}{}
 			group.Go(func() {
 				defer func() { <-places }()
@@ -53,9 +59,11 @@ func (g *ground) try(ctx context.Context, cases []sample, together int, out io.W
 		}
 		group.Wait()
 	}
-	disturbed := func(c sample) bool { return c.alone }
-	batch(slices.DeleteFunc(slices.Clone(cases), disturbed), together)
-	batch(slices.DeleteFunc(slices.Clone(cases), func(c sample) bool { return !c.alone }), 1)
+	var group sync.WaitGroup
+	group.Go(func() { batch(waitingAtMost, func(c sample) bool { return c.waits && !c.alone }) })
+	batch(together, func(c sample) bool { return !c.waits && !c.alone })
+	group.Wait()
+	batch(1, func(c sample) bool { return c.alone })
 	return all
 }
 
