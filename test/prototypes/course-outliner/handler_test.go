@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -11,12 +12,21 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evaluate"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/examples"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/gatewaykey"
 	"github.com/affineur/affineur/test/prototypes/internal/openai"
 	"github.com/affineur/affineur/test/prototypes/lms/server"
 	"github.com/affineur/affineur/test/prototypes/model-gateway/gateway"
 	"github.com/affineur/affineur/test/prototypes/model-gateway/textmodel"
+	"github.com/affineur/affineur/test/story/manifest"
 )
 
 const signingKey = "0123456789abcdef0123456789abcdef"
@@ -102,6 +112,55 @@ func TestOutline(t *testing.T) {
 	if diff := cmp.Diff(got, w.outline("data protection")); diff != "" {
 		t.Errorf("the same topic got another outline:\n%s", diff)
 	}
+}
+
+// TestSampleExamples asks the examples that the sample brings, as the quality gate would: all answers are right, and there are
+// as many as the sample policy wants.
+func TestSampleExamples(t *testing.T) {
+	raw, call := sampleExamples(t)
+	set, err := examples.Read(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, realGateway(t), server.New(""))
+	order := evidence.QualityOrder{
+		Call: gate.DeclaredCall(listen(t, w.handler), call, 10*time.Second), File: "examples", Digest: set.Digest, Examples: len(set.Examples),
+		Repeats: 2, InFlight: 4, Within: evidence.Duration(time.Minute),
+	}
+	got, err := evaluate.Run(t.Context(), order, raw, (&net.Dialer{}).DialContext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy := quality.Settings{Bound: quality.Bound{Ratio: 0.8, Minimum: 24}, Repeats: 2}
+	if v := quality.Judge(quality.Evidence{Settings: policy, Set: set, Result: *got, At: time.Now()}); v.State != gate.Passed {
+		t.Errorf("%s: %s", v.State, v.Message)
+	}
+}
+
+// sampleExamples are those of config/samples, and how the sample says that it is asked.
+func sampleExamples(t *testing.T) ([]byte, v1alpha1.EvaluationCall) {
+	t.Helper()
+	objects, err := manifest.Read("../../../config/samples/prototype-course-outliner.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var prototype v1alpha1.AIPrototype
+	sets := map[string]map[string]string{}
+	for _, object := range objects {
+		if object.GetKind() == "AIPrototype" {
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &prototype); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		if sets[object.GetName()], _, err = unstructured.NestedStringMap(object.Object, "data"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	from := prototype.Spec.Evaluation.Examples.ConfigMap
+	// The API server would say so.
+	prototype.Spec.Evaluation.Call.JSON.Method = http.MethodPost
+	return []byte(sets[from.Name][from.Key]), prototype.Spec.Evaluation.Call
 }
 
 func TestOutlineNamesSimilarCourses(t *testing.T) {
