@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/test/signing"
@@ -52,7 +53,7 @@ func TestRunsOverFiles(t *testing.T) {
 		}
 		return opened.Report
 	}
-	order := &evidence.SupplyOrder{Image: subject, Material: "material.gz", Signers: []evidence.Signer{{Name: "release", Key: public, VouchesFor: []evidence.Claim{evidence.ClaimImage}}}}
+	order := &evidence.SupplyOrder{Image: subject, Material: "material.gz", At: time.Now(), Signers: []evidence.Signer{{Name: "release", Key: public, VouchesFor: []evidence.Claim{evidence.ClaimImage}}}}
 	found, err := evidence.Read[evidence.SupplyResult](run(t, order, "material.gz", packed).Result)
 	if err != nil || len(found.SignedBy) != 1 || found.SignedBy[0] != "release" {
 		t.Errorf("got %+v, %v", found, err)

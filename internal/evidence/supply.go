@@ -61,8 +61,9 @@ type Signer struct {
 type SupplyOrder struct {
 	// Image is the digest that everything has to be about.
 	Image string `json:"image"`
-	// Material is the file with what was gathered.
-	Material string `json:"material"`
+	// Material is the file with what was gathered, and At when: what is dated later was not known then.
+	Material string    `json:"material"`
+	At       time.Time `json:"at"`
 	// Signers whose word counts. Those without a key need a trusted root in the material.
 	Signers []Signer `json:"signers,omitempty"`
 }
@@ -141,11 +142,13 @@ const (
 	RefusedImage Refusal = "AnotherImage"
 	// RefusedSize means that it is too large to be looked at.
 	RefusedSize Refusal = "TooLarge"
+	// RefusedAhead means that it is dated later than it was found.
+	RefusedAhead Refusal = "DatedAhead"
 )
 
 var refusals = map[Refusal]bool{
 	RefusedMalformed: true, RefusedSignature: true, RefusedLog: true, RefusedTime: true, RefusedCertificate: true,
-	RefusedSigner: true, RefusedClaim: true, RefusedImage: true, RefusedSize: true,
+	RefusedSigner: true, RefusedClaim: true, RefusedImage: true, RefusedSize: true, RefusedAhead: true,
 }
 
 // Refused is something beside an image that does not count.

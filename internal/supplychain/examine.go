@@ -3,7 +3,10 @@ package supplychain
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/verify"
@@ -17,6 +20,9 @@ func Examine(order evidence.SupplyOrder, files map[string][]byte) (evidence.Supp
 	none := evidence.SupplyResult{}
 	if err := order.Validate(); err != nil {
 		return none, err
+	}
+	if order.At.IsZero() {
+		return none, errors.New("the order does not say when the material was gathered")
 	}
 	material, err := evidence.UnpackMaterial(files[order.Material])
 	if err != nil {
@@ -175,15 +181,15 @@ func (e *examination) claim(place string, s statement, made []evidence.Signer) {
 	case evidence.ClaimProvenance:
 		why = e.provenance(s, signer)
 	case evidence.ClaimSBOM:
-		why = e.billOfMaterials(s, signer, made)
+		why = e.billOfMaterials(place, s, signer, made)
 	case evidence.ClaimVulnerabilities:
 		scan, refused := vulnAttestation(s.Predicate, e.order.Image)
 		if why = refused; why == "" {
 			scan.signer = signer
-			e.scans = append(e.scans, scan)
+			e.scan(place, scan)
 		}
 	case evidence.ClaimVEX:
-		if !e.vex(s.Predicate, "signer "+signer, true) {
+		if !e.vex(place, s.Predicate, "signer "+signer, true) {
 			why = evidence.RefusedMalformed
 		}
 	}
@@ -207,7 +213,7 @@ func (e *examination) provenance(s statement, signer string) evidence.Refusal {
 }
 
 // billOfMaterials may hold a scan and excuses too, in CycloneDX: they count if the signer may vouch for those as well.
-func (e *examination) billOfMaterials(s statement, signer string, made []evidence.Signer) evidence.Refusal {
+func (e *examination) billOfMaterials(place string, s statement, signer string, made []evidence.Signer) evidence.Refusal {
 	sbom := sbomOf(s.Predicate)
 	if sbom == nil {
 		return evidence.RefusedMalformed
@@ -220,11 +226,11 @@ func (e *examination) billOfMaterials(s statement, signer string, made []evidenc
 	if names := vouching(made, evidence.ClaimVulnerabilities); len(names) > 0 {
 		if scan := cdxScan(s.Predicate, e.order.Image); scan != nil {
 			scan.signer = names[0]
-			e.scans = append(e.scans, scan)
+			e.scan(place, scan)
 		}
 	}
 	if names := vouching(made, evidence.ClaimVEX); len(names) > 0 {
-		e.vex(s.Predicate, "signer "+names[0], true)
+		e.vex(place, s.Predicate, "signer "+names[0], true)
 	}
 	return ""
 }
@@ -236,19 +242,43 @@ func (e *examination) sbom(sbom evidence.SBOM) {
 	}
 }
 
-// vex takes in a document, which may be attested of the image.
-func (e *examination) vex(raw []byte, by string, attested bool) bool {
-	excuses, ok := openVEX(raw)
+// skew is by how much the clock of a signer may be ahead, who is not of this cluster.
+const skew = time.Minute
+
+func (e *examination) ahead(at time.Time) bool { return at.After(e.order.At.Add(skew)) }
+
+// scan is taken in unless it is dated ahead: it would be the newest one for ever.
+func (e *examination) scan(place string, s *scanned) {
+	if e.ahead(s.scannedAt) {
+		e.refuse(place, evidence.ClaimVulnerabilities, evidence.RefusedAhead)
+		return
+	}
+	e.scans = append(e.scans, s)
+}
+
+// vex takes in a document, which may be attested of the image. What it excuses ahead of its time does not count, since
+// nothing could take it back.
+func (e *examination) vex(place string, raw []byte, by string, attested bool) bool {
+	said, ok := openVEX(raw)
 	if !ok {
-		excuses, ok = cdxVEX(raw, e.order.Image, attested)
+		said, ok = cdxVEX(raw, e.order.Image, attested)
 	}
-	for i := range excuses {
-		excuses[i].by = by
+	if !ok {
+		return false
 	}
-	if ok {
-		e.excuses = append(e.excuses, excuses...)
+	told := false
+	for _, one := range said {
+		if e.ahead(one.at) && one.excuses() {
+			if !told {
+				e.refuse(place, evidence.ClaimVEX, evidence.RefusedAhead)
+			}
+			told = true
+			continue
+		}
+		one.by = by
+		e.excuses = append(e.excuses, one)
 	}
-	return ok
+	return true
 }
 
 // report of trivy-operator, which the operator found for this image.
@@ -258,23 +288,29 @@ func (e *examination) report(name string, raw []byte) {
 		e.refuse(name, evidence.ClaimVulnerabilities, why)
 		return
 	}
-	e.scans = append(e.scans, scan)
+	e.scan(name, scan)
 }
 
 // named is a document that IT named. One that can't be read is said aloud: IT believes that it counts.
 func (e *examination) named(name string, raw []byte) error {
-	if !e.vex(raw, name, false) {
+	if !e.vex(name, raw, name, false) {
 		return fmt.Errorf("the VEX document %s can't be read", name)
 	}
 	return nil
 }
+
+// release of a scanner, behind its name.
+var release = regexp.MustCompile(`[@:/ _-]v?[0-9]+(?:\.[0-9]+)+.*$`)
+
+// scannerOf is a scanner whatever its release, by which a newer one takes the place of an older one.
+func scannerOf(name string) string { return strings.ToLower(release.ReplaceAllString(name, "")) }
 
 // conclude counts the newest scan of each scanner, once all excuses are known.
 func (e *examination) conclude() error {
 	newest := map[string]*scanned{}
 	var order []string
 	for _, s := range e.scans {
-		key := s.signer + "\x00" + s.scanner
+		key := s.signer + "\x00" + scannerOf(s.scanner)
 		switch best := newest[key]; {
 		case best == nil:
 			order = append(order, key)

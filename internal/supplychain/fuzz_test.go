@@ -20,7 +20,7 @@ func FuzzExamine(f *testing.F) {
 		if err != nil {
 			t.Skip()
 		}
-		result, err := Examine(evidence.SupplyOrder{Image: image, Material: "material"}, map[string][]byte{"material": packed})
+		result, err := Examine(evidence.SupplyOrder{Image: image, Material: "material", At: scannedAt}, map[string][]byte{"material": packed})
 		if err != nil {
 			return
 		}

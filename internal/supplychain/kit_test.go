@@ -59,7 +59,7 @@ func ask(t *testing.T, signers []evidence.Signer, attachments ...evidence.Attach
 		attachments[i].Place = fmt.Sprintf("attachment %d", i)
 	}
 	return question{
-		order:    evidence.SupplyOrder{Image: image, Material: "material", Signers: signers},
+		order:    evidence.SupplyOrder{Image: image, Material: "material", At: scannedAt.Add(24 * time.Hour), Signers: signers},
 		material: evidence.Material{Image: image, Attachments: attachments},
 	}
 }

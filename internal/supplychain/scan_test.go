@@ -81,6 +81,8 @@ func TestReportsOfTrivyOperator(t *testing.T) {
 		"found twice":                       {[]any{operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"), flaw("CVE-2026-0001", "CRITICAL"))}, counted(1, 0, 0)},
 		"a word of its own is not rated":    {[]any{operatorReport(image, scannedAt, flaw("CVE-2026-0001", "Catastrophic"))}, counted(0, 0, 1)},
 		"the newest of a scanner":           {[]any{operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL")), operatorReport(image, scannedAt.Add(time.Hour))}, counted(0, 0, 0)},
+		"none of the future":                {[]any{operatorReport(image, scannedAt.AddDate(73, 0, 0)), operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"))}, counted(1, 0, 0)},
+		"of the future":                     {[]any{operatorReport(image, scannedAt.AddDate(73, 0, 0))}, "DatedAhead"},
 		"of the same time the longer":       {[]any{operatorReport(image, scannedAt), operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"))}, counted(1, 0, 0)},
 		"another image":                     {[]any{operatorReport(other, scannedAt)}, "AnotherImage"},
 		"by tag, with the image's ID":       {[]any{named(operatorReport(other, scannedAt), "1.4")}, "AnotherImage"},
@@ -292,6 +294,28 @@ func TestReportsOfADistributionAtItsEnd(t *testing.T) {
 	report["report"].(object)["os"] = object{"family": "debian", "name": "8", "eosl": true}
 	if s := ask(t, nil).with(t, "report", report).answer(t).Scans[0]; s.Gap != evidence.GapEndOfLife || s.High != 1 {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// A newer release of a scanner takes the place of an older one: what that found would stay beside the image for ever.
+func TestReleasesOfAScannerAreOneScanner(t *testing.T) {
+	key, pem := newKey(t)
+	for names, want := range map[[2]string]int{
+		{"pkg:github/aquasecurity/trivy@0.70.0", "pkg:github/aquasecurity/trivy@0.71.0?os=linux"}:                        1,
+		{"https://github.com/anchore/grype/releases/tag/v0.74.1", "https://github.com/anchore/grype/releases/tag/v0.80"}: 1,
+		{"trivy", "Trivy 0.70.0"}: 1,
+		{"pkg:github/aquasecurity/trivy@0.70.0", "pkg:github/anchore/grype@0.70.0"}: 2,
+		{"scanner-1", "scanner-2"}: 2,
+	} {
+		var attachments []evidence.Attachment
+		for i, name := range names {
+			at := scannedAt.Add(time.Duration(i) * time.Hour)
+			attachments = append(attachments, must(key.AttestBundle(image, predicateVuln, object{"scanner": object{"uri": name, "result": trivy(object{"Class": "os-pkgs"})}, "metadata": object{"scanFinishedOn": at}}))(t))
+		}
+		scans := ask(t, []evidence.Signer{byKey("scanner", pem)}, attachments...).answer(t).Scans
+		if len(scans) != want || !scans[0].ScannedAt.Equal(scannedAt.Add(time.Hour)) {
+			t.Errorf("%q: got %+v", names, scans)
+		}
 	}
 }
 

@@ -57,6 +57,9 @@ func TestExcuses(t *testing.T) {
 		"no product":                      {vex(object{"vulnerability": object{"name": "CVE-2026-0001"}, "status": "not_affected", "justification": "x"}), false},
 		"taken back later":                {vex(says("not_affected", of(imagePURL)), says("affected", of(imagePURL), object{"timestamp": scannedAt.Add(time.Hour)})), false},
 		"taken back before":               {vex(says("not_affected", of(imagePURL)), says("affected", of(imagePURL), object{"timestamp": scannedAt.Add(-time.Hour)})), true},
+		"of the future":                   {vex(says("not_affected", of(imagePURL), object{"timestamp": scannedAt.AddDate(73, 0, 0)})), false},
+		"of the future, taken back":       {vex(says("not_affected", of(imagePURL), object{"timestamp": scannedAt.AddDate(73, 0, 0)}), says("affected", of(imagePURL))), false},
+		"taken back in the future":        {vex(says("not_affected", of(imagePURL)), says("affected", of(imagePURL), object{"timestamp": scannedAt.AddDate(73, 0, 0)})), false},
 		"contradicts itself":              {vex(says("not_affected", of(imagePURL)), says("affected", of(imagePURL))), false},
 		"contradicts itself, other order": {vex(says("affected", of(imagePURL)), says("not_affected", of(imagePURL))), false},
 	} {

@@ -57,10 +57,11 @@ func (Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	verify := gate.Run{Part: partSupply, Site: gate.SiteClosed, Length: time.Minute, CPU: "250m", Memory: "384Mi",
-		Order: &evidence.SupplyOrder{Image: image, Material: fileMaterial, Signers: signersOf(*c.Gate.Security)}}
+	order := &evidence.SupplyOrder{Image: image, Material: fileMaterial, Signers: signersOf(*c.Gate.Security)}
+	verify := gate.Run{Part: partSupply, Site: gate.SiteClosed, Length: time.Minute, CPU: "250m", Memory: "384Mi", Order: order}
 	if report := taken.Runs[partMaterial].Report; report != nil {
 		if gathered := evidence.As[evidence.MaterialResult](report.Result); gathered != nil {
+			order.At = report.FinishedAt
 			verify.Files = map[string][]byte{fileMaterial: gathered.Packed}
 		}
 	}

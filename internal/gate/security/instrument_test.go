@@ -142,7 +142,7 @@ func TestWhatIsAskedIsMeasured(t *testing.T) {
 		t.Fatalf("got %+v, %v", runs, err)
 	}
 	order := evidence.As[evidence.SupplyOrder](runs[1].Order)
-	if order == nil || order.Image != imageDigest || len(order.Signers) != 2 || order.Signers[1].VouchesFor[0] != evidence.ClaimVulnerabilities {
+	if order == nil || order.Image != imageDigest || !order.At.Equal(taken.Runs[partMaterial].Report.FinishedAt) || len(order.Signers) != 2 || order.Signers[1].VouchesFor[0] != evidence.ClaimVulnerabilities {
 		t.Errorf("got %+v", order)
 	}
 	text := Instrument{}.Summarize(c, gate.Taken{Runs: map[string]gate.Witnessed{partSupply: {Measurement: measured(answered())}}}).Markdown

@@ -157,6 +157,7 @@ var words = map[evidence.Refusal]string{
 	evidence.RefusedClaim:       "by somebody who may not vouch for that",
 	evidence.RefusedImage:       "about another image",
 	evidence.RefusedSize:        "too large",
+	evidence.RefusedAhead:       "dated later than it was found",
 }
 
 func built(asked v1alpha1.SecurityGate, result evidence.SupplyResult) opinion {
