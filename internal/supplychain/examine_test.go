@@ -184,7 +184,8 @@ func TestWhatCanNotBeExamined(t *testing.T) {
 			q.order.Signers[0] = identity
 			*q = q.trusting([]byte(`{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}`))
 		},
-		"VEX that says nothing": func(q *question) { *q = q.with(t, "vex", []byte(`{}`)) },
+		"gathered nobody knows when": func(q *question) { q.order.At = time.Time{} },
+		"VEX that says nothing":      func(q *question) { *q = q.with(t, "vex", []byte(`{}`)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := good()
@@ -204,7 +205,7 @@ func TestWhatCanNotBeExamined(t *testing.T) {
 	}
 }
 
-var spdx = map[string]any{"spdxVersion": "SPDX-2.3", "packages": []any{map[string]any{"name": "openssl"}}}
+var spdx = map[string]any{"spdxVersion": "SPDX-2.3", "packages": []any{map[string]any{"name": "openssl", "versionInfo": "3.0.1"}}}
 
 func TestStatements(t *testing.T) {
 	key, pem := newKey(t)
@@ -216,7 +217,7 @@ func TestStatements(t *testing.T) {
 		"runDetails":      map[string]any{"builder": map[string]any{"id": "https://ci.example.org/builder@v1"}},
 	}
 	slsa02 := map[string]any{"builder": map[string]any{"id": "https://ci.example.org/builder"}, "materials": []any{map[string]any{"uri": "git+https://git.example.org/team/app@refs/heads/main"}, map[string]any{"uri": "pkg:docker/golang"}}}
-	cyclonedx := map[string]any{"bomFormat": "CycloneDX", "components": []any{map[string]any{"name": "openssl"}}}
+	cyclonedx := map[string]any{"bomFormat": "CycloneDX", "components": []any{map[string]any{"name": "openssl", "version": "3.0.1"}}}
 
 	got := ask(t, only(evidence.ClaimProvenance), must(key.AttestBundle(image, predicateSLSA1, slsa1))(t), must(key.Attest(image, predicateSLSA02, slsa02))(t),
 		must(key.Attest(other, predicateSLSA1, slsa1))(t), must(key.Attest(image, predicateSLSA1, map[string]any{}))(t)).answer(t)
@@ -224,7 +225,7 @@ func TestStatements(t *testing.T) {
 		!slices.Equal(got.Provenance[1].Sources, []string{"git+https://git.example.org/team/app@refs/heads/main"}) || why(got) != "AnotherImage Malformed" {
 		t.Errorf("provenance: %+v", got)
 	}
-	plain := evidence.Attachment{Type: "application/spdx+json", Content: []byte(`{"spdxVersion":"SPDX-2.3","packages":[{}]}`)}
+	plain := evidence.Attachment{Type: "application/spdx+json", Content: []byte(`{"spdxVersion":"SPDX-2.3","packages":[{"name":"openssl","versionInfo":"3.0.1"}]}`)}
 	hollow := evidence.Attachment{Type: "application/vnd.cyclonedx+json", Content: []byte(`{"bomFormat":"CycloneDX","components":[]}`)}
 	got = ask(t, only(evidence.ClaimSBOM), must(key.Attest(image, predicateSPDX, spdx))(t), must(key.AttestBundle(image, predicateBOM+"/v1.6", cyclonedx))(t), plain, hollow).answer(t)
 	if len(got.SBOMs) != 3 || got.SBOMs[0].Signer != "ci" || got.SBOMs[1].Format != "CycloneDX" || got.SBOMs[2].Signer != "" || why(got) != "Malformed" {

@@ -12,7 +12,7 @@ func FuzzExamine(f *testing.F) {
 	f.Add(evidence.TypeSimpleSigning, []byte(`{"critical":{"image":{"docker-manifest-digest":"`+image+`"},"type":"cosign container image signature"}}`), "MEUCIQ==", "")
 	f.Add(evidence.TypeBundlePrefix+".v0.3+json", []byte(`{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"publicKey":{"hint":""}},"dsseEnvelope":{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AA=="}]}}`), "", "")
 	f.Add(evidence.TypeEnvelope, []byte(`{"payload":"e30=","payloadType":"application/vnd.in-toto+json","signatures":[{"sig":"AA=="}]}`), "", `{"Payload":{"body":"e30=","logID":"ab"}}`)
-	f.Add("application/spdx+json", []byte(`{"spdxVersion":"SPDX-2.3","packages":[{}]}`), "", "")
+	f.Add("application/spdx+json", []byte(`{"spdxVersion":"SPDX-2.3","packages":[{"name":"openssl","versionInfo":"3.0.1"}]}`), "", "")
 	f.Fuzz(func(t *testing.T, mediaType string, content []byte, signature, log string) {
 		packed, err := evidence.PackMaterial(evidence.Material{Image: image, Attachments: []evidence.Attachment{{
 			Type: mediaType, Content: content, Annotations: map[string]string{noteSignature: signature, noteLog: log},

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/affineur/affineur/internal/evidence"
@@ -27,7 +28,7 @@ func is(predicateType, known string) bool {
 }
 
 // provenanceOf reads SLSA provenance of version 0.2 or 1. What was built is the source that the build was told to take;
-// where none is told, every repository that it took.
+// where none is told, whatever it took that may be one.
 func provenanceOf(predicateType string, predicate []byte) (builder string, sources []string, ok bool) {
 	if predicateType == predicateSLSA02 {
 		var p struct {
@@ -85,34 +86,66 @@ func told(parameters map[string]json.RawMessage) []string {
 	return out
 }
 
+// repositories leaves out what is a package or an image, on which the source was built and which is none itself. Whatever
+// else was taken may be the source: another repository, or an archive.
 func repositories(addresses []string) []string {
-	var out []string
-	for _, a := range addresses {
-		if strings.HasPrefix(a, "git+") {
-			out = append(out, a)
+	return slices.DeleteFunc(addresses, func(address string) bool {
+		scheme, rest, _ := strings.Cut(strings.ToLower(address), ":")
+		kind, _, _ := strings.Cut(rest, "/")
+		switch scheme {
+		case "", "docker", "docker-image", "oci":
+			return true
+		case "pkg":
+			return !slices.Contains([]string{"github", "gitlab", "bitbucket"}, kind)
 		}
-	}
-	return out
+		return false
+	})
 }
 
-// sbomOf reads a bill of materials in SPDX or CycloneDX, and nil where it lists nothing.
+// listed is a package of a bill of materials: what has a name and a version.
+type listed struct{ Name, Version, VersionInfo, Type, SPDXID, PrimaryPackagePurpose string }
+
+// sbomOf reads a bill of materials in SPDX or CycloneDX, and nil where it lists nothing. The image itself, its files and its
+// system as a whole are not what it is made of.
 func sbomOf(raw []byte) *evidence.SBOM {
 	var doc struct {
-		SPDXVersion string            `json:"spdxVersion"`
-		Packages    []json.RawMessage `json:"packages"`
-		BOMFormat   string            `json:"bomFormat"`
-		Components  []cdxComponent    `json:"components"`
+		SPDXVersion       string   `json:"spdxVersion"`
+		Packages          []listed `json:"packages"`
+		DocumentDescribes []string `json:"documentDescribes"`
+		Relationships     []struct{ SPDXElementID, RelationshipType, RelatedSPDXElement string }
+		BOMFormat         string   `json:"bomFormat"`
+		Components        []listed `json:"components"`
 	}
 	if json.Unmarshal(raw, &doc) != nil {
 		return nil
 	}
-	switch {
-	case strings.HasPrefix(doc.SPDXVersion, "SPDX-") && len(doc.Packages) > 0:
-		return &evidence.SBOM{Format: doc.SPDXVersion, Packages: len(doc.Packages)}
-	case doc.BOMFormat == "CycloneDX" && len(doc.Components) > 0:
-		return &evidence.SBOM{Format: "CycloneDX", Packages: len(doc.Components)}
+	roots := doc.DocumentDescribes
+	for _, r := range doc.Relationships {
+		if r.SPDXElementID == "SPDXRef-DOCUMENT" && r.RelationshipType == "DESCRIBES" {
+			roots = append(roots, r.RelatedSPDXElement)
+		}
 	}
-	return nil
+	count := func(all []listed) int {
+		n := 0
+		for _, p := range all {
+			whole := slices.Contains([]string{"container", "operating-system", "file"}, strings.ToLower(p.Type+p.PrimaryPackagePurpose))
+			if p.Name != "" && p.Version+p.VersionInfo != "" && !whole && (p.SPDXID == "" || !slices.Contains(roots, p.SPDXID)) {
+				n++
+			}
+		}
+		return n
+	}
+	format, n := "CycloneDX", 0
+	switch {
+	case strings.HasPrefix(doc.SPDXVersion, "SPDX-"):
+		format, n = doc.SPDXVersion, count(doc.Packages)
+	case doc.BOMFormat == "CycloneDX":
+		n = count(doc.Components)
+	}
+	if n == 0 {
+		return nil
+	}
+	return &evidence.SBOM{Format: format, Packages: n}
 }
 
 func sum(raw []byte) []byte {

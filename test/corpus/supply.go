@@ -101,7 +101,7 @@ func built(by, from string) paper {
 }
 
 func contains(s signers, digest string) (evidence.Attachment, error) {
-	return s.builder.Attest(digest, "https://spdx.dev/Document", object{"spdxVersion": "SPDX-2.3", "packages": []any{object{"name": "suspect"}}})
+	return s.builder.Attest(digest, "https://spdx.dev/Document", object{"spdxVersion": "SPDX-2.3", "packages": []any{object{"name": "suspect", "versionInfo": "1.0"}}})
 }
 
 // scannedAt is a scan of so long ago that found flaws of these severities.

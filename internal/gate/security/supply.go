@@ -198,28 +198,6 @@ func builderAllowed(builder string, allowed []string) bool {
 	return slices.Contains(allowed, builder) || slices.Contains(allowed, name)
 }
 
-// sourceAllowed compares addresses by their segments, without the tool in front (git+) and the revision behind (@).
-func sourceAllowed(source string, allowed []string) bool {
-	have := repositoryOf(source)
-	return slices.ContainsFunc(allowed, func(prefix string) bool {
-		want := repositoryOf(prefix)
-		return want != "" && (have == want || strings.HasPrefix(have, want+"/"))
-	})
-}
-
-// repositoryOf is an address that can be compared, or "" for what is none.
-func repositoryOf(source string) string {
-	source = strings.TrimPrefix(source, "git+")
-	scheme, rest, ok := strings.Cut(source, "://")
-	if !ok || strings.Contains(rest, "/../") || strings.HasSuffix(rest, "/..") {
-		return ""
-	}
-	host, path, _ := strings.Cut(rest, "/")
-	path, _, _ = strings.Cut(path, "@")
-	path = strings.TrimSuffix(strings.Trim(path, "/"), ".git")
-	return strings.Trim(strings.ToLower(scheme+"://"+host)+"/"+path, "/")
-}
-
 func listed(asked v1alpha1.SecurityGate, result evidence.SupplyResult) opinion {
 	if asked.SBOM != v1alpha1.PresenceRequired {
 		return opinion{}
