@@ -124,16 +124,18 @@ type ReportContent string
 const (
 	// ReportCounts keeps counts and case ids alone.
 	ReportCounts ReportContent = "Counts"
-	// ReportRedacted keeps inputs and answers without what looks like personal data.
+	// ReportRedacted keeps examples of the quality gate that were answered wrongly, without what looks like personal data,
+	// and no text in which a rule finds a secret.
 	ReportRedacted ReportContent = "Redacted"
-	// ReportFull keeps inputs and answers as they are.
+	// ReportFull keeps them as they are.
 	ReportFull ReportContent = "Full"
 )
 
 // ReportsPolicy says what is kept of measurements.
 type ReportsPolicy struct {
-	// content of reports: Counts and case ids alone where nothing else is said. Reports are read by all who may see a
-	// review's records.
+	// content of reports: Counts and case ids alone where nothing else is said. Redacted and Full keep up to 20 questions of
+	// the quality gate's own examples that were answered wrongly, with an answer, 512 bytes of each; no other gate keeps any.
+	// Reports are read by all who may see a review's records.
 	// +optional
 	// +kubebuilder:default=Counts
 	Content ReportContent `json:"content,omitempty"`

@@ -70,7 +70,12 @@ func integrate(ctx context.Context, r runner, order evidence.IntegrationSpec, _ 
 }
 
 func examine(ctx context.Context, r runner, order evidence.QualityOrder, files map[string][]byte) (evidence.Result, error) {
-	return evaluate.Run(ctx, order, files[order.File], r.guard.DialContext)
+	result, err := evaluate.Run(ctx, order, files[order.File], r.guard.DialContext)
+	if err != nil {
+		return nil, err
+	}
+	presentable(ctx, order.Content, result)
+	return result, nil
 }
 
 func confideIn(ctx context.Context, r runner, order evidence.PrivacyOrder, _ map[string][]byte) (evidence.Result, error) {

@@ -1,6 +1,8 @@
 // Package evaluate asks a prototype the questions of its evaluation set and tells right answers from wrong ones.
 //
 // Questions and answers stay in the runner's memory: what leaves it are the examples' ids, what came of each, and times.
+// Where the policy allows reports to hold more, the result shows some that were answered wrongly, as they are: whoever
+// runs it makes of them what may be shown.
 package evaluate
 
 import (
@@ -30,6 +32,8 @@ type evaluation struct {
 	answers      [][]evidence.CaseAnswer
 	fingerprints [][]mark
 	models       models
+	// wrong are the first wrong answers by example, kept only where the order allows a report to hold them.
+	wrong map[int]string
 }
 
 // mark is the fingerprint of an answer; none where there was no answer.
@@ -68,7 +72,7 @@ func prepare(order evidence.QualityOrder, raw []byte, dial ask.Dial) (*evaluatio
 	if len(set.Examples) != order.Examples {
 		return nil, errors.New("the evaluation set holds another number of examples than was ordered")
 	}
-	e := &evaluation{order: order, set: set}
+	e := &evaluation{order: order, set: set, wrong: map[int]string{}}
 	if e.checker, err = set.Compile(); err != nil {
 		return nil, err
 	}
@@ -122,6 +126,9 @@ func (e *evaluation) question(ctx context.Context, i, repeat int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.answers[i][repeat], e.fingerprints[i][repeat] = answer, seen
+	if _, noted := e.wrong[i]; !noted && answer.Outcome == evidence.CaseWrong && e.order.Content != "" {
+		e.wrong[i] = got.Text
+	}
 	if failure == evidence.AskAnswered {
 		e.models.add(got.Model, got.Fingerprint)
 	}
@@ -153,6 +160,9 @@ func (e *evaluation) result() *evidence.QualityResult {
 	r := &evidence.QualityResult{Digest: e.order.Digest, Models: e.models.seen, MoreModels: e.models.more, MoreNames: e.models.others}
 	for i, example := range e.set.Examples {
 		r.Cases = append(r.Cases, evidence.CaseResult{ID: example.ID, Answers: e.answers[i], Differ: differ(e.fingerprints[i])})
+		if answer, noted := e.wrong[i]; noted && len(r.Shown) < evidence.MaxShown {
+			r.Shown = append(r.Shown, evidence.ShownCase{ID: example.ID, Input: example.Input, Answer: answer})
+		}
 	}
 	return r
 }

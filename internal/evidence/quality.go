@@ -33,6 +33,8 @@ type QualityOrder struct {
 	Repeats int `json:"repeats"`
 	// InFlight is how many questions are asked at the same time, 1 to 16.
 	InFlight int `json:"inFlight"`
+	// Content is what the result may hold of questions and answers; empty for nothing.
+	Content Content `json:"content,omitempty"`
 	// Within is how long all of it may take; what is not asked by then counts as lost. 1 s to 6 h.
 	Within Duration `json:"within"`
 }
@@ -91,6 +93,8 @@ type QualityResult struct {
 	Models     []ModelSeen `json:"models,omitempty"`
 	MoreModels bool        `json:"moreModels,omitempty"`
 	MoreNames  bool        `json:"moreNames,omitempty"`
+	// Shown are questions that were answered wrongly, where the policy allows reports to hold them.
+	Shown []ShownCase `json:"shown,omitempty"`
 }
 
 // caseName is the form of ids and slices.
@@ -121,6 +125,8 @@ func (o QualityOrder) Validate() error {
 		return fmt.Errorf("not 1 to %d repeats, or more than %d questions with them", MaxRepeats, MaxAsked)
 	case o.InFlight < 1 || o.InFlight > 16:
 		return errors.New("inFlight is not between 1 and 16")
+	case !o.Content.known():
+		return errors.New("content is unknown")
 	}
 	if err := within(o.Within.Std(), time.Second, 6*time.Hour); err != nil {
 		return fmt.Errorf("within: %w", err)
@@ -149,6 +155,9 @@ func (r QualityResult) Validate() error {
 	}
 	if answers > MaxAsked {
 		return fmt.Errorf("more than %d answers", MaxAsked)
+	}
+	if err := r.validateShown(seen); err != nil {
+		return err
 	}
 	return r.validateModels(answers)
 }
@@ -226,6 +235,7 @@ func (a CaseAnswer) validate() error {
 
 // Clean takes out of the result's strings what could harm a terminal or a status. Ids and kinds have a form of their own.
 func (r *QualityResult) Clean() {
+	r.Bound()
 	for i := range r.Models {
 		r.Models[i].Name, r.Models[i].Fingerprint = Clean(r.Models[i].Name, 128), Clean(r.Models[i].Fingerprint, 128)
 	}

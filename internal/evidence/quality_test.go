@@ -45,7 +45,13 @@ func TestQualityResultsThatContradictThemselves(t *testing.T) {
 		"a model in colours":    func(r *evidence.QualityResult) { r.Models[0].Name = "\x1b[31mm" },
 		"a model of no answer":  func(r *evidence.QualityResult) { r.Models[0].Answers = 0 },
 		"a model of too many":   func(r *evidence.QualityResult) { r.Models[0].Answers = 5 },
-		"a model twice":         func(r *evidence.QualityResult) { r.Models = append(r.Models, r.Models[0]) },
+		"shows no case":         func(r *evidence.QualityResult) { r.Shown = []evidence.ShownCase{{ID: "line-9"}} },
+		"shows a case twice":    func(r *evidence.QualityResult) { r.Shown = []evidence.ShownCase{{ID: "line-2"}, {ID: "line-2"}} },
+		"shows a whole book": func(r *evidence.QualityResult) {
+			r.Shown = []evidence.ShownCase{{ID: "line-2", Answer: strings.Repeat("x", evidence.MaxShownText+1)}}
+		},
+		"shows colours": func(r *evidence.QualityResult) { r.Shown = []evidence.ShownCase{{ID: "line-2", Input: "\x1b[31m"}} },
+		"a model twice": func(r *evidence.QualityResult) { r.Models = append(r.Models, r.Models[0]) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := qualityResult()

@@ -63,6 +63,7 @@ func Ask(c gate.Case, namespace string) (gate.Run, error) {
 	order := evidence.QualityOrder{
 		Call: callOf(c.Record, namespace), File: file, Digest: set.Digest, Examples: len(set.Examples),
 		Repeats: Repeats(len(set.Examples), settings.Repeats), InFlight: inFlight,
+		Content: contentOf(c.Record),
 	}
 	asked := time.Duration(order.Examples*order.Repeats)*perQuestion/inFlight + order.Call.Timeout.Std()
 	order.Within = evidence.Duration(min(max(asked, shortest)*time.Duration(c.Patience), longest))
@@ -114,8 +115,13 @@ func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
 	return gate.Summary{Markdown: Markdown(evidenceOf(c, set, settings, *result, run.Report.FinishedAt))}
 }
 
+// contentOf the policy is what a report may hold of questions and answers.
+func contentOf(rec record.Record) evidence.Content {
+	return evidence.Content(rec.Requirements.ReportContent)
+}
+
 func evidenceOf(c gate.Case, set examples.Set, settings Settings, result evidence.QualityResult, at time.Time) Evidence {
-	return Evidence{Settings: settings, Set: set, Result: result, At: at, Production: c.Record.Baseline, Model: c.Record.Subject.Model}
+	return Evidence{Settings: settings, Set: set, Result: result, At: at, Production: c.Record.Baseline, Model: c.Record.Subject.Model, Content: contentOf(c.Record)}
 }
 
 // unable is why nothing can be measured, as a hole that somebody can mend.

@@ -56,6 +56,8 @@ type Evidence struct {
 	Production *record.Baseline
 	// Model that the prototype declares; nil without one.
 	Model *subject.Model
+	// Content is what the result may hold of questions and answers.
+	Content evidence.Content
 }
 
 // Judge says
@@ -144,6 +146,9 @@ func Repeats(n, asked int) int {
 func (e Evidence) unfit() string {
 	if e.Result.Validate() != nil {
 		return "it contradicts itself"
+	}
+	if e.Content == "" && len(e.Result.Shown) > 0 {
+		return "it quotes what the policy does not allow"
 	}
 	if why := strays(e.Set, e.Result); why != "" || len(e.Set.Examples) == 0 {
 		return why

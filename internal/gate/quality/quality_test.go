@@ -281,3 +281,15 @@ func TestEveryCount(t *testing.T) {
 		}
 	}
 }
+
+// A runner that quotes what the policy does not allow is not believed.
+func TestQuotesThatNobodyAllowed(t *testing.T) {
+	e := evaluation(t, 200, of(200, right))
+	e.Result.Shown = []evidence.ShownCase{{ID: e.Result.Cases[0].ID, Input: "a question", Answer: "an answer"}}
+	want(t, Judge(e), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable, "quotes")
+	if text := Markdown(e); strings.Contains(text, "a question") {
+		t.Errorf("it says\n%s", text)
+	}
+	e.Content = evidence.ContentFull
+	want(t, Judge(e), gate.Passed, v1alpha1.ReasonAnswersRight)
+}

@@ -5,11 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/stats"
 )
 
 // Markdown is the evaluation for reviewers: what was asked for, what is shown, and every example that is not right, by
-// its id. It quotes no question and no answer.
+// its id. It quotes questions and answers only where the policy allows reports to hold them.
 func Markdown(e Evidence) string {
 	if e.unfit() != "" {
 		return ""
@@ -32,6 +34,7 @@ func Markdown(e Evidence) string {
 		fmt.Fprintf(&b, "\n%d answers named the model `%s`, fingerprint `%s`.\n", m.Answers, plain(m.Name), plain(m.Fingerprint))
 	}
 	list(&b, cases)
+	quote(&b, e.Result.Shown)
 	return b.String()
 }
 
@@ -56,6 +59,17 @@ func list(b *strings.Builder, cases []asked) {
 	slices.Sort(kinds)
 	for _, what := range kinds {
 		fmt.Fprintf(b, "\n**%d %s:** %s\n", len(by[what]), what, strings.Join(by[what], ", "))
+	}
+}
+
+// quote shows questions that were answered wrongly. What they say is nobody's instruction: a cell holds no markup.
+func quote(b *strings.Builder, shown []evidence.ShownCase) {
+	if len(shown) == 0 {
+		return
+	}
+	b.WriteString("\n| Example | Asked | Answered |\n|---|---|---|\n")
+	for _, c := range shown {
+		fmt.Fprintf(b, "| %s | %s | %s |\n", c.ID, gate.Cell(c.Input), gate.Cell(c.Answer))
 	}
 }
 

