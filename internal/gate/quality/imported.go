@@ -71,11 +71,19 @@ func judgeImport(c gate.Case, taken gate.Taken, i v1alpha1.QualityImport) gate.V
 	if string(result.Format) != string(i.Format) {
 		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "The evaluation by IT's image can't be used: it is of another format.", time.Time{})
 	}
-	v := Judge(evidenceOf(c, examples.Set{}, settings, result.Evaluation, taken.Runs[""].Report.FinishedAt))
+	v := Judge(broughtBy(c, settings, *result, taken.Runs[""].Report.FinishedAt))
 	for n := range v.Findings {
 		v.Findings[n] = ofImage(v.Findings[n])
 	}
 	return v
+}
+
+// broughtBy a tool is an evaluation without a set of ours. Which model answered is not asked: a tool may write down what it
+// was told to ask for.
+func broughtBy(c gate.Case, settings Settings, result evidence.ImportResult, at time.Time) Evidence {
+	e := evidenceOf(c, examples.Set{}, settings, result.Evaluation, at)
+	e.Model = nil
+	return e
 }
 
 // ofImage says what a finding means where the examples are IT's.
@@ -105,5 +113,5 @@ func summarizeImport(c gate.Case, report evidence.Report, i v1alpha1.QualityImpo
 		return gate.Summary{}
 	}
 	text := fmt.Sprintf("Asked by `%s`, %s %s.\n\n", plain(i.Image), i.Format, plain(result.Tool))
-	return gate.Summary{Markdown: text + Markdown(evidenceOf(c, examples.Set{}, settings, result.Evaluation, report.FinishedAt))}
+	return gate.Summary{Markdown: text + Markdown(broughtBy(c, settings, *result, report.FinishedAt))}
 }

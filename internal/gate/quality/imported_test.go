@@ -10,6 +10,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
 )
 
 const golden = "registry.example.org/it/golden@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -70,7 +71,12 @@ func TestImagesAreJudged(t *testing.T) {
 		says   string
 		owner  v1alpha1.Owner
 	}{
-		"right":              {brought(t, of(50, right)), nil, gate.Passed, v1alpha1.ReasonAnswersRight, "50 of 50", ""},
+		"right": {brought(t, of(50, right)), nil, gate.Passed, v1alpha1.ReasonAnswersRight, "50 of 50", ""},
+		"of a tool that names a model": {func() evidence.Result {
+			r := brought(t, of(50, right))
+			r.Evaluation.Models = []evidence.ModelSeen{{Name: "openai/prototype", Answers: 50}}
+			return r
+		}(), func(c *gate.Case) { c.Record.Subject.Model = &subject.Model{Name: "example-large"} }, gate.Passed, v1alpha1.ReasonAnswersRight, "50 of 50", ""},
 		"wrong":              {brought(t, of(20, wrong), of(30, right)), nil, gate.Failed, v1alpha1.ReasonTooManyWrong, "30 of 50", v1alpha1.OwnerBusiness},
 		"too few":            {brought(t, of(10, right)), nil, gate.Inconclusive, v1alpha1.ReasonTooFewExamples, "40 more needed", v1alpha1.OwnerIT},
 		"errors of the tool": {brought(t, of(20, reported), of(30, right)), nil, gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "20 could not be asked or judged", v1alpha1.OwnerIT},
