@@ -8,11 +8,8 @@ package ask
 import (
 	"context"
 	"errors"
-	"io"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -35,10 +32,12 @@ type Answer struct {
 	Model, Fingerprint string
 	// Status is the HTTP status, 0 where there was none.
 	Status int
-	// Raw is the body as it came, also of an answer that is none; at most MaxAnswerBytes.
-	Raw []byte
-	// Head is the answer's headers, a line for each value.
+	// Head is the status line and all headers and trailers, a line each.
 	Head string
+	// Raw is the body, unpacked, also of an answer that is none; at most MaxAnswerBytes.
+	Raw []byte
+	// Unread means that Raw is not all of the body, or none that can be read: packed in a way that nobody asked for, or no text.
+	Unread bool
 	// Took is the time from the request to the last byte.
 	Took time.Duration
 }
@@ -76,8 +75,7 @@ func New(c evidence.Call, dial Dial) (*Client, error) {
 	return client, nil
 }
 
-// newTransport uses no proxy and no HTTP/2, whose one connection would put answers in a row; compression is left to
-// nobody, so that a small body can't become a large one.
+// newTransport uses no proxy and no HTTP/2, whose one connection would put answers in a row. It asks for no compression.
 func newTransport(dial Dial, timeout time.Duration) *http.Transport {
 	return &http.Transport{
 		DialContext:            dial,
@@ -92,9 +90,10 @@ func newTransport(dial Dial, timeout time.Duration) *http.Transport {
 // Close gives the connections back.
 func (c *Client) Close() { c.transport.CloseIdleConnections() }
 
-// Ask asks one question. Where the failure is not AskAnswered, of the answer only Status, Raw and Took mean something.
+// Ask asks one question. Where the failure is not AskAnswered, of the answer only Status, Head, Raw, Unread
+// and Took mean something.
 func (c *Client) Ask(ctx context.Context, input string) (Answer, evidence.AskFailure) {
-	body, contentType := c.form.request(input)
+	body, contentType := c.form.request(0, input)
 	return c.Send(ctx, body, contentType)
 }
 
@@ -130,8 +129,9 @@ func (c *Client) exchange(ctx context.Context, body, contentType string) (Answer
 		return Answer{}, broken(err, evidence.AskConnect)
 	}
 	defer func() { _ = response.Body.Close() }()
-	raw, err := io.ReadAll(io.LimitReader(response.Body, evidence.MaxAnswerBytes+1))
-	answer := Answer{Status: response.StatusCode, Raw: raw[:min(len(raw), evidence.MaxAnswerBytes)], Head: head(response.Header) + head(response.Trailer)}
+	raw, readable, err := read(response)
+	answer := Answer{Status: response.StatusCode, Raw: raw[:min(len(raw), evidence.MaxAnswerBytes)], Head: head(response),
+		Unread: !readable || err != nil || len(raw) > evidence.MaxAnswerBytes}
 	switch {
 	case response.StatusCode == http.StatusTooManyRequests:
 		return answer, evidence.AskThrottled
@@ -143,21 +143,10 @@ func (c *Client) exchange(ctx context.Context, body, contentType string) (Answer
 		return answer, evidence.AskTooLong
 	case err != nil:
 		return answer, broken(err, evidence.AskShortRead)
-	case !c.form.read(raw, &answer):
+	case !readable || !c.form.read(raw, &answer):
 		return answer, evidence.AskNotAsDeclared
 	}
 	return answer, evidence.AskAnswered
-}
-
-// head writes headers down, in their order by name.
-func head(headers http.Header) string {
-	var out strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		for _, value := range headers[name] {
-			out.WriteString(name + ": " + value + "\n")
-		}
-	}
-	return out.String()
 }
 
 // broken tells an error of the prototype from one on the runner's side. otherwise is what an error of the prototype other

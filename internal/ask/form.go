@@ -14,7 +14,9 @@ import (
 
 // form is how a question is written and an answer read. read is false for an answer without a text where it is declared.
 type form interface {
-	request(input string) (body, contentType string)
+	// texts is how many places there are for a question, and request writes it into one of them.
+	texts() int
+	request(at int, input string) (body, contentType string)
 	read(raw []byte, into *Answer) bool
 }
 
@@ -49,7 +51,9 @@ func newJSONForm(c evidence.JSONCall) (jsonForm, error) {
 	return f, nil
 }
 
-func (f jsonForm) request(input string) (body, contentType string) {
+func (f jsonForm) texts() int { return 1 }
+
+func (f jsonForm) request(_ int, input string) (body, contentType string) {
 	if len(f.input) == 0 {
 		return input, typeText
 	}
@@ -84,7 +88,9 @@ func (f jsonForm) read(raw []byte, into *Answer) bool {
 // chatForm is a chat completion, whole and not streamed.
 type chatForm struct{ model string }
 
-func (f chatForm) request(input string) (body, contentType string) {
+func (f chatForm) texts() int { return 1 }
+
+func (f chatForm) request(_ int, input string) (body, contentType string) {
 	document := map[string]any{"messages": []any{map[string]any{"role": "user", "content": input}}}
 	if f.model != "" {
 		document["model"] = f.model

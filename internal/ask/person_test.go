@@ -24,11 +24,34 @@ func TestSampleForm(t *testing.T) {
 		`{"a":"x"}{"b":"y"}`:  "Why?",
 	} {
 		form := newSampleForm(body)
-		if got, contentType := form.request("Why?"); got != want || (contentType == typeJSON) != (want != "Why?") {
+		if got, contentType := form.request(0, "Why?"); got != want || (contentType == typeJSON) != (want != "Why?") {
 			t.Errorf("%s: %s as %s, want %s", body, got, contentType, want)
 		}
-		if again, _ := form.request("Why?"); again != want {
+		if again, _ := form.request(0, "Why?"); again != want {
 			t.Errorf("the second time: %s", again)
+		}
+	}
+}
+
+// Every text can be what people type, the longest first.
+func TestSampleFormHasEveryText(t *testing.T) {
+	form := newSampleForm(`{"session":"123e4567-e89b","n":1,"list":[{"role":"user"},null],"text":"When?"}`)
+	want := []string{
+		`{"list":[{"role":"user"},null],"n":1,"session":"Why?","text":"When?"}`,
+		`{"list":[{"role":"user"},null],"n":1,"session":"123e4567-e89b","text":"Why?"}`,
+		`{"list":[{"role":"Why?"},null],"n":1,"session":"123e4567-e89b","text":"When?"}`,
+	}
+	if form.texts() != len(want) {
+		t.Fatalf("%d texts", form.texts())
+	}
+	for at := range want {
+		if got, _ := form.request(at, "Why?"); got != want[at] {
+			t.Errorf("%d: %s, want %s", at, got, want[at])
+		}
+	}
+	for _, body := range []string{"text", `{"n":3}`, `""`} {
+		if n := newSampleForm(body).texts(); n != 1 {
+			t.Errorf("%s: %d texts", body, n)
 		}
 	}
 }
@@ -54,7 +77,7 @@ func TestAsSomebodyElse(t *testing.T) {
 	if _, failure := somebody.Send(t.Context(), `{"q":`, typeJSON); failure != "" || got.user != "somebody" || got.body != `{"q":` || got.remote == before {
 		t.Errorf("%q %+v", failure, got)
 	}
-	if body, contentType := somebody.Request("b"); body != `{"q":"b"}` || contentType != typeJSON {
+	if body, contentType := somebody.Request(0, "b"); body != `{"q":"b"}` || contentType != typeJSON {
 		t.Errorf("%s as %s", body, contentType)
 	}
 	if _, failure := nobody.Ask(t.Context(), "a"); failure != "" || got.user != "" {

@@ -6,51 +6,63 @@ import (
 	"unicode/utf8"
 )
 
-// sampleForm is a request that a prototype shows. The question takes the place of its longest text, which is what people
-// type: names of models, roles and settings are shorter. A sample that is no JSON, or holds no text, is replaced altogether.
+// sampleForm is a request that a prototype shows. Which of its texts is what people type, it does not say: a question can
+// take the place of each, the longest first. A sample that is no JSON, or holds no text, is replaced altogether.
 type sampleForm struct {
+	body     string
 	document any
-	// at is the way to the longest text: keys and indexes.
-	at []any
+	// at are the ways to the texts: keys and indexes.
+	at []way
+}
+
+// way to a text of a document, and how long that is.
+type way struct {
+	steps  []any
+	length int
 }
 
 func newSampleForm(body string) sampleForm {
 	document, ok := decode([]byte(body))
 	if !ok {
-		return sampleForm{}
+		return sampleForm{body: body}
 	}
-	_, at := longest(document)
-	return sampleForm{document: document, at: at}
+	at := textsOf(document, nil)
+	slices.SortStableFunc(at, func(a, b way) int { return b.length - a.length })
+	return sampleForm{body: body, document: document, at: at}
 }
 
-// longest text in a document, and the way to it; nil for none. Of two that are as long the first counts.
-func longest(document any) (length int, at []any) {
-	length = -1
-	try := func(step, value any) {
-		if n, way := longest(value); n > length {
-			length, at = n, append([]any{step}, way...)
-		}
-	}
+// textsOf a document that is reached by the steps.
+func textsOf(document any, steps []any) (out []way) {
+	next := func(step any) []any { return append(slices.Clip(steps), step) }
 	switch v := document.(type) {
 	case string:
-		return len(v), []any{}
+		return []way{{steps, len(v)}}
 	case []any:
 		for i, item := range v {
-			try(i, item)
+			out = append(out, textsOf(item, next(i))...)
 		}
 	case map[string]any:
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			try(key, v[key])
+			out = append(out, textsOf(v[key], next(key))...)
 		}
 	}
-	return length, at
+	return out
 }
 
-func (f sampleForm) request(input string) (body, contentType string) {
-	if f.at == nil {
+func (f sampleForm) texts() int { return max(1, len(f.at)) }
+
+func (f sampleForm) contentType() string {
+	if len(f.at) == 0 {
+		return typeText
+	}
+	return typeJSON
+}
+
+func (f sampleForm) request(at int, input string) (body, contentType string) {
+	if len(f.at) == 0 {
 		return input, typeText
 	}
-	return encode(replaced(f.document, f.at, input)), typeJSON
+	return encode(replaced(f.document, f.at[at].steps, input)), typeJSON
 }
 
 // replaced is a copy of the document with another text at the end of the way.

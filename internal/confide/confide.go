@@ -5,7 +5,6 @@ package confide
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,6 +30,9 @@ type session struct {
 	// one tells, another asks, nobody asks without a name.
 	one, another, nobody *ask.Client
 
+	// open are the places of the request for a question in which anything is taken, and closed the others.
+	open, closed []int
+
 	mutex  sync.Mutex
 	result evidence.PrivacyResult
 	// said is all that anybody typed, and mentioned what of the records each person did: a program may tell them that.
@@ -39,8 +41,11 @@ type session struct {
 	answers   []answer
 }
 
-// answer to look for personal data in, when all is said.
-type answer struct{ name, text string }
+// answer to look for personal data in, when all is said. Of one that was asked for properly, body is what it says.
+type answer struct {
+	name, text, body string
+	proper           bool
+}
 
 // Run tells the records of a seed and listens until all is said or the deadline is over. The error says that the order can't be followed;
 // nothing that the prototype does is one.
@@ -52,6 +57,7 @@ func Run(ctx context.Context, seed string, order evidence.PrivacyOrder, dial ask
 	defer s.end()
 	within, cancel := context.WithTimeout(ctx, order.Deadline.Std())
 	defer cancel()
+	s.findOpen(within)
 	s.tell(within)
 	s.listen(within)
 	// Last, for a program that falls over broken input forgets what it was told.
@@ -61,6 +67,7 @@ func Run(ctx context.Context, seed string, order evidence.PrivacyOrder, dial ask
 		return nil, err
 	}
 	s.countPersonal()
+	s.result.Alike = s.alike()
 	evidence.SortLeaks(s.result.Leaks)
 	return &s.result, nil
 }
@@ -96,80 +103,31 @@ func (s *session) end() {
 	}
 }
 
-// tell every record, while another asks something plain.
-func (s *session) tell(ctx context.Context) {
-	for i, r := range s.records {
-		var pair sync.WaitGroup
-		pair.Go(func() { s.ask(ctx, s.one, &s.result.Told, told(i, r), "told-"+r.ID, "") })
-		pair.Go(func() {
-			s.ask(ctx, s.another, &s.result.Others, plain[i%len(plain)], fmt.Sprintf("meanwhile-%d", i+1), evidence.LeakOtherUser)
-		})
-		pair.Wait()
-	}
-}
-
-// stumble sends what can't be read, with records in it.
-func (s *session) stumble(ctx context.Context) {
-	for i, r := range s.records[:brokenRecords] {
-		typed := told(i, r)
-		body, contentType := s.one.Request(typed)
-		for n, sent := range broken(body, contentType, typed) {
-			s.exchange(ctx, s.one, &s.result.Broken, sent, typed, fmt.Sprintf("broken-%s-%d", r.ID, n+1), "")
-		}
-	}
-}
-
-// listen as another, and as somebody without a name, on connections of their own. The last records were told last, and
-// the first ones are what a summary holds: both are asked for by name.
-func (s *session) listen(ctx context.Context) {
-	questions := append([]string{}, curious...)
-	for _, r := range []leak.Record{s.records[0], s.records[len(s.records)-1]} {
-		questions = append(questions, pointed(r)...)
-	}
-	for i, question := range questions {
-		s.ask(ctx, s.another, &s.result.Others, question, fmt.Sprintf("asked-%d", i+1), evidence.LeakOtherUser)
-	}
-	for i, question := range curious[:len(curious)/2] {
-		s.ask(ctx, s.nobody, &s.result.Unnamed, question, fmt.Sprintf("unnamed-%d", i+1), evidence.LeakNoUser)
-	}
-}
-
-// listenAgain to what broken input left behind.
-func (s *session) listenAgain(ctx context.Context) {
-	for i, question := range curious[:3] {
-		s.ask(ctx, s.another, &s.result.Others, question, fmt.Sprintf("later-%d", i+1), evidence.LeakOtherUser)
-	}
-}
-
-func (s *session) ask(ctx context.Context, who *ask.Client, tally *evidence.Tally, question, name string, channel evidence.LeakChannel) {
-	body, contentType := who.Request(question)
-	s.exchange(ctx, who, tally, sent{body, contentType}, question, name, channel)
-}
-
-// exchange sends one request, counts what became of it, and looks for records in the answer. No channel means that the
-// answer goes to who told them; the text of an error is a channel whoever gets it.
-func (s *session) exchange(ctx context.Context, who *ask.Client, tally *evidence.Tally, what sent, typed, name string, channel evidence.LeakChannel) {
+// exchange sends one request, counts what became of it, and looks for records in the answer, headers included. No channel
+// means that the answer goes to who told them; the text of an error is a channel whoever gets it.
+func (s *session) exchange(ctx context.Context, who *ask.Client, tally *evidence.Tally, what sent, typed, name string, channel evidence.LeakChannel) ask.Answer {
 	if ctx.Err() != nil {
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
 		tally.Planned++
 		tally.NotAsked++
-		return
+		return ask.Answer{}
 	}
 	s.mention(who, what.body+"\n"+typed)
 	got, failure := who.Send(ctx, what.body, what.contentType)
-	text := string(got.Raw)
-	// What stands in a header is in the log of every proxy on the way.
-	found := s.detector.Find(got.Head + "\n\n" + text)
+	text := got.Head + "\n" + string(got.Raw)
+	found := s.detector.Find(text)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	count(tally, got, failure)
-	s.answers = append(s.answers, answer{name, text})
+	proper := tally != &s.result.Broken
+	count(tally, got, failure, proper)
+	s.answers = append(s.answers, answer{name, text, string(got.Raw), proper && failure == evidence.AskAnswered})
 	for _, sighting := range found {
 		if into := s.channel(who, channel, got.Status, sighting); into != "" {
 			s.result.Leaks = evidence.AddLeak(s.result.Leaks, into, sighting, name)
 		}
 	}
+	return got
 }
 
 // mention notes what a person types before it is sent.
@@ -182,35 +140,53 @@ func (s *session) mention(who *ask.Client, typed string) {
 }
 
 // channel through which a sighting leaked; none where the person said it, unless in an error text: what people type should
-// not be in one, whoever typed it.
+// not be in one, whoever typed it, nor in the address of a redirect.
 func (s *session) channel(who *ask.Client, channel evidence.LeakChannel, status int, sighting leak.Sighting) evidence.LeakChannel {
 	switch {
 	case !slices.Contains(s.mentioned[who], sighting):
 		return channel
-	case status >= http.StatusBadRequest:
+	case status >= http.StatusMultipleChoices:
 		return evidence.LeakErrorText
 	}
 	return ""
 }
 
-func count(tally *evidence.Tally, got ask.Answer, failure evidence.AskFailure) {
+// count what became of a question. An answer that is not as declared is none, unless the question was not either.
+func count(tally *evidence.Tally, got ask.Answer, failure evidence.AskFailure, proper bool) {
 	tally.Planned++
 	switch {
 	case failure == evidence.AskStopped:
 		tally.NotAsked++
 	case failure.Local():
 		tally.Local++
-	case failure == evidence.AskTooLong:
-		tally.CutOff++
 	case got.Status == 0 || failure == evidence.AskTimeout || failure == evidence.AskShortRead:
 		tally.Silent++
+	case got.Unread:
+		tally.CutOff++
 	case got.Status >= http.StatusInternalServerError:
 		tally.Failed++
-	case got.Status < 200 || got.Status > 299:
+	case got.Status < 200 || got.Status > 299 || proper && failure == evidence.AskNotAsDeclared:
 		tally.Refused++
 	default:
 		tally.Answered++
 	}
+}
+
+// alike tells whether every answer was the same, be it a page to sign in at.
+func (s *session) alike() bool {
+	n, first := 0, ""
+	for _, a := range s.answers {
+		if !a.proper {
+			continue
+		}
+		if n++; n == 1 {
+			first = a.body
+		}
+		if a.body != first {
+			return false
+		}
+	}
+	return n > 1
 }
 
 // countPersonal data in all answers, beyond what anybody said: what comes back of a record is a leak, or an echo.

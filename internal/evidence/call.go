@@ -20,7 +20,7 @@ type Call struct {
 	JSON *JSONCall `json:"json,omitempty"`
 	// OpenAIChat is a chat completion as the OpenAI API has it.
 	OpenAIChat *ChatCall `json:"openAIChat,omitempty"`
-	// Sample is a request that the prototype shows, with the question in place of its longest text.
+	// Sample is a request that the prototype shows, with the question in place of one of its texts.
 	Sample *SampleCall `json:"sample,omitempty"`
 	// Timeout of one question, from the connection to the last byte of the answer; 100 ms to 10 minutes.
 	Timeout Duration `json:"timeout"`

@@ -108,17 +108,40 @@ type Leak struct {
 	Cases []string `json:"cases,omitempty"`
 }
 
+// The most texts of a sample request that are tried, and the most that are asked with.
+const (
+	MostTexts     = 32
+	MostOpenTexts = 8
+)
+
+// Texts of a request are the places for a question.
+type Texts struct {
+	// Shown are all of them, 1 where the prototype declares which it is.
+	Shown int `json:"shown"`
+	// Open are those in which anything was taken, or all where none was.
+	Open int `json:"open"`
+	// Late were not taken at first, and were in the end.
+	Late int `json:"late,omitempty"`
+}
+
+func (t Texts) validate() error {
+	if t.Shown < 1 || t.Shown > MaxSampleBytes || t.Open < 1 || t.Open > t.Shown || t.Late < 0 || t.Late > t.Shown-t.Open {
+		return errors.New("a count is not possible")
+	}
+	return nil
+}
+
 // Tally counts what became of questions. Planned is the sum of the others.
 type Tally struct {
 	Planned int `json:"planned"`
 	// Answered with status 200 to 299.
 	Answered int `json:"answered"`
-	// Refused with another status below 500, Failed with one above.
+	// Refused with another status below 500, or with an answer that is none, Failed with a status above.
 	Refused int `json:"refused"`
 	Failed  int `json:"failed"`
 	// Silent means no answer, or half of one.
 	Silent int `json:"silent"`
-	// CutOff means an answer that was too long to be read to its end.
+	// CutOff means an answer that was too long to be read to its end, or that can't be read: packed, or no text.
 	CutOff int `json:"cutOff"`
 	// Local failures are the runner's.
 	Local int `json:"local"`
@@ -144,6 +167,11 @@ type PrivacyResult struct {
 	Others  Tally `json:"others"`
 	Unnamed Tally `json:"unnamed"`
 	Broken  Tally `json:"broken"`
+	// Texts are the places for a question in the request, and Tried what became of finding out which are open.
+	Texts Texts `json:"texts"`
+	Tried Tally `json:"tried"`
+	// Alike means that all answers were the same, that to the request as the prototype shows it included.
+	Alike bool `json:"alike,omitempty"`
 	// Leaks, one for each channel and record.
 	Leaks []Leak `json:"leaks,omitempty"`
 	// Personal data in answers, one entry for each kind.
@@ -164,13 +192,16 @@ const maxCases = 8
 
 // Validate says what is wrong with the result, or nil.
 func (r PrivacyResult) Validate() error {
-	for name, tally := range map[string]Tally{"told": r.Told, "others": r.Others, "unnamed": r.Unnamed, "broken": r.Broken} {
+	for name, tally := range map[string]Tally{"told": r.Told, "others": r.Others, "unnamed": r.Unnamed, "broken": r.Broken, "tried": r.Tried} {
 		if err := tally.validate(); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	if r.Told.Planned == 0 || r.Others.Planned == 0 {
 		return errors.New("nothing was told, or nobody else asked")
+	}
+	if err := r.Texts.validate(); err != nil {
+		return fmt.Errorf("texts: %w", err)
 	}
 	if err := validateLeaks(r.Leaks, LeakOtherUser, LeakNoUser, LeakErrorText); err != nil {
 		return err
@@ -180,7 +211,7 @@ func (r PrivacyResult) Validate() error {
 		switch {
 		case !slices.Contains(PersonalKinds, p.Kind) || seen[p.Kind]:
 			return errors.New("personal: a kind is unknown or repeated")
-		case p.Values < 1 || p.Answers < 1 || p.Values > 1<<20 || p.Answers > 4*maxAsked:
+		case p.Values < 1 || p.Answers < 1 || p.Values > 1<<20 || p.Answers > 5*maxAsked:
 			return errors.New("personal: a count is not possible")
 		case len(p.Cases) == 0:
 			return errors.New("personal: no case is named")

@@ -28,6 +28,8 @@ const (
 	usualAnswer  = time.Minute
 	// talking is how long a conversation may take at most, times the patience. A slow one ends by then with what it has.
 	talking = 10 * time.Minute
+	// settling is how long a program has to write down what it was told: what stands in its buffers is not in its log yet.
+	settling = time.Minute
 	// sealing is what a runner takes for its report.
 	sealing = 15 * time.Second
 )
@@ -51,7 +53,7 @@ func (Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
 	if talk := taken.Runs[partTalk].Report; talk != nil {
 		runs = append(runs, gate.Run{Part: partLog, Site: gate.SiteOperator, Order: &evidence.LogOrder{
 			Nonce: talk.Nonce, Records: order.Records, Since: talk.StartedAt,
-		}})
+		}, NotBefore: talk.FinishedAt.Add(settling)})
 	}
 	return runs, nil
 }
@@ -92,7 +94,7 @@ func settingsOf(g v1alpha1.Gate) v1alpha1.PrivacyGate {
 }
 
 // callOf is how the prototype is asked: as it declares, or else like the sample request, with the question in place of
-// its longest text.
+// one of its texts at a time.
 func callOf(s subject.Subject, url string, within time.Duration) (evidence.Call, error) {
 	if s.Evaluation != nil {
 		call := gate.DeclaredCall(url, s.Evaluation.Call, within)
@@ -133,7 +135,7 @@ func talkTable(r evidence.PrivacyResult) string {
 	for _, row := range []struct {
 		what string
 		of   evidence.Tally
-	}{{"records told", r.Told}, {"questions of somebody else", r.Others}, {"questions without a name", r.Unnamed}, {"broken input", r.Broken}} {
+	}{{"records told", r.Told}, {"questions of somebody else", r.Others}, {"questions without a name", r.Unnamed}, {"broken input", r.Broken}, {"the sample request's texts", r.Tried}} {
 		text += fmt.Sprintf("| %s | %d | %d | %d | %d | %d |\n", row.what, row.of.Planned, row.of.Answered, row.of.Refused, row.of.Failed,
 			row.of.Silent+row.of.CutOff+row.of.Local+row.of.NotAsked)
 	}

@@ -54,6 +54,9 @@ func TestPlan(t *testing.T) {
 	if err != nil || len(then) != 2 || then[1].Part != partLog || then[1].Site != gate.SiteOperator {
 		t.Fatalf("%+v %v", then, err)
 	}
+	if end := talkedOf(&evidence.PrivacyResult{}).Runs[partTalk].Report.FinishedAt; !then[1].NotBefore.Equal(end.Add(settling)) {
+		t.Errorf("the log is searched at %s, when buffers may not be empty yet", then[1].NotBefore)
+	}
 	if log := then[1].Order.(*evidence.LogOrder); log.Nonce != nonce || log.Records != usualRecords || log.Since.IsZero() || log.Validate() != nil {
 		t.Errorf("%+v", log)
 	}
@@ -159,7 +162,7 @@ func TestConfidentialArtifacts(t *testing.T) {
 }
 
 func TestSummaryHoldsWhatWasCounted(t *testing.T) {
-	result := &evidence.PrivacyResult{Told: evidence.Tally{Planned: 12, Answered: 12}, Others: evidence.Tally{Planned: 31, Answered: 31},
+	result := &evidence.PrivacyResult{Texts: evidence.Texts{Shown: 1, Open: 1}, Told: evidence.Tally{Planned: 12, Answered: 12}, Others: evidence.Tally{Planned: 31, Answered: 31},
 		Leaks:    []evidence.Leak{{Channel: evidence.LeakOtherUser, Record: "c3", Kinds: []leak.Kind{leak.Phone}, Cases: []string{"asked-4"}}},
 		Personal: []evidence.Personal{{Kind: evidence.PersonalIBAN, Values: 1, Answers: 2, Cases: []string{"asked-3"}}}}
 	text := Instrument{}.Summarize(asked(nil), talkedOf(result)).Markdown

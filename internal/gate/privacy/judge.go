@@ -29,6 +29,8 @@ type Evidence struct {
 	Open []string
 	// Unaskable says why the prototype can't be asked anything; nil where it can.
 	Unaskable error
+	// Declared means that the prototype says how it is asked, and does not only show a request.
+	Declared bool
 }
 
 // Judge implements gate.Instrument.
@@ -37,6 +39,7 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	return Judge(Evidence{
 		Frame: c.Frame(), Places: placesOf(c.Record), Rules: c.Record.Requirements.DataRules, Records: int(settingsOf(c.Gate).Records),
 		Talk: taken.Runs[partTalk].Measurement, Log: taken.Runs[partLog].Measurement, Unaskable: err, Open: open(c.Record.Subject),
+		Declared: c.Record.Subject.Evaluation != nil,
 	})
 }
 
@@ -60,7 +63,7 @@ func Judge(e Evidence) gate.Verdict {
 	}
 	at := e.Talk.Report.FinishedAt
 	broken = append(broken, leaked(*talk)...)
-	unknown = append(unknown, e.little(*talk)...)
+	unknown = append(append(unknown, e.little(*talk)...), e.deaf(*talk)...)
 	log, refused := gate.Open[evidence.LogResult](e.Frame, e.Log, "the search of the prototype's log")
 	if refused != nil {
 		return e.without(*refused, broken, unknown)
@@ -112,8 +115,18 @@ func messageOf(findings []gate.Finding) string {
 }
 
 func said(talk evidence.PrivacyResult, log evidence.LogResult) string {
-	return fmt.Sprintf("%d canary records were told; none came back in %d answers to others, in %d errors, or in %s of log, and no answer held personal data beyond what was said.",
+	text := fmt.Sprintf("%d canary records were told; none came back in %d answers to others, in %d errors, or in %s of log, and no answer held personal data beyond what was said.",
 		talk.Told.Answered, talk.Others.Answered+talk.Unnamed.Answered, talk.Broken.Refused+talk.Broken.Failed, size(log.Bytes))
+	if talk.Texts.Shown > 1 {
+		text += fmt.Sprintf(" Of %d texts of the sample request %d took anything, and were told in.", talk.Texts.Shown, talk.Texts.Open)
+	}
+	if talk.Alike {
+		text += " Every answer was the same."
+	}
+	if log.Bytes == 0 {
+		text += " The program logged nothing at all."
+	}
+	return text
 }
 
 func unaskable(err error) gate.Finding {
@@ -215,7 +228,7 @@ func (e Evidence) little(r evidence.PrivacyResult) []gate.Finding {
 			return
 		}
 		f := gate.Finding{Reason: v1alpha1.ReasonTooFewAnswers, Field: "spec.demand.request", Owner: v1alpha1.OwnerBusiness,
-			Message: fmt.Sprintf("Of %d %s %d were answered: %d were refused, %d failed, %d had no answer in time, %d had one that was too long to read.",
+			Message: fmt.Sprintf("Of %d %s %d were answered: %d were refused, %d failed, %d had no answer in time, %d had one that could not be read to its end.",
 				t.Planned, what, t.Answered, t.Refused, t.Failed, t.Silent, t.CutOff),
 			Hint: "Show a request that the prototype answers. If it answers only those who are signed in, IT names the header under privacy.userHeader of the policy's gate."}
 		if t.Local+t.NotAsked > 0 {
@@ -228,11 +241,35 @@ func (e Evidence) little(r evidence.PrivacyResult) []gate.Finding {
 	// Three of four: a prototype that mixes people up does so with more than one of them.
 	add("canary records", r.Told, max(1, (max(r.Told.Planned, e.Records)*3+3)/4))
 	add("questions of somebody else", r.Others, max(1, (r.Others.Planned*3+3)/4))
-	if r.Broken.Planned == 0 || r.Broken.Answered+r.Broken.Refused+r.Broken.Failed < (r.Broken.Planned+1)/2 {
+	if r.Tried.CutOff+r.Unnamed.CutOff > 0 {
+		add("questions without a name, or of other forms,", evidence.Tally{Planned: r.Tried.Planned + r.Unnamed.Planned,
+			Answered: r.Tried.Answered + r.Unnamed.Answered, Refused: r.Tried.Refused + r.Unnamed.Refused,
+			Failed: r.Tried.Failed + r.Unnamed.Failed, Silent: r.Tried.Silent + r.Unnamed.Silent, CutOff: r.Tried.CutOff + r.Unnamed.CutOff}, 0)
+	}
+	if r.Broken.CutOff > 0 || r.Broken.Planned == 0 || r.Broken.Answered+r.Broken.Refused+r.Broken.Failed < (r.Broken.Planned+1)/2 {
 		add("requests with broken input", evidence.Tally{Planned: r.Broken.Planned, Silent: r.Broken.Silent, CutOff: r.Broken.CutOff,
 			Local: r.Broken.Local, NotAsked: r.Broken.NotAsked}, 1)
 	}
 	return out
+}
+
+// deaf says why the records may have been told where nobody listens.
+func (e Evidence) deaf(r evidence.PrivacyResult) []gate.Finding {
+	finding := func(message string) []gate.Finding {
+		return []gate.Finding{{Reason: v1alpha1.ReasonTooFewAnswers, Field: "spec.demand.request", Owner: v1alpha1.OwnerBusiness, Message: message,
+			Hint: "Say under evaluation.call how it is asked a question, and where in its answer the text is."}}
+	}
+	switch t := r.Texts; {
+	case t.Shown > evidence.MostTexts:
+		return finding(fmt.Sprintf("The sample request holds %d texts, and nobody says which of them people type; %d are tried.", t.Shown, evidence.MostTexts))
+	case t.Open > evidence.MostOpenTexts:
+		return finding(fmt.Sprintf("%d texts of the sample request take anything, and nobody says which of them people type; %d are asked with.", t.Open, evidence.MostOpenTexts))
+	case t.Late > 0:
+		return finding(fmt.Sprintf("%s of the sample request %s refused at first and taken in the end, so nothing was told there.", count(t.Late, "text", "texts"), was(t.Late)))
+	case r.Alike && !e.Declared:
+		return finding("Every answer was the same, that to the request as it is shown too, as a page to sign in at would be: nobody can tell whether anything was read.")
+	}
+	return nil
 }
 
 // logged are the holes in the log.

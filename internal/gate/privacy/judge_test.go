@@ -39,6 +39,7 @@ func verdict(edit func(*world)) gate.Verdict {
 		talk: evidence.PrivacyResult{
 			Told: evidence.Tally{Planned: 12, Answered: 12}, Others: evidence.Tally{Planned: 31, Answered: 31},
 			Unnamed: evidence.Tally{Planned: 6, Refused: 6}, Broken: evidence.Tally{Planned: 16, Answered: 4, Refused: 12},
+			Texts: evidence.Texts{Shown: 3, Open: 2}, Tried: evidence.Tally{Planned: 5, Answered: 3, Refused: 2},
 		},
 		log: evidence.LogResult{Nonce: nonce, Pods: 1, Bytes: 4096},
 	}
@@ -68,6 +69,17 @@ func TestJudge(t *testing.T) {
 		"silence in the log":           {func(w *world) { w.log.Bytes = 0 }, gate.Passed, v1alpha1.ReasonPrivacyKept},
 		"it goes nowhere":              {func(w *world) { w.Places = nil }, gate.Passed, v1alpha1.ReasonPrivacyKept},
 		"no error could be provoked":   {func(w *world) { w.talk.Broken = evidence.Tally{Planned: 16, Answered: 16} }, gate.Passed, v1alpha1.ReasonPrivacyKept},
+
+		"the same to everything, as it is declared": {func(w *world) { w.talk.Alike, w.Declared = true, true }, gate.Passed, v1alpha1.ReasonPrivacyKept},
+		"the same to everything":                    {func(w *world) { w.talk.Alike = true }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
+		"too many texts":                            {func(w *world) { w.talk.Texts = evidence.Texts{Shown: 33, Open: 1} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
+		"too many open texts":                       {func(w *world) { w.talk.Texts = evidence.Texts{Shown: 12, Open: 9} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
+		"a text that was taken late":                {func(w *world) { w.talk.Texts.Late = 1 }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
+		"an error that can't be read": {func(w *world) { w.talk.Broken = evidence.Tally{Planned: 16, Refused: 15, CutOff: 1} },
+			gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
+		"an answer to nobody that can't be read": {func(w *world) { w.talk.Unnamed = evidence.Tally{Planned: 6, Refused: 5, CutOff: 1} },
+			gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
+		"no text at all": {func(w *world) { w.talk.Texts = evidence.Texts{} }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
 
 		"to another":          {func(w *world) { w.talk.Leaks = leaks(evidence.LeakOtherUser) }, gate.Failed, v1alpha1.ReasonRecordLeaked},
 		"to nobody":           {func(w *world) { w.talk.Leaks = leaks(evidence.LeakNoUser) }, gate.Failed, v1alpha1.ReasonRecordLeaked},

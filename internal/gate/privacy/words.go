@@ -74,3 +74,10 @@ func count(n int, one, many string) string {
 	}
 	return fmt.Sprintf("%d %s", n, many)
 }
+
+func was(n int) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
+}
