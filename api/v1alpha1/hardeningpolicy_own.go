@@ -100,8 +100,8 @@ type MetricGate struct {
 	Source MetricSource `json:"source"`
 
 	// query in PromQL, evaluated for the end of the window. $window stands for its length, such as 600s; $sandbox, $uid,
-	// $prototype, $namespace and $team for what they say of the prototype. It has to use $window, and one of the first three
-	// of the others.
+	// $prototype, $namespace and $team for what they say of the prototype. It has to use $window, and $sandbox, $uid, or
+	// $prototype together with $namespace.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=2048

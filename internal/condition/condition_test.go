@@ -155,9 +155,13 @@ func TestExpand(t *testing.T) {
 	if err != nil || got != `sum(rate(errors{namespace="affx-membership-churn-advisor-1a2b3c4d",path=~".*x$"}[600s])) by (membership)` {
 		t.Errorf("got %s, %v", got, err)
 	}
+	if got, err := condition.Expand(`rate(errors{team="$namespace",app="$prototype"}[$window])`, time.Minute, advisor); err != nil || got != `rate(errors{team="membership",app="churn-advisor"}[60s])` {
+		t.Errorf("got %s, %v", got, err)
+	}
 	for name, query := range map[string]string{
 		"a name that stands for nothing": `up{ns="$sandboxes"}[$window]`, "any time": `rate(up{ns="$sandbox"}[1h])`,
 		"everybody": `sum(rate(errors[$window]))`, "a team": `sum(rate(errors{team="$team"}[$window]))`,
+		"a name that another team may use": `max_over_time(errors{app="$prototype"}[$window])`, "a namespace": `max_over_time(errors{namespace="$namespace"}[$window])`,
 	} {
 		if got, err := condition.Expand(query, time.Minute, advisor); err == nil {
 			t.Errorf("%s: got %s", name, got)

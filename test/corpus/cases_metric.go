@@ -13,7 +13,7 @@ const metered, quiet = "corpus-metered", "quiet"
 func watches(spec map[string]any) {
 	adds(spec, map[string]any{"name": quiet, "type": string(v1alpha1.GateMetric), "metric": map[string]any{
 		"source": map[string]any{"address": fmt.Sprintf("http://%s:8080", systemsHost)}, "window": "1m",
-		"query":       `sum(rate(errors_total{prototype="$prototype"}[$window])) / sum(rate(requests_total{prototype="$prototype"}[$window]))`,
+		"query":       `sum(rate(errors_total{namespace="$namespace",prototype="$prototype"}[$window])) / sum(rate(requests_total{namespace="$namespace",prototype="$prototype"}[$window]))`,
 		"successWhen": "result <= 0.02", "failureWhen": "result > 0.05",
 	}})
 }

@@ -18,8 +18,8 @@ type MetricGateApplyConfiguration struct {
 	// source to ask.
 	Source *MetricSourceApplyConfiguration `json:"source,omitempty"`
 	// query in PromQL, evaluated for the end of the window. $window stands for its length, such as 600s; $sandbox, $uid,
-	// $prototype, $namespace and $team for what they say of the prototype. It has to use $window, and one of the first three
-	// of the others.
+	// $prototype, $namespace and $team for what they say of the prototype. It has to use $window, and $sandbox, $uid, or
+	// $prototype together with $namespace.
 	Query *string `json:"query,omitempty"`
 	// window is how long the revision is watched: it begins when the review is opened, and is the same however often is asked.
 	Window *v1.Duration `json:"window,omitempty"`
