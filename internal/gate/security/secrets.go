@@ -56,10 +56,11 @@ var vocabulary = regexp.MustCompile(`(?i)(?:^|_)(?:max|min|num|per|count|limit|e
 	`special|separator)_(?:[a-z]+_)?token$`)
 
 // publicName matches variables whose long values are known not to be secret: names of things by content.
-var publicName = regexp.MustCompile(`(?i)(?:^|_)(?:sha|sha1|sha256|digest|hash|checksum|fingerprint|etag|uuid|guid|id|public_?key|certificate|cert)(?:_|$)`)
+var publicName = regexp.MustCompile(`(?i)(?:^|_)(?:sha|sha1|sha256|digest|hash|checksum|fingerprint|etag|uuid|guid|public_?key|certificate|cert)(?:_|$)|` +
+	`(?:^|_)(?:sheet|spreadsheet|doc|document|file|folder|drive|calendar)_?id$`)
 
-// countedName matches variables whose values count versions, in hexadecimal where they are long.
-var countedName = regexp.MustCompile(`(?i)(?:^|_)(?:commit|revision|version|build|git|ref)(?:_|$)`)
+// countedName matches variables whose values name or count something, in hexadecimal where they are long.
+var countedName = regexp.MustCompile(`(?i)(?:^|_)(?:commit|revision|version|build|git|ref|id)(?:_|$)`)
 
 // keyName matches variables that hold a key whatever else they speak of.
 var keyName = regexp.MustCompile(`(?i)_key$`)
@@ -74,6 +75,22 @@ var reference = regexp.MustCompile(`^(?:\$(?:\([A-Za-z_][A-Za-z0-9_]*\)|\{[A-Za-
 
 // file matches absolute paths of at least two segments: the file that holds a secret is none.
 var file = regexp.MustCompile(`^(?:/[A-Za-z0-9._-]+){2,}/?$`)
+
+// elsewhere matches addresses of a place where a secret is kept, and single words in the form of a path, as in TOKEN=/token.
+var elsewhere = regexp.MustCompile(`^(?:/[a-z][a-z._-]{0,30}|file:(?://)?(?:/[A-Za-z0-9._-]+)+|vault:[A-Za-z0-9_./-]+#[A-Za-z0-9_.-]+|` +
+	`(?:op|vault|awssm|gcpsm|ref\+[a-z0-9]+)://[A-Za-z0-9_./-]+(?:#/?[A-Za-z0-9_./-]+)?)$`)
+
+// tokenName matches variables of tokens, and sorts are what such a variable may say in place of one: of what sort it is.
+var (
+	tokenName = regexp.MustCompile(`(?i)token$`)
+	sorts     = []string{"bearer", "basic", "jwt", "opaque", "cookie", "header", "session", "double-submit", "synchronizer", "oauth", "oauth2", "oidc", "required", "optional"}
+)
+
+// pairName matches variables that hold a name and a password, and pair what they hold then.
+var (
+	pairName = regexp.MustCompile(`(?i)(?:^|_)(?:auth|basic_?auth|login|user_?pass)$`)
+	pair     = regexp.MustCompile(`^[^\s:/$]+:[^\s/$<{]{6,}$`)
+)
 
 // figure matches numbers of one or two digits: how many passes there are is no password.
 var figure = regexp.MustCompile(`^[0-9]{1,2}$`)
@@ -134,8 +151,12 @@ func secretKind(name, value string) string {
 	}
 	random := looksRandom(value)
 	switch {
-	case file.MatchString(value) && !random:
+	case (file.MatchString(value) || elsewhere.MatchString(value)) && !random:
 		return ""
+	case tokenName.MatchString(name) && slices.Contains(sorts, strings.ToLower(value)):
+		return ""
+	case pairName.MatchString(name) && pair.MatchString(value) && varied(value):
+		return "a name with a password"
 	case secretName.MatchString(name) && !vocabulary.MatchString(name):
 		return "a secret, by its name"
 	case random && !openly(name, value):

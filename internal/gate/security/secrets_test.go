@@ -14,6 +14,8 @@ func TestSecretsOfAllSortsAreFound(t *testing.T) {
 	for _, v := range [][2]string{
 		{"DB_PASS", "correct-horse"}, {"DB_PW", "correct-horse"}, {"MYSQL_PWD", "correct-horse"}, {"PASSWORT", "correct-horse"}, {"CRM_PASSWORD_NEW", "correct-horse"},
 		{"PASSWORD_FOR_CRM", "correct-horse"}, {"SECRET_KEY_BASE", "correct-horse"}, {"JWT_SECRET_CURRENT", "correct-horse"}, {"PASSPHRASE", "a few words only"},
+		{"DB_AUTH", "advisor:" + word}, {"SMTP_LOGIN", "advisor:" + word}, {"MODEL_ID", random + random[:4]}, {"DB_PASSWORD", "bearer"}, {"API_TOKEN", "/" + word},
+		{"SECRET", "vault:" + random + random}, {"DB_PASSWORD", "vault:" + word}, {"API_KEY", "file://" + word},
 		{"DB_PASSWORD", "hunter2$(EMPTY)"}, {"MAX_TOKENS", "ghp_" + strings.Repeat("a1B2", 9)}, {"API_KEY", "7d444840-9dc0-11d1-b245-5ffdce74fad2"},
 		{"HEADER", "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("advisor:"+word))}, {"HEADER", "Bearer " + random[:22]},
 		{"NOTIFY", "https://hooks.slack.com/services/" + "T0263514877/B02QVL9M2RT/" + random[:24]},
@@ -34,6 +36,9 @@ func TestSecretsOfAllSortsAreFound(t *testing.T) {
 // What people write about secrets, and what is long and not random.
 func TestWhatSpeaksOfSecretsIsNone(t *testing.T) {
 	for _, v := range [][2]string{
+		{"TOKEN", "/token"}, {"API_KEY", "file:///run/secrets/key"}, {"API_KEY", "file:/run/secrets/key"}, {"SECRET", "vault:secret/data/app#key"}, {"API_KEY", "op://team/gateway/key"},
+		{"TOKEN", "bearer"}, {"CSRF_TOKEN", "double-submit"}, {"AUTH", "oauth2:google"}, {"HTTP_AUTH", "none"}, {"AUTH", "https://id.example.org/2026"},
+		{"MODEL_ID", "7d444840-9dc0-11d1-b245-5ffdce74fad2"}, {"DATABASE_ID", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"}, {"SHEET_ID", "kQ7vBn2XpLm9" + "RtYc4WdZ8sHj3FgU6aEo"},
 		{"TOKEN", "<|endoftext|>"}, {"API_KEY", "<your key>"}, {"PAD_TOKEN", "<pad>"}, {"NUM_PASS", "2"}, {"ACCESS_TOKEN_TTL", "3600"}, {"PRIMARY_KEY", "id"},
 		{"LOGO", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="},
 		{"GUIDE", "https://docs.example.org/Guides/HowToRenewYourMembershipIn2026AndBeyond/Part2"},
