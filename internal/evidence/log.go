@@ -38,7 +38,7 @@ type LogResult struct {
 	// Pods whose logs were read, and Bytes in all.
 	Pods  int   `json:"pods"`
 	Bytes int64 `json:"bytes"`
-	// Cut means that there was more than was read.
+	// Cut means that there was more than was read, or that the node gives its end only.
 	Cut bool `json:"cut,omitempty"`
 	// Leaks, one for each record.
 	Leaks []Leak `json:"leaks,omitempty"`

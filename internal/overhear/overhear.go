@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -31,6 +32,11 @@ const (
 	overlap = 16 << 10
 	// before is how much earlier than the conversation reading begins: the clocks of nodes differ.
 	before = 10 * time.Second
+	// large is a log of which the beginning may have been put aside by the node, which gives the newest file only and begins
+	// a new one when the log is long. A smaller one is that of a program that says little.
+	large = 64 << 10
+	// starting is how long a program that was started anew may take until it logs something.
+	starting = time.Minute
 )
 
 // Instrument is the privacy gate's, with eyes for logs.
@@ -97,26 +103,62 @@ func (i Instrument) read(ctx context.Context, pod *corev1.Pod, since time.Time, 
 			continue
 		}
 		if last := status.LastTerminationState.Terminated; last != nil && last.FinishedAt.After(since) {
-			if err := i.stream(ctx, pod, since, true, s); err != nil {
+			if err := i.stream(ctx, pod, begin(since, last.StartedAt.Time), since, true, s); err != nil {
 				return err
 			}
 		}
-		if err := i.stream(ctx, pod, since, false, s); err != nil {
-			return err
+		running := since
+		if status.State.Running != nil {
+			running = begin(since, status.State.Running.StartedAt.Time)
 		}
-		return nil
+		return i.stream(ctx, pod, running, since, false, s)
 	}
 	return fmt.Errorf("pod %s says nothing of its program", pod.Name)
 }
 
-func (i Instrument) stream(ctx context.Context, pod *corev1.Pod, since time.Time, previous bool, s *search) error {
-	stream, err := i.Logs.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
-		Container: workload.Name, Previous: previous, SinceTime: ptr.To(metav1.NewTime(since.Add(-before))),
-	}).Stream(ctx)
+// begin is when the log of a program that was started at a time has something in it at the latest, if it logs at all.
+func begin(since, started time.Time) time.Time {
+	if started.Before(since) {
+		return since
+	}
+	return started.Add(starting)
+}
+
+// stream a log since the conversation began. Where it is large, and the first line that is left of it is later than begin,
+// what was before has been put aside.
+func (i Instrument) stream(ctx context.Context, pod *corev1.Pod, begin, since time.Time, previous bool, s *search) error {
+	options := corev1.PodLogOptions{Container: workload.Name, Previous: previous, SinceTime: ptr.To(metav1.NewTime(since.Add(-before)))}
+	bytes := s.result.Bytes
+	if err := i.open(ctx, pod, options, s.read); err != nil {
+		return err
+	}
+	if s.result.Bytes-bytes < large {
+		return nil
+	}
+	options = corev1.PodLogOptions{Container: workload.Name, Previous: previous, Timestamps: true, LimitBytes: ptr.To[int64](64)}
+	return i.open(ctx, pod, options, func(log io.Reader) error {
+		first, err := firstTime(log)
+		s.result.Cut = s.result.Cut || err != nil || first.After(begin)
+		return nil
+	})
+}
+
+// firstTime is when the first line of a log with times was written.
+func firstTime(log io.Reader) (time.Time, error) {
+	raw, err := io.ReadAll(io.LimitReader(log, 64))
+	if err != nil {
+		return time.Time{}, err
+	}
+	stamp, _, _ := strings.Cut(string(raw), " ")
+	return time.Parse(time.RFC3339Nano, stamp)
+}
+
+func (i Instrument) open(ctx context.Context, pod *corev1.Pod, options corev1.PodLogOptions, read func(io.Reader) error) error {
+	stream, err := i.Logs.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &options).Stream(ctx)
 	if err != nil {
 		return fmt.Errorf("the log of pod %s can't be read: %w", pod.Name, err)
 	}
-	return errors.Join(s.read(stream), stream.Close())
+	return errors.Join(read(stream), stream.Close())
 }
 
 // search of logs, a window at a time.

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -11,9 +13,12 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/leak"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 func searching(t *testing.T) (search, leak.Record) {
@@ -89,6 +94,47 @@ func TestTalkedTo(t *testing.T) {
 	} {
 		if there, err := talkedTo(c.pod, since); there != c.there || (err != nil) != c.fails {
 			t.Errorf("%s: %t %v", name, there, err)
+		}
+	}
+}
+
+// A node gives the newest file of a log only: what is large and begins after the conversation did is not all there.
+func TestLogsThatTheNodePutAside(t *testing.T) {
+	since := time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		first   time.Duration
+		lines   int
+		started time.Duration
+		cut     bool
+	}{
+		"large, and begins before":               {-time.Hour, 5000, -time.Hour, false},
+		"large, and begins after":                {20 * time.Second, 5000, -time.Hour, true},
+		"small, and begins after":                {20 * time.Second, 10, -time.Hour, false},
+		"large, of a program that was restarted": {40 * time.Second, 5000, 30 * time.Second, false},
+		"large, and long after the restart":      {5 * time.Minute, 5000, 30 * time.Second, true},
+		"large, without a time":                  {0, 5000, -time.Hour, true},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/api/v1/namespaces/sandbox/pods/p/log" || r.URL.Query().Get("container") != workload.Name {
+				t.Errorf("asked for %s", r.URL)
+			}
+			switch {
+			case r.URL.Query().Get("timestamps") == "" && r.URL.Query().Get("sinceTime") != "":
+				_, _ = io.WriteString(w, strings.Repeat(line, c.lines))
+			case c.first == 0:
+				_, _ = io.WriteString(w, line)
+			default:
+				_, _ = io.WriteString(w, since.Add(c.first).Format(time.RFC3339Nano)+" "+line[:20])
+			}
+		}))
+		s, _ := searching(t)
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "sandbox", Name: "p"}, Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+			Name: workload.Name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(since.Add(c.started))}},
+		}}}}
+		err := Instrument{Logs: kubernetes.NewForConfigOrDie(&rest.Config{Host: server.URL})}.read(t.Context(), pod, since, &s)
+		server.Close()
+		if err != nil || s.result.Cut != c.cut || s.result.Bytes != int64(c.lines*len(line)) {
+			t.Errorf("%s: %v %+v", name, err, s.result)
 		}
 	}
 }

@@ -295,7 +295,7 @@ func (e Evidence) unread(r evidence.LogResult) []gate.Finding {
 		return []gate.Finding{{Reason: v1alpha1.ReasonEvidenceUnverifiable, Owner: v1alpha1.OwnerIT,
 			Message: "The log was searched for the records of another conversation.", Hint: "It is measured again."}}
 	case r.Cut:
-		return finding(fmt.Sprintf("The log of the conversation is longer than the %s that were searched.", size(r.Bytes)))
+		return finding(fmt.Sprintf("The log of the conversation is longer than the %s that were searched, or the node has put its beginning aside.", size(r.Bytes)))
 	}
 	return nil
 }
