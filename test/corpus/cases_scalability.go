@@ -11,6 +11,29 @@ const loaded = "corpus-loads"
 
 func climbs(spec map[string]any) { climb(spec, "2") }
 
+// scaling is the policy of prototypes that are measured with two replicas, as many as production has at least.
+const scaling = "corpus-scales"
+
+func scales(spec map[string]any) {
+	for _, gate := range spec["gates"].([]any) {
+		if settings, there := gate.(map[string]any)["scalability"].(map[string]any); there {
+			settings["upToReplicas"] = int64(2)
+		}
+	}
+	spec["production"].(map[string]any)["replicas"] = map[string]any{"min": int64(2), "max": int64(4)}
+}
+
+// several are prototypes that are told apart by what two of them do.
+func several() []sample {
+	return []sample{
+		{name: "one-works", hole: "one of two replicas answers, the other waits for what only one may have", gate: "scalability",
+			reason: v1alpha1.ReasonWorseWithReplicas, says: "2 replicas", policy: scaling, alone: true,
+			edit: also(plays("leads=one-works"), uses("health"), asks("10", time.Second, "0.05"))},
+		{name: "one-by-one-twice", hole: "one replica serves requests one after the other and can't keep up; two can", policy: scaling, alone: true,
+			edit: also(plays("alone=80ms"), asks("10", time.Second, "0.05"))},
+	}
+}
+
 // loads are prototypes that don't carry what they declare.
 func loads() []sample {
 	slow := func(name, hole, how string) sample {

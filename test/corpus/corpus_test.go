@@ -54,6 +54,7 @@ func TestCasesUseWhatIsThere(t *testing.T) {
 	}
 	for _, e := range entries() {
 		known[""] = append(known[""], e.name)
+		known[scaling] = append(known[scaling], e.name)
 	}
 	for _, c := range all() {
 		for _, use := range g.newPrototype(c).Spec.Integrations {

@@ -43,7 +43,7 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), supplies(), loads(), integrations(), promises(), refused(), answers(), takenOver(), keptInRegistry(), extensions(), confided(),
+	return slices.Concat(secrets(), images(), supplies(), loads(), several(), integrations(), promises(), refused(), answers(), takenOver(), keptInRegistry(), extensions(), confided(),
 		confidences(), identities(), readings(), good())
 }
 

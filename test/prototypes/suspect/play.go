@@ -37,6 +37,8 @@ type play struct {
 	adds string
 	// needs is what it does while a system that it needs is down: it degrades, fails, is patient, or sulks.
 	needs string
+	// leads names what a system lends to one at a time: only who has it answers.
+	leads string
 	// logs, quotes and refuses mean that it logs what was typed, repeats it in errors, and answers nobody.
 	logs, quotes, refuses bool
 	// heads, archives and hints mean that it repeats the message before in a header, logs what was typed in hexadecimal, and
@@ -60,7 +62,7 @@ func parsePlay(text string) (play, error) {
 	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "lie-every": &p.lieEvery, "hang-every": &p.hangEvery,
 		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
 	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute}
-	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs}
+	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs, "leads": &p.leads}
 	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses,
 		"heads": &p.heads, "archives": &p.archives, "hints": &p.hints}
 	for word := range strings.FieldsSeq(text) {

@@ -21,6 +21,8 @@ type stage struct {
 	answered atomic.Int64
 	// lacking is when the system that it needs was last seen to be down.
 	lacking atomic.Int64
+	// leading tells whether it has what only one may have.
+	leading atomic.Bool
 	// turn is held by the one request that is at work, where they come one at a time.
 	turn chan struct{}
 	// stillness is held while everything stands still.
@@ -41,6 +43,9 @@ func prototype(p play) http.Handler {
 	s := &stage{play: p, turn: make(chan struct{}, 1), asked: map[int]int{}}
 	if p.still > 0 {
 		go s.standStill(context.Background())
+	}
+	if p.leads != "" {
+		go s.lead(context.Background())
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", s.health)
@@ -124,6 +129,8 @@ func (s *stage) behave(next http.Handler) http.Handler {
 			breakOff(w)
 		case nth(s.play.failEvery), s.play.endure > 0 && n > s.play.endure:
 			serve.WriteError(w, &serve.Error{Status: http.StatusInternalServerError, Type: "server_error", Message: "the backend lost this request"})
+		case s.play.leads != "" && !s.leading.Load():
+			serve.WriteError(w, &serve.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Message: "another one is at work"})
 		case s.play.status != http.StatusOK:
 			w.Header().Set("Location", "/elsewhere")
 			serve.WriteJSON(w, s.play.status, map[string]string{"answer": "look elsewhere"})

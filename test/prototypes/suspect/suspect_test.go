@@ -60,19 +60,20 @@ func answers(t *testing.T, play string, n int) []int {
 
 func TestBehaves(t *testing.T) {
 	for play, want := range map[string][]int{
-		"":                      {200, 200, 200},
-		"fail-every=2":          {200, 500, 200},
-		"break-every=2":         {200, 0, 200},
-		"hang-every=2":          {200, 0, 200},
-		"endure=1":              {200, 500, 500},
-		"status=302":            {302, 302, 302},
-		"every=2 slow=1h":       {200, 0, 200},
-		"first=1 slow=1h":       {0, 200, 200},
-		"grow=1 alone=1ms":      {200, 200, 200},
-		"delay=1h":              {0, 0, 0},
-		"worse=1h":              {0, 0, 0},
-		"worse=1us delay=1us":   {200, 200, 200},
-		"still=1ms pause=1000h": {200, 200, 200},
+		"":                       {200, 200, 200},
+		"fail-every=2":           {200, 500, 200},
+		"break-every=2":          {200, 0, 200},
+		"hang-every=2":           {200, 0, 200},
+		"endure=1":               {200, 500, 500},
+		"status=302":             {302, 302, 302},
+		"every=2 slow=1h":        {200, 0, 200},
+		"first=1 slow=1h":        {0, 200, 200},
+		"grow=1 alone=1ms":       {200, 200, 200},
+		"delay=1h":               {0, 0, 0},
+		"worse=1h":               {0, 0, 0},
+		"worse=1us delay=1us":    {200, 200, 200},
+		"still=1ms pause=1000h":  {200, 200, 200},
+		"leads=what-is-not-lent": {503, 503, 503},
 	} {
 		t.Run(play, func(t *testing.T) {
 			t.Parallel()

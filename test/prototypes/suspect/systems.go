@@ -87,6 +87,8 @@ func system(token string) http.Handler {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
 	mux.HandleFunc("GET /health", serve.Healthy)
+	lent := &leases{}
+	mux.HandleFunc("GET /lease", lent.serve)
 	mux.HandleFunc("GET /none", status(http.StatusNoContent))
 	mux.HandleFunc("GET /broken", status(http.StatusInternalServerError))
 	mux.HandleFunc("GET /teapot", status(http.StatusTeapot))
