@@ -9,4 +9,7 @@ const (
 	ReasonReplicasShare = "ReplicasShare"
 	// ReasonNoRoomForReplicas means that neither cluster nor team had room to measure several replicas.
 	ReasonNoRoomForReplicas = "NoRoomForReplicas"
+	// ReasonNearLimit means that the prototype's pods used nine tenths or more of what limits their CPU or memory: beside a gate
+	// that passed.
+	ReasonNearLimit = "NearLimit"
 )

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"k8s.io/client-go/kubernetes"
+	metrics "k8s.io/metrics/pkg/client/clientset/versioned"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -30,6 +31,7 @@ type parts struct {
 	writer    *apply.Writer
 	maker     credentials.Maker
 	collector run.Collector
+	meter     run.Meter
 	// apiServer is the host:port of the API server's Service, which no workload may reach.
 	apiServer string
 	bench     assess.Bench
@@ -43,10 +45,15 @@ func addControllers(ctx context.Context, manager ctrl.Manager, o options) error 
 	if err != nil {
 		return err
 	}
+	usage, err := metrics.NewForConfig(manager.GetConfig())
+	if err != nil {
+		return err
+	}
 	p := parts{
 		writer:    &apply.Writer{Client: manager.GetClient(), Live: manager.GetAPIReader(), Rights: workload.RightsIn},
 		maker:     credentials.Maker{Live: manager.GetAPIReader()},
 		collector: run.Collector{Reader: manager.GetClient(), Logs: logs},
+		meter:     run.Meter{Metrics: usage},
 		apiServer: net.JoinHostPort(os.Getenv("KUBERNETES_SERVICE_HOST"), os.Getenv("KUBERNETES_SERVICE_PORT")),
 		bench:     bench(manager.GetAPIReader(), manager.GetRESTMapper(), logs),
 		turns:     &run.Turns{},
@@ -94,6 +101,7 @@ func addSandbox(ctx context.Context, manager ctrl.Manager, o options, p parts) e
 func addReview(_ context.Context, manager ctrl.Manager, o options, p parts) error {
 	return (&review.Reconciler{
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Credentials: p.maker, Collector: p.collector,
+		Meter:    p.meter,
 		Events:   manager.GetEventRecorder("affineur-review"),
 		Settings: review.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Bench: p.bench, RunsAtMost: o.runsAtMost},
 		Turns:    p.turns,

@@ -142,6 +142,8 @@ type Run struct {
 	// Replicas of the prototype that it is made with at SiteSandbox; 0 and 1 for one. Where there is no room for several, it is
 	// lost for that reason.
 	Replicas int32
+	// Use is the part under which it is kept what the prototype's pods use meanwhile, where the cluster tells; "" for nothing.
+	Use string
 	// Order for the runner.
 	Order evidence.Body
 	// NotBefore is when it may begin at the earliest; zero for at once.

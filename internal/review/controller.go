@@ -55,7 +55,11 @@ type Reconciler struct {
 	// Lookup says where a host name leads; the cluster's resolver where it is nil.
 	Lookup Lookup
 
-	hosts hosts
+	// Meter reads what the prototype's pods use while they are measured; nil for not at all.
+	Meter Meter
+
+	readings readings
+	hosts    hosts
 }
 
 // Reconcile looks, decides, acts and tells.
@@ -92,7 +96,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 }
 
 func (r *Reconciler) observer() observer {
-	return observer{Reader: r.Client, Live: r.Live, Collector: r.Collector, Settings: r.Settings, Now: r.now, Hosts: &r.hosts, Lookup: r.Lookup}
+	return observer{Reader: r.Client, Live: r.Live, Collector: r.Collector, Settings: r.Settings, Now: r.now, Hosts: &r.hosts, Lookup: r.Lookup, Meter: r.Meter, Readings: &r.readings}
 }
 
 func (r *Reconciler) actor() actor {

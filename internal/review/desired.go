@@ -215,6 +215,13 @@ func (s Snapshot) kept(m Measuring, now time.Time) ([]record.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	used, err := s.usage(m, own, now)
+	if err != nil {
+		return nil, err
+	}
+	if used != nil {
+		out = append(out, *used)
+	}
 	own.Beside = s.beside(m, append(slices.Clone(out), own), now)
 	return append(out, own), nil
 }

@@ -39,6 +39,9 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 		return Progress{Stage: Keeping, Why: r.Why}
 	case run.Running:
 		plan.want(r.Replicas)
+		if r.Use != "" {
+			plan.wake(readEvery)
+		}
 		if r.State == run.Absent {
 			return s.join(plan, m)
 		}

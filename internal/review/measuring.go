@@ -8,6 +8,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/run"
 )
@@ -35,6 +36,8 @@ type Run struct {
 	Name string
 	// Control is its witness, nil where it needs none.
 	Control *Witness
+	// Used is what the prototype's pods used meanwhile, as far as it was read.
+	Used []evidence.UsageSample
 	// NoRoom means that it is lost because there was no room for it.
 	NoRoom bool
 }

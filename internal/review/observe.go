@@ -42,6 +42,8 @@ type observer struct {
 	// Reader reads from the cache, Live past it: Secrets, records and what others make are in no cache.
 	Reader, Live client.Reader
 	Collector    Collector
+	Meter        Meter
+	Readings     *readings
 	Settings     Settings
 	Now          func() time.Time
 	Lookup       Lookup
@@ -280,6 +282,9 @@ func (o observer) runs(ctx context.Context, s *Snapshot) error {
 		var err error
 		if r.Result, err = o.Collector.Collect(ctx, s.place(*r), r.Name, r.Order.Kind()); err != nil {
 			return err
+		}
+		if r.Use != "" {
+			r.Used = o.Readings.read(ctx, o.Meter, *s, r.Name, r.State == run.Running && r.Why == atWorkNow, o.Now())
 		}
 		if r.Control == nil {
 			continue

@@ -118,9 +118,14 @@ func reuse(order evidence.LoadSpec) int {
 	return max(fewestReused, int(math.Ceil(top/mostConnecting)))
 }
 
+// warmUpOf a measured time is how long it is warmed up for.
+func warmUpOf(measured time.Duration) time.Duration {
+	return min(max(measured/4, shortestWarmUp), longestWarmUp)
+}
+
 // warmUp sends at the measured rate for a quarter of the measured time, within bounds, and at least three requests.
 func warmUp(rate float64, measured time.Duration) (*evidence.Step, error) {
-	duration := min(max(measured/4, shortestWarmUp), longestWarmUp)
+	duration := warmUpOf(measured)
 	text, err := evidence.FormatDecimal(max(rate, roundUp(3/duration.Seconds())))
 	return &evidence.Step{RatePerSecond: text, Duration: evidence.Duration(duration)}, err
 }

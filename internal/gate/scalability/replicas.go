@@ -39,6 +39,9 @@ func partOf(n int32) string {
 	return fmt.Sprintf("x%d", n)
 }
 
+// usePart names what the pods used meanwhile.
+func usePart(n int32) string { return "use" + partOf(n) }
+
 // climbing with a number of replicas goes as much higher as there are more of them, so that it finds their limit too. Where no
 // limit of one was found, none of several would say how they scale.
 func climbing(one Climbing, n int32, first Capacity) Climbing {
@@ -173,7 +176,7 @@ func (s scaling) judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	case s.open != nil:
 		return *s.open
 	case len(s.levels) == 1 && s.cramped == "":
-		return s.levels[0].verdict
+		return gate.Advise(s.levels[0].verdict, s.used(c, taken)...)
 	}
 	policy, one := c.Record.Requirements.Production.Replicas, s.levels[0].verdict
 	within := s.extent(policy)
@@ -260,6 +263,17 @@ func (s scaling) worse(policy v1alpha1.ReplicaRange) gate.Verdict {
 
 const hintShared = "Keep nothing in the program that its next request needs, such as sessions, files or locks: with several replicas, another one may answer it."
 
+// used are remarks about what pods used where the promises were kept.
+func (s scaling) used(c gate.Case, taken gate.Taken) []gate.Finding {
+	var out []gate.Finding
+	for _, level := range s.levels {
+		if use := usedWith(c, taken, level.replicas); use != nil && level.passed() {
+			out = append(out, use.remarks(replicas(int(level.replicas)))...)
+		}
+	}
+	return out
+}
+
 // remarks stand in nobody's way.
 func (s scaling) remarks(c gate.Case, taken gate.Taken, within extent) []gate.Finding {
 	var out []gate.Finding
@@ -274,6 +288,7 @@ func (s scaling) remarks(c gate.Case, taken gate.Taken, within extent) []gate.Fi
 				replicas(last.Replicas), short(last.Carries()), replicas(before.Replicas), short(before.Carries())),
 			Hint: "Look for a lock, a store or a system that all of them use one after the other."})
 	}
+	out = append(out, s.used(c, taken)...)
 	if s.cramped != "" {
 		out = append(out, gate.Finding{Reason: v1alpha1.ReasonNoRoomForReplicas, Owner: v1alpha1.OwnerIT,
 			Message: evidence.Clean(s.cramped, 300) + ". What several carry is not known.",

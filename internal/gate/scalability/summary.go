@@ -26,7 +26,7 @@ func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
 		if len(capacities) > 1 {
 			text += fmt.Sprintf("### With %s\n\n", replicas(capacity.Replicas))
 		}
-		text += table(report) + "\n" + closing(report, capacity) + "\n"
+		text += table(report) + "\n" + closing(report, capacity) + usedWith(c, taken, int32(capacity.Replicas)).markdown() + "\n"
 	}
 	text += together(capacities)
 	if advice, err := recommend(c, taken); err == nil {
