@@ -190,7 +190,7 @@ func (s scaling) judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	good := *s.firstGood()
 	out := good.verdict
 	if good.replicas > 1 {
-		out.Message = fmt.Sprintf("%s keep the promises that one does not: %s", replicas(int(good.replicas)), out.Message)
+		out.Message = fmt.Sprintf("%s keep the promises that fewer don't: %s", replicas(int(good.replicas)), out.Message)
 	} else {
 		out.Message += s.tell("; kept with %s too")
 	}
@@ -255,10 +255,14 @@ func (s scaling) worse(policy v1alpha1.ReplicaRange) gate.Verdict {
 	if bad == nil {
 		return gate.Unknown(v1alpha1.ReasonRequirementInvalid, "the policy's numbers of replicas can't be met", s.latest())
 	}
-	message := fmt.Sprintf("%s keep the promises, %s don't, and production has at least %d: %s",
+	message := fmt.Sprintf("the promises are kept with %s and not with %s, and production has at least %d: %s",
 		replicas(int(good.replicas)), replicas(int(bad.replicas)), policy.Min, bad.verdict.Message)
-	findings := []gate.Finding{{Reason: v1alpha1.ReasonWorseWithReplicas, Field: "spec.workload.container", Owner: v1alpha1.OwnerBusiness, Message: message, Hint: hintShared}}
-	return gate.Fail(v1alpha1.ReasonWorseWithReplicas, message, s.latest(), append(findings, bad.verdict.Findings...)...)
+	var findings []gate.Finding
+	for _, f := range bad.verdict.Findings {
+		findings = append(findings, gate.Finding{Reason: v1alpha1.ReasonWorseWithReplicas, Field: "spec.workload.container", Owner: v1alpha1.OwnerBusiness,
+			Message: fmt.Sprintf("with %s, but not with %s: %s", replicas(int(bad.replicas)), replicas(int(good.replicas)), f.Message), Hint: hintShared})
+	}
+	return gate.Fail(v1alpha1.ReasonWorseWithReplicas, message, s.latest(), findings...)
 }
 
 const hintShared = "Keep nothing in the program that its next request needs, such as sessions, files or locks: with several replicas, another one may answer it."

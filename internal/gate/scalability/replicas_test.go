@@ -139,7 +139,7 @@ func TestReplicasJudged(t *testing.T) {
 		"two fail, and production needs one": {caseOf(upTo(4), allowing(1, 10)), with124(one, failed(), four), gate.Passed, v1alpha1.ReasonSustainsDemand, gate.Size{Min: 1, Max: 1, Most: 1}, "30 req/s"},
 		"four fail":                          {caseOf(upTo(4)), with124(one, two, failed()), gate.Passed, v1alpha1.ReasonSustainsDemand, gate.Size{Min: 2, Max: 2, Most: 2}, "kept with 2 replicas too"},
 		"four keep what one does not": {caseOf(upTo(4)), with124(failed(), failed(), four), gate.Passed, v1alpha1.ReasonSustainsDemand, gate.Size{Min: 4, Max: 6},
-			"4 replicas keep the promises that one does not"},
+			"4 replicas keep the promises that fewer don't"},
 		"none keeps it": {caseOf(upTo(4)), with124(failed(), failed(), failed()), gate.Failed, v1alpha1.ReasonTooSlow, gate.Size{}, "nor with 2 and 4 replicas"},
 		"another subject": {caseOf(upTo(4)), with124(one, gate.Witnessed{Measurement: gate.Measurement{Report: ofAnother(two)}}, four), gate.Inconclusive,
 			v1alpha1.ReasonEvidenceUnverifiable, gate.Size{}, "another subject"},
