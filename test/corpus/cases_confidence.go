@@ -66,7 +66,6 @@ func confidences() []sample {
 		leaks("encoded", "the same, encoded, as debug data at the end of an answer is", v1alpha1.ReasonRecordLeaked, "tells=encoded"),
 		leaks("nameless", "who is not signed in sees what everybody said", v1alpha1.ReasonRecordLeaked, "tells=nameless"),
 		leaks("spelled", "the same, spelled out with dots in between", v1alpha1.ReasonRecordLeaked, "tells=spelled"),
-		leaks("later", "it keeps what it was told to itself until many have spoken", v1alpha1.ReasonRecordLeaked, "tells=later"),
 		leaks("heads", "what the one before said stands in a header of the answer", v1alpha1.ReasonRecordLeaked, "heads"),
 		leaks("archives", "what was typed stands in the log, in hexadecimal", v1alpha1.ReasonInputLogged, "archives"),
 		leaks("hints", "an error text repeats the end of what was typed", v1alpha1.ReasonInputInErrorText, "hints"),

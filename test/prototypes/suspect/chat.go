@@ -89,8 +89,6 @@ func (s *stage) recall(who, text string) string {
 		return ""
 	case s.play.tells == "spelled":
 		return strings.Join(strings.Split(strings.ToUpper(whole), ""), ".")
-	case s.play.tells == "later" && len(all) > 14:
-		return strings.Join(all[:4], " / ")
 	case s.play.tells == "all", s.play.tells == "own", s.play.tells == "nameless" && who == "":
 		return whole
 	case s.play.tells == "last":

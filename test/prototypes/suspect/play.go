@@ -30,8 +30,8 @@ type play struct {
 	// wrong, vary and mute are the sums, by their first number, that are told wrongly, told wrongly every second time, and
 	// never told.
 	wrong, vary, mute span
-	// tells is what it answers in a conversation with what it was told before: last, all, encoded, spelled, later (after
-	// many messages) or nameless give it to others, own only to who said it.
+	// tells is what it answers in a conversation with what it was told before: last, all, encoded, spelled or nameless give
+	// it to others, own only to who said it.
 	tells string
 	// adds is what it adds to every answer: a name in extras.
 	adds string
