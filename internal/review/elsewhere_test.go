@@ -149,7 +149,6 @@ func TestARehearsalTriesWhatIsUndeclared(t *testing.T) {
 func TestARehearsalThatReachesWhatIsUndeclared(t *testing.T) {
 	w := newWorld(t)
 	w.populate()
-	w.controller.Lookup = func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no resolver") }
 	w.leaks = "integration erp"
 	w.settle()
 	w.measured("security Passed NoHolesFound", "scalability Passed SustainsDemand", "integration Failed ForbiddenTargetReached")

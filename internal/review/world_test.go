@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -117,9 +118,12 @@ func (w *world) restart() {
 		Client: w.client, Live: w.client, Writer: &apply.Writer{Client: w.client, Live: w.client},
 		Credentials: credentials.Maker{Live: w.client}, Collector: w, Events: w.recorder,
 		Turns: &run.Turns{}, Settings: Settings{RunnerImage: "registry.example.org/affineur/gate-runner:1", APIServer: "203.0.113.1:443", Bench: bench, RunsAtMost: 8},
-		Now: func() time.Time { return w.now },
+		Now: func() time.Time { return w.now }, Lookup: nowhere,
 	}
 }
+
+// nowhere is a resolver that knows no name.
+func nowhere(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") }
 
 type outside struct{}
 

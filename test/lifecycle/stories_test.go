@@ -206,6 +206,7 @@ func TestIntegrationGate(t *testing.T) {
 		applies(w, production)
 		w.Settle()
 		w.Expect(w.Gate(1, "integration") == "Failed IntegrationBroken", "integration says %s", w.Gate(1, "integration"))
+		w.Expect(w.Handed(), "the run was never given the credential of production")
 		w.Waits("IT")
 		w.Approve(1)
 		w.Settle()

@@ -38,6 +38,8 @@ type truth struct {
 	look look
 	// hurt are those whose pods failed by themselves and are not all replaced yet.
 	hurt map[string]bool
+	// handed means that the credential of production was given to the run that tries the integrations.
+	handed bool
 	// identity of the story's prototype, for when it is gone.
 	identity names.Identity
 }
@@ -83,6 +85,7 @@ func (w *World) look(request server.Request) {
 	case *v1alpha1.AIPrototype:
 		w.truth.written(request, o)
 	}
+	w.keepsCredential(request)
 	w.networkChanged(request)
 	w.honest(request)
 	w.serves()

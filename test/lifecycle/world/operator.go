@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -88,6 +89,7 @@ func (o *operator) setUp(ctx context.Context) error {
 		(&review.Reconciler{
 			Client: c, Live: live, Writer: writer, Credentials: maker, Collector: collector, Events: told("review"),
 			Turns: &run.Turns{}, Settings: review.Settings{RunnerImage: runnerImage, APIServer: apiServer, Bench: bench, RunsAtMost: 8}, Now: clock.Now,
+			Lookup: func(context.Context, string) ([]netip.Addr, error) { return nil, errors.New("no such host") },
 		}).SetupWithManager(o.manager),
 		(&stop.Reconciler{Client: c, Live: live, Recorder: told("stop"), Clock: clock}).SetupWithManager(o.manager),
 		(&stop.Meter{Client: c, Live: live, Writer: writer, Collector: collector, Clock: clock, RunnerImage: runnerImage}).SetupWithManager(o.manager),

@@ -94,13 +94,13 @@ func organisation() []client.Object {
 	namespace := func(name string, labels map[string]string) client.Object {
 		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}}
 	}
-	secret := func(name, key string) client.Object {
-		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: name}, Data: map[string][]byte{key: []byte("{}")}}
+	secret := func(name, key, value string) client.Object {
+		return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: name}, Data: map[string][]byte{key: []byte(value)}}
 	}
 	return []client.Object{
 		namespace(v1alpha1.SystemNamespace, nil), namespace(v1alpha1.RecordsNamespace, nil), namespace(v1alpha1.GatesNamespace, nil),
 		namespace(Team, map[string]string{"affineur.dev/ai-sandbox": "true", v1alpha1.LabelTeam: Team}),
-		secret("registry-pull", corev1.DockerConfigJsonKey), secret("crm-test", "token"), secret("crm-prod", "token"),
+		secret("registry-pull", corev1.DockerConfigJsonKey, "{}"), secret("crm-test", "token", "{}"), secret("crm-prod", "token", productionCredential),
 		&corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.GatesNamespace, Name: v1alpha1.CanaryService},
 			Spec:       corev1.ServiceSpec{ClusterIP: canary},
