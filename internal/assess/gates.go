@@ -11,6 +11,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/isolation"
+	"github.com/affineur/affineur/internal/gate/stats"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -38,11 +39,31 @@ func (b Bench) Gates(rec record.Record, reports []record.Report, now time.Time) 
 		taken.Isolation = isolated
 		verdict := gate.Unknown(v1alpha1.ReasonGateUnknown, fmt.Sprintf("This operator can't judge a gate of type %s.", g.Type), time.Time{})
 		if instrument := b.Of(g.Type); instrument != nil {
-			verdict = instrument.Judge(gate.Case{Record: rec, Gate: g, Patience: gate.PatienceOf(newest.Number), Now: now}, taken)
+			verdict = instrument.Judge(gate.Case{
+				Record: rec, Gate: g, Looks: looks(rec, g, instrument, reports, newest.Number, now), Patience: gate.PatienceOf(newest.Number), Now: now,
+			}, taken)
 		}
 		out = append(out, statusOf(g, verdict, newest, isolated))
 	}
 	return out
+}
+
+// looks counts the attempts before the given one that used up a look.
+func looks(rec record.Record, g v1alpha1.Gate, instrument gate.Instrument, reports []record.Report, before int, now time.Time) stats.Look {
+	statistical, ok := instrument.(gate.Statistical)
+	if !ok {
+		return 0
+	}
+	var spent stats.Look
+	for number := 1; number < before; number++ {
+		attempt := AttemptOf(rec, g.Name, reports, number)
+		// As it was judged then: it may be old by now, and was not.
+		then := gate.Case{Record: rec, Gate: g, Looks: spent, Patience: gate.PatienceOf(number), Now: attempt.At()}
+		if verdict := statistical.Judge(then, attempt.Taken()); statistical.Spent(verdict.State, verdict.Reason) {
+			spent++
+		}
+	}
+	return spent
 }
 
 // Size is how many replicas production should have by what was measured: where several gates tell, enough for each of

@@ -5,6 +5,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/stats"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -55,6 +56,14 @@ func (s Size) And(other Size) Size {
 	return out
 }
 
+// Statistical is an instrument whose verdict rests on a sample that may turn out otherwise the next time, though nothing changed.
+type Statistical interface {
+	Instrument
+	// Spent tells whether a verdict used up a look: it is no fault of the measurement, and did not show what was wanted. It is
+	// not measured again without being asked, and the next look, Case.Looks, has to be surer.
+	Spent(state State, reason string) bool
+}
+
 // Case is what a gate is asked about: one gate of one record.
 type Case struct {
 	// Record holds the subject and the frozen requirements.
@@ -63,6 +72,8 @@ type Case struct {
 	Gate v1alpha1.Gate
 	// Ground is known only where runs are planned; verdicts don't depend on it.
 	Ground Ground
+	// Looks that came before, for a Statistical instrument.
+	Looks stats.Look
 	// Patience of the attempt that is planned.
 	Patience Patience
 	// Now is the present time.
@@ -146,6 +157,8 @@ type Run struct {
 	Use string
 	// Order for the runner.
 	Order evidence.Body
+	// Alone means that nothing else may call the prototype in its sandbox meanwhile: it measures how fast that is.
+	Alone bool
 	// NotBefore is when it may begin at the earliest; zero for at once.
 	NotBefore time.Time
 	// Length of the measurement, from the start of the runner.

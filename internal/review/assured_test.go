@@ -56,7 +56,7 @@ func TestAnAssuranceEndsWhileAReviewIsOpen(t *testing.T) {
 	w.must(w.pass())
 	passed(true)
 	w.now = lastDay.Add(24 * time.Hour)
-	w.settle()
+	w.exhaust(gate.SiteSandbox)
 	passed(false)
 	w.is(v1alpha1.ConditionGatesPassed, "False GatesInconclusive")
 	if findings := w.gauge().Findings; len(findings) == 0 || findings[0].Owner != v1alpha1.OwnerIT || findings[0].Field == "" {

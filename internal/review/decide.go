@@ -13,6 +13,9 @@ const (
 	attemptsAtMost = 5
 	// looksAtMost is the same for what the operator looks at itself: a report of somebody else's may come hours later.
 	looksAtMost = 8
+	// measuredAtMost bounds how often a gate is measured for one review before the oldest result is too old to count, however often it is
+	// asked: every report is kept.
+	measuredAtMost = 24
 	// pauseAfter is the pause after the first such attempt.
 	pauseAfter = 10 * time.Second
 	// pauseFactor is by how much it grows with every one: five attempts outlast a cluster that is busy for some minutes,

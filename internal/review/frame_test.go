@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -343,5 +344,65 @@ func TestOldEvidenceIsMeasuredAnew(t *testing.T) {
 			t.Fatalf("time %d: %+v", n, got)
 		}
 		w.now = w.now.Add(time.Hour)
+	}
+}
+
+// Nobody else calls the prototype while it is measured how fast it is.
+func TestLoadIsMeasuredAlone(t *testing.T) {
+	w := gauged(t, gauge{parts: []gate.Run{part("", gate.SiteSandbox)}})
+	w.homeless = true
+	for range 5 {
+		w.must(w.pass())
+	}
+	if got := w.gauge(); !strings.Contains(got.Message, "disturb") {
+		t.Errorf("beside the load: %+v", got)
+	}
+	w.homeless = false
+	w.settle()
+	w.measured(append(slices.Clone(allPassed), "gauge Passed Gauged")...)
+}
+
+// However often it is asked, a review keeps so many measurements of a gate and no more.
+func TestAskingHasAnEnd(t *testing.T) {
+	w := gauged(t, gauge{parts: []gate.Run{part("", gate.SiteClosed)}})
+	for range measuredAtMost + 2 {
+		w.settle()
+		w.ask(w.now)
+	}
+	w.settle()
+	if got := w.gauge(); got.Verdict != v1alpha1.GatePassed || got.Attempts != measuredAtMost {
+		t.Errorf("%+v", got)
+	}
+}
+
+// chancy is a gauge that fails until it was looked at so often.
+type chancy struct {
+	gauge
+	failing int
+}
+
+func (c chancy) Judge(k gate.Case, taken gate.Taken) gate.Verdict {
+	v := c.gauge.Judge(k, taken)
+	if v.State == gate.Passed && int(k.Looks) < c.failing {
+		return gate.Unknown("Close", fmt.Sprintf("%d looks", k.Looks), v.MeasuredAt)
+	}
+	return v
+}
+
+func (chancy) Spent(state gate.State, reason string) bool {
+	return reason == "Close" || state == gate.Failed
+}
+
+// What chance may have said is not measured again until it is asked, and the instrument is told how often it looked.
+func TestChanceIsAskedOnce(t *testing.T) {
+	instrument := chancy{gauge{parts: []gate.Run{part("", gate.SiteClosed)}}, 2}
+	w := gauged(t, instrument.gauge)
+	w.controller.Settings.Bench = append(slices.Clone(bench), instrument)
+	for n, want := range []string{"0 looks", "1 looks", "every part was measured"} {
+		w.exhaust(gate.SiteClosed)
+		if got := w.gauge(); got.Attempts != int32(n+1) || got.Message != want {
+			t.Errorf("look %d: %+v", n, got)
+		}
+		w.ask(w.now)
 	}
 }

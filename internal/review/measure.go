@@ -62,6 +62,7 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 	}
 	if r.Site == gate.SiteSandbox {
 		plan.inSandbox++
+		plan.alone = plan.alone || r.Alone
 	}
 	if r.Site != gate.SiteOperator {
 		plan.started++
@@ -101,9 +102,13 @@ func (s Snapshot) wanted(plan *Plan, m Measuring, verdict v1alpha1.GateStatus, n
 	newest := m.newest()
 	again := newest.IsZero() || asked.After(newest)
 	// What has become too old was no attempt at what is asked now.
-	round, fresh := 0, now.Add(-s.caseOf(m.Gate, m.Number, now).Frame().MaxAge)
+	round, lately, fresh := 0, 0, now.Add(-s.caseOf(m.Gate, m.Number, now).Frame().MaxAge)
 	for _, at := range m.Before {
-		if !at.Before(asked) && at.After(fresh) {
+		if !at.After(fresh) {
+			continue
+		}
+		lately++
+		if !at.Before(asked) {
 			round++
 		}
 	}
@@ -115,12 +120,22 @@ func (s Snapshot) wanted(plan *Plan, m Measuring, verdict v1alpha1.GateStatus, n
 	case m.began():
 	case !again && (verdict.Verdict == v1alpha1.GatePassed || verdict.Verdict == v1alpha1.GateFailed):
 		return Progress{Stage: Resting}
+	case !again && s.spent(m.Gate, verdict):
+		return Progress{Stage: GivenUp, Why: "Measured again, the same would say no more."}
+	case lately >= measuredAtMost:
+		return Progress{Stage: GivenUp, Why: fmt.Sprintf("It was measured %d times, as often as one review may be. A new revision opens another.", lately)}
 	case !again && round >= atMost:
 		return Progress{Stage: GivenUp, Why: fmt.Sprintf("%d attempts came to nothing", round)}
 	case !again && round > 0 && now.Before(pauseEnd):
 		return Progress{Stage: Pausing, Why: "It came to nothing and is measured again.", At: pauseEnd}
 	}
 	return s.possible(plan, *m.Current, now)
+}
+
+// spent tells whether a verdict is no fault of the measurement, which another look would hardly change.
+func (s Snapshot) spent(g v1alpha1.Gate, verdict v1alpha1.GateStatus) bool {
+	statistical, ok := s.Settings.Bench.Of(g.Type).(gate.Statistical)
+	return ok && statistical.Spent(verdict.Verdict, verdict.Reason)
 }
 
 // patience is how many attempts are made at a site without being asked, and the pause after so many that came to nothing.
@@ -150,7 +165,7 @@ func (s Snapshot) possible(plan *Plan, r Run, now time.Time) Progress {
 		plan.wake(r.NotBefore.Sub(now))
 		return Progress{Stage: Waiting, Reason: v1alpha1.ReasonWindowOpen, Why: "It is measured when its time has passed, at " + r.NotBefore.UTC().Format(time.RFC3339) + "."}
 	case crowded:
-		return Progress{Stage: Waiting, Why: "It waits for another measurement in the sandbox: one of the two is made with several replicas."}
+		return Progress{Stage: Waiting, Why: "It waits for another measurement in the sandbox, which would disturb it, or be disturbed."}
 	case r.Replicas > 1 && !(s.Sandbox.there() && s.spread(r.Replicas)):
 		return s.spreading(plan, r, now)
 	case r.Site == gate.SiteSandbox && (s.Sandbox.Away || r.Replicas <= 1 && !s.Sandbox.there()):

@@ -112,6 +112,8 @@ type Plan struct {
 	Replicas int32
 	// started counts the runs that this plan starts, inSandbox those of them that call the prototype there.
 	started, inSandbox int
+	// alone means that one of them has to be the only one.
+	alone bool
 	// Outcome that the review has come to, empty while it is open.
 	Outcome v1alpha1.ReviewOutcome
 	Actions []Action

@@ -34,19 +34,22 @@ func (s Snapshot) spread(replicas int32) bool {
 	return s.Sandbox.Replicas == replicas && s.Sandbox.Pods == replicas
 }
 
-// crowded tells whether a run would measure another number of replicas than it is for, or disturb one that does: those in the sandbox are
-// made side by side only with one replica.
+// crowded tells whether a run would measure another number of replicas than it is for, disturb one that does, or disturb
+// or be disturbed by one that has to be alone.
 func (s Snapshot) crowded(plan Plan, r Run) bool {
-	others := plan.inSandbox
+	others, alone := plan.inSandbox, plan.alone
 	for _, m := range s.Measured {
 		if m.Current != nil && m.Current.Name != r.Name && m.Current.Site == gate.SiteSandbox && m.Current.state() == run.Running {
-			others++
+			others, alone = others+1, alone || m.Current.Alone
 		}
 	}
-	if r.Replicas > 1 {
+	switch {
+	case r.Replicas > 1:
 		return others > 0 || plan.Replicas > 0
+	case plan.Replicas > 0 || s.Sandbox.Replicas > 1 || s.Sandbox.Pods > 1:
+		return true
 	}
-	return plan.Replicas > 0 || s.Sandbox.Replicas > 1 || s.Sandbox.Pods > 1
+	return alone || r.Alone && others > 0
 }
 
 // spreading waits for the sandbox's replicas, and gives them up after a while.

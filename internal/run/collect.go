@@ -21,6 +21,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // State of a run.
@@ -136,7 +137,8 @@ func (c Collector) pod(ctx context.Context, job *batchv1.Job) (*corev1.Pod, erro
 
 func (c Collector) log(ctx context.Context, pod *corev1.Pod) ([]byte, error) {
 	stream, err := c.Logs.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
-		LimitBytes: ptr.To[int64](evidence.MaxLogBytes),
+		// By name: a cluster may put containers of its own beside it.
+		Container: workload.RunnerContainer, LimitBytes: ptr.To[int64](evidence.MaxLogBytes),
 	}).Stream(ctx)
 	if err != nil {
 		return nil, err
@@ -162,6 +164,7 @@ func terminated(pod *corev1.Pod) (*corev1.ContainerStateTerminated, string) {
 	}
 	for _, status := range pod.Status.ContainerStatuses {
 		switch {
+		case status.Name != workload.RunnerContainer:
 		case status.State.Terminated != nil:
 			return status.State.Terminated, ""
 		case status.State.Waiting != nil:

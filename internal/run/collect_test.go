@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // A run that ended without a container that ended is lost, and is not waited for any longer.
@@ -49,6 +50,20 @@ func TestToolsThatEndBadly(t *testing.T) {
 	got, err := Collector{}.judge(t.Context(), &batchv1.Job{Status: failed}, pod, evidence.KindImport, Result{})
 	if err != nil || got.State != Lost || !strings.Contains(got.Why, "the tool ended with status 137 (OOMKilled)") {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A cluster may put containers of its own beside the runner: how they end says nothing.
+func TestContainersBesideTheRunner(t *testing.T) {
+	beside := corev1.ContainerStatus{Name: "mesh", State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3}}}
+	runner := corev1.ContainerStatus{Name: workload.RunnerContainer, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
+	pod := &corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodRunning, ContainerStatuses: []corev1.ContainerStatus{beside, runner}}}
+	if ended, why := terminated(pod); ended != nil || why != "Running" {
+		t.Errorf("%+v, %q", ended, why)
+	}
+	pod.Status.ContainerStatuses[1].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1}}
+	if ended, _ := terminated(pod); ended == nil || ended.ExitCode != 1 {
+		t.Errorf("%+v", ended)
 	}
 }
 

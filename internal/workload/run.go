@@ -13,6 +13,9 @@ import (
 	"github.com/affineur/affineur/internal/names"
 )
 
+// RunnerContainer is the container of a run that measures.
+const RunnerContainer = "runner"
+
 // Run is one measurement by the project's own runner, in a pod of its own.
 type Run struct {
 	Identity  names.Identity
@@ -74,7 +77,7 @@ func (r Run) Job() (*batchv1.Job, error) {
 					SecurityContext:               PodSecurity(), Volumes: volumes,
 					Affinity: r.affinity(), Tolerations: r.tolerations(), InitContainers: r.Tool.containers(),
 					Containers: []corev1.Container{{
-						Name: "runner", Image: r.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"run"},
+						Name: RunnerContainer, Image: r.Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: []string{"run"},
 						Env:                      append(r.addresses(), corev1.EnvVar{Name: evidence.RunEnv, Value: literal(string(order))}),
 						SecurityContext:          ContainerSecurity(),
 						Resources:                resources(r.CPU, r.Memory),

@@ -78,6 +78,15 @@ func Ask(c gate.Case, namespace string) (gate.Run, error) {
 	}, nil
 }
 
+// Spent implements gate.Statistical: answers to the same questions may be luckier the next time.
+func (Instrument) Spent(state gate.State, reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonTooFewExamples, v1alpha1.ReasonTooCloseToTell, v1alpha1.ReasonNothingToCompare:
+		return true
+	}
+	return state == gate.Failed
+}
+
 // Judge implements gate.Instrument.
 func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	if i := importOf(c.Gate); i != nil {
@@ -121,7 +130,10 @@ func contentOf(rec record.Record) evidence.Content {
 }
 
 func evidenceOf(c gate.Case, set examples.Set, settings Settings, result evidence.QualityResult, at time.Time) Evidence {
-	return Evidence{Settings: settings, Set: set, Result: result, At: at, Production: c.Record.Baseline, Model: c.Record.Subject.Model, Content: contentOf(c.Record)}
+	return Evidence{
+		Settings: settings.after(c.Looks), Set: set, Result: result, At: at,
+		Production: c.Record.Baseline, Model: c.Record.Subject.Model, Content: contentOf(c.Record),
+	}
 }
 
 // unable is why nothing can be measured, as a hole that somebody can mend.

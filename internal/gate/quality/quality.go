@@ -5,6 +5,7 @@ package quality
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -27,12 +28,14 @@ type Settings struct {
 	NonRegression bool
 }
 
-// Bound is a share of right answers that must be shown with 95 % confidence.
+// Bound is a share of right answers that must be shown, with 95 % confidence at the first look.
 type Bound struct {
 	// Ratio of right answers, above 0 and below 1: no sample shows that all are right.
 	Ratio float64
 	// Minimum number of examples, whatever fewer would show.
 	Minimum int64
+	// Looks that came before at the same subject.
+	Looks stats.Look
 }
 
 // Floor is the bound of one slice.
@@ -96,6 +99,15 @@ func Judge(e Evidence) gate.Verdict {
 		parts = append(parts, identified(*e.Model, e.Result))
 	}
 	return together(parts, e.At)
+}
+
+// after is what is asked for at a look after so many others.
+func (s Settings) after(looks stats.Look) Settings {
+	s.Looks, s.Floors = looks, slices.Clone(s.Floors)
+	for i := range s.Floors {
+		s.Floors[i].Looks = looks
+	}
+	return s
 }
 
 func (s Settings) validate() error {

@@ -121,6 +121,19 @@ func TestWhatMustNotPass(t *testing.T) {
 	}
 }
 
+// What was not shown has to be shown more surely the next time; the set itself is the same, and as large as it was.
+func TestAskingAgain(t *testing.T) {
+	again := func(n int, parts ...times) Evidence {
+		e := evaluation(t, n, parts...)
+		e.Settings = e.Settings.after(1)
+		return e
+	}
+	want(t, Judge(again(100, of(95, right), of(5, wrong))), gate.Inconclusive, v1alpha1.ReasonTooCloseToTell,
+		"95 of 100 examples are right; to be sure of 90 in 100 answers, at least 97 of 100 must be: more than at first")
+	want(t, Judge(again(100, of(97, right), of(3, wrong))), gate.Passed, v1alpha1.ReasonAnswersRight, "with 98.7 % confidence at least 90.3 of 100 answers are")
+	want(t, Judge(again(100, of(89, right), of(11, wrong))), gate.Failed, v1alpha1.ReasonTooManyWrong, "89 of 100")
+}
+
 func TestWhatPasses(t *testing.T) {
 	for name, c := range map[string]struct {
 		evidence Evidence

@@ -17,6 +17,8 @@ import (
 
 const (
 	// byChance is the largest probability at which a difference is taken for none.
+	// Where a comparison failed before, the next must be that much further from failing: the chance of one of so many is as
+	// many times as large (Bonferroni).
 	byChance = 0.05
 	// fewestPairs can show anything: five that all became worse are so by chance once in 32 times.
 	fewestPairs = 5
@@ -127,7 +129,7 @@ func compared(e Evidence, cases []asked) part {
 			found.n, len(old.Answers), old.Review, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them.")
 	}
 	counts := fmt.Sprintf("of %d examples that %s was asked too, %d became wrong and %d became right", found.n, old.Review, found.worse, found.better)
-	if p := stats.McNemar(found.worse, found.better); p < byChance {
+	if p := stats.McNemar(found.worse, found.better); p < byChance*float64(e.Settings.Looks+1) {
 		message := fmt.Sprintf("%s: by chance that happens %s times in 100", counts, hundredths(p))
 		return part{state: gate.Failed, reason: v1alpha1.ReasonRegressed, message: message, findings: []gate.Finding{{
 			Reason: v1alpha1.ReasonRegressed, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,

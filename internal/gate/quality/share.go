@@ -28,7 +28,7 @@ type share struct {
 func (s share) judge() (gate.State, string) {
 	best := s.right + s.unclear
 	switch {
-	case s.n >= s.Minimum && stats.Shows(s.right, s.n, s.Ratio):
+	case s.n >= s.Minimum && s.Looks.Shows(s.right, s.n, s.Ratio):
 		return gate.Passed, v1alpha1.ReasonAnswersRight
 	case stats.ShowsLess(best, s.n, s.Ratio), s.n >= s.needed() && float64(best) < s.Ratio*float64(s.n)-1e-9:
 		return gate.Failed, s.whyFailed()
@@ -54,15 +54,14 @@ func (s share) says() string {
 	state, reason := s.judge()
 	switch {
 	case state == gate.Passed:
-		lower, _ := stats.Wilson(s.right, s.n)
-		return fmt.Sprintf("%d of %d examples are right: with 95 %% confidence at least %s of 100 answers are, %s are asked for",
-			s.right, s.n, floor1(lower*100), hundredths(s.Ratio))
+		return fmt.Sprintf("%d of %d examples are right: with %s %% confidence at least %s of 100 answers are, %s are asked for",
+			s.right, s.n, floor1((1-s.Looks.Error())*100), floor1(s.Looks.Lower(s.right, s.n)*100), hundredths(s.Ratio))
 	case state == gate.Failed:
 		return fmt.Sprintf("%d of %d examples are right%s; %s of 100 answers must be", s.right, s.n, s.andUnclear(), hundredths(s.Ratio))
 	case reason == v1alpha1.ReasonTooFewExamples:
 		return s.Bound.Missing(s.n) + s.soFar()
 	case reason == v1alpha1.ReasonExamplesNotAsked:
-		return fmt.Sprintf("%d of %d examples are right, and %d could not be asked or judged; at least %d must be right", s.right, s.n, s.unclear, stats.NeededRight(s.n, s.Ratio))
+		return fmt.Sprintf("%d of %d examples are right, and %d could not be asked or judged; at least %d must be right", s.right, s.n, s.unclear, s.Looks.NeededRight(s.n, s.Ratio))
 	}
 	return s.tooClose()
 }
@@ -83,9 +82,12 @@ func (s share) soFar() string {
 
 // tooClose says how many more would do: right ones of these examples, or examples that are right as often.
 func (s share) tooClose() string {
-	needed := stats.NeededRight(s.n, s.Ratio)
+	needed := s.Looks.NeededRight(s.n, s.Ratio)
 	message := fmt.Sprintf("%d of %d examples are right; to be sure of %s in 100 answers, at least %d of %d must be",
 		s.right, s.n, hundredths(s.Ratio), needed, s.n)
+	if s.Looks > 0 {
+		return fmt.Sprintf("%s: more than at first, for the same was measured before and did not show it, and chance must not get it through", message)
+	}
 	if more := stats.NeededFor(s.n-s.right, s.n, 1-s.Ratio); more > s.n && more < math.MaxInt64 {
 		message += fmt.Sprintf(", or as large a share of about %d", more)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
-	"github.com/affineur/affineur/internal/gate/stats"
 )
 
 // Markdown is the evaluation for reviewers: what was asked for, what is shown, and every example that is not right, by
@@ -39,9 +38,8 @@ func Markdown(e Evidence) string {
 }
 
 func row(b *strings.Builder, name string, s share) {
-	lower, _ := stats.Wilson(s.right, s.n)
-	fmt.Fprintf(b, "| %s | %d | %d | %s | %s | %d of %d |\n", name, s.n, s.right, floor1(lower*100), hundredths(s.Ratio),
-		stats.NeededRight(max(s.n, s.needed()), s.Ratio), max(s.n, s.needed()))
+	fmt.Fprintf(b, "| %s | %d | %d | %s | %s | %d of %d |\n", name, s.n, s.right, floor1(s.Looks.Lower(s.right, s.n)*100), hundredths(s.Ratio),
+		s.Looks.NeededRight(max(s.n, s.needed()), s.Ratio), max(s.n, s.needed()))
 }
 
 // list names what is not right, by what is wrong with it.

@@ -58,7 +58,10 @@ func (Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
 }
 
 func runOf(n int32, spec evidence.LoadSpec) gate.Run {
-	return gate.Run{Part: partOf(n), Site: gate.SiteSandbox, Replicas: n, Use: usePart(n), Order: &spec, Length: lengthOf(spec), CPU: "500m", Memory: "256Mi"}
+	return gate.Run{
+		Part: partOf(n), Site: gate.SiteSandbox, Replicas: n, Alone: true, Use: usePart(n),
+		Order: &spec, Length: lengthOf(spec), CPU: "500m", Memory: "256Mi",
+	}
 }
 
 // lengthOf an order: every step waits for its last answer.

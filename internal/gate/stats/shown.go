@@ -4,7 +4,10 @@ import "math"
 
 // NeededRight is how many of n must be right to show, with 95 % confidence, that the share of what is right is at least
 // ratio: the least k whose lower bound of Wilson reaches it. It is n+1 where not even all of them would show it.
-func NeededRight(n int64, ratio float64) int64 {
+func NeededRight(n int64, ratio float64) int64 { return Look(0).NeededRight(n, ratio) }
+
+// NeededRight is the same at a later look.
+func (l Look) NeededRight(n int64, ratio float64) int64 {
 	if n <= 0 || !(ratio >= 0 && ratio <= 1) {
 		return max(n, 0) + 1
 	}
@@ -12,7 +15,7 @@ func NeededRight(n int64, ratio float64) int64 {
 	low, high := int64(0), n+1
 	for low < high {
 		middle := low + (high-low)/2
-		if Shows(middle, n, ratio) {
+		if l.Shows(middle, n, ratio) {
 			high = middle
 		} else {
 			low = middle + 1
@@ -23,8 +26,36 @@ func NeededRight(n int64, ratio float64) int64 {
 
 // Shows tells whether k right ones of n show, with 95 % confidence, that the share of what is right is at least ratio.
 // A sample of none shows nothing, and a ratio that is no number is never shown.
-func Shows(k, n int64, ratio float64) bool {
-	lower, _ := Wilson(k, n)
+func Shows(k, n int64, ratio float64) bool { return Look(0).Shows(k, n, ratio) }
+
+// Look is how many looks at the same subject came before this one and did not show what was wanted. Who may look until
+// chance is kind is shown everything some day: so every further look has to be surer. The first may err in 5 % of all
+// cases, the second in 1.25 %, and each after it half as often as the one before; all of them together in less than 7.5 %,
+// by Boole's inequality. It is a spending function in the sense of K. K. G. Lan and D. L. DeMets, "Discrete sequential
+// boundaries for clinical trials", Biometrika 70 (1983).
+type Look int
+
+// Error is how often this look may show by chance what is not so.
+func (l Look) Error() float64 {
+	if l <= 0 {
+		return 0.05
+	}
+	return 0.05 / math.Exp2(float64(min(l, 32)+1))
+}
+
+// Lower is the lower confidence bound of Wilson at this look.
+func (l Look) Lower(k, n int64) float64 {
+	z := z95
+	if l > 0 {
+		z = math.Sqrt2 * math.Erfinv(1-2*l.Error())
+	}
+	lower, _ := wilson(k, n, z)
+	return lower
+}
+
+// Shows is the same at this look, with more than 95 % confidence where others came before it.
+func (l Look) Shows(k, n int64, ratio float64) bool {
+	lower := l.Lower(k, n)
 	return n > 0 && k >= 0 && k <= n && ratio <= 1 && lower >= ratio
 }
 

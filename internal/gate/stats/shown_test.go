@@ -108,3 +108,25 @@ func TestMcNemarAtItsEnds(t *testing.T) {
 		before = now
 	}
 }
+
+func TestEveryLookIsSurer(t *testing.T) {
+	sum, before := 0.0, 1.0
+	for l := Look(0); l < 40; l++ {
+		if l.Error() > before || l > 0 && l < 32 && l.Error() == before {
+			t.Errorf("look %d errs as often as the one before", l)
+		}
+		before = l.Error()
+		if l < 32 {
+			sum += l.Error()
+		}
+	}
+	if sum >= 0.075 {
+		t.Errorf("all together err in %v of all cases", sum)
+	}
+	if Look(-1).Error() != 0.05 || !Look(0).Shows(95, 100, 0.9) || Look(1).Shows(95, 100, 0.9) || !Look(1).Shows(97, 100, 0.9) {
+		t.Error("computed apart from this code, 95 of 100 show 0.9 at the first look (0.9008), and not at the second (0.8762), where 97 do (0.9040)")
+	}
+	if got := Look(1).NeededRight(100, 0.9); got != 97 {
+		t.Errorf("%d of 100", got)
+	}
+}

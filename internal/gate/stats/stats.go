@@ -11,13 +11,16 @@ const z95 = 1.6448536269514722
 // "Probable inference, the law of succession, and statistical inference", JASA 22 (1927), recommended for small n by
 // Brown, Cai and DasGupta, "Interval Estimation for a Binomial Proportion", Statistical Science 16 (2001). Without a
 // sample, or for a k outside 0…n, nothing is known: 0 and 1.
-func Wilson(k, n int64) (lower, upper float64) {
+func Wilson(k, n int64) (lower, upper float64) { return wilson(k, n, z95) }
+
+// wilson gives the bounds for a quantile z of the standard normal distribution.
+func wilson(k, n int64, z float64) (lower, upper float64) {
 	if n <= 0 || k < 0 || k > n {
 		return 0, 1
 	}
-	p, m, z2 := float64(k)/float64(n), float64(n), z95*z95
+	p, m, z2 := float64(k)/float64(n), float64(n), z*z
 	center := p + z2/(2*m)
-	spread := z95 * math.Sqrt(p*(1-p)/m+z2/(4*m*m))
+	spread := z * math.Sqrt(p*(1-p)/m+z2/(4*m*m))
 	scale := 1 + z2/m
 	lower, upper = max((center-spread)/scale, 0), min((center+spread)/scale, 1)
 	// At the ends the bound is exact; rounding would move it by a hair.
