@@ -241,6 +241,12 @@ func (m Maker) Granted(ctx context.Context, namespace, name string) (map[string]
 		}, nil
 	case err != nil:
 		return nil, nil, err
+	case opensAPI(&secret):
+		return nil, &policy.Problem{
+			Reason: v1alpha1.ReasonTokenMounted, Field: FieldSecrets, Owner: v1alpha1.OwnerBusiness,
+			Message: fmt.Sprintf("Secret %s holds a service-account token, with which a prototype could talk to the API server of a cluster.", name),
+			Hint:    "Take it out of the Secret. What a prototype needs from a cluster, a system in the catalogue gives it.",
+		}, nil
 	}
 	return secret.Data, nil, nil
 }

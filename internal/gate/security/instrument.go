@@ -89,7 +89,7 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 		env = append(env, e.Name)
 	}
 	verdict := Judge(Evidence{
-		Pod: &pod, Env: env, Registries: []string{rec.Requirements.Registry.Prefix},
+		Pod: &pod, Env: env, Demand: rec.Subject.Demand, Registries: []string{rec.Requirements.Registry.Prefix},
 		Isolation: taken.Isolation.Verdict, Now: c.Now, IsolationMaxAge: gate.IsolationMaxAge,
 		Search: searchOf(c, taken), Supply: supplyOf(c, taken),
 	})

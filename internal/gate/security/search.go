@@ -15,6 +15,7 @@ import (
 const (
 	// bodyField is where a team names the sample of a request, and setField its evaluation set.
 	bodyField = "spec.demand.request.body"
+	pathField = "spec.demand.request.path"
 	setField  = "spec.evaluation.examples"
 )
 
@@ -37,8 +38,31 @@ func textsOf(s subject.Subject, asked *v1alpha1.SecurityGate) []evidence.Text {
 			out = append(out, evidence.Text{Field: fmt.Sprintf("%s.env[%d]", workloadField, i), Name: e.Name, Value: e.Value})
 		}
 	}
-	if s.Demand != nil && s.Demand.Body != "" {
+	if s.Demand != nil && s.Demand.Body != "" && !s.Demand.Guarded {
 		out = append(out, evidence.Text{Field: bodyField, Value: s.Demand.Body})
+	}
+	return out
+}
+
+// shown are secrets in the sample request, which is sent by measurements and kept with the review. A body from a Secret is
+// left out: who may read that is for the team to say.
+func shown(d *subject.Demand) []gate.Finding {
+	if d == nil {
+		return nil
+	}
+	texts := []evidence.Text{{Field: pathField, Value: d.Path}}
+	if !d.Guarded {
+		texts = append(texts, evidence.Text{Field: bodyField, Value: d.Body})
+	}
+	var out []gate.Finding
+	for _, text := range texts {
+		if kind := shapeOf(text.Value); kind != "" {
+			out = append(out, gate.Finding{
+				Reason: v1alpha1.ReasonPlainSecret, Field: text.Field, Owner: v1alpha1.OwnerBusiness,
+				Message: "the sample request holds what looks like " + kind + "; everybody who may see it there can read it",
+				Hint:    "Take it out of the sample: it is sent by measurements and kept with the review. Then change the secret: it has been seen.",
+			})
+		}
 	}
 	return out
 }

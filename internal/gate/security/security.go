@@ -17,6 +17,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
 )
 
 // workloadField is where a prototype declares what is judged here.
@@ -29,6 +30,8 @@ type Evidence struct {
 	// Env holds the names of the prototype's own variables in the order of spec.workload.container.env. Other variables
 	// of the pod are the operator's.
 	Env []string
+	// Demand holds the sample request; nil for none.
+	Demand *subject.Demand
 	// Registries are the prefixes that images may have, such as registry.example.org/team/.
 	Registries []string
 	// Isolation is the verdict of package isolation on the sandbox.
@@ -51,7 +54,7 @@ func Judge(e Evidence) gate.Verdict {
 	if err != nil {
 		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "the Pod Security checks of this build can't be used", time.Time{})
 	}
-	holes = slices.Concat(holes, tokens(e.Pod), images(e), secrets(e))
+	holes = slices.Concat(holes, tokens(e.Pod), images(e), secrets(e), shown(e.Demand))
 	measured := opinion{holes: holes}
 	if e.Search != nil {
 		measured.add(judgeSearch(*e.Search, holes))

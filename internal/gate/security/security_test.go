@@ -12,6 +12,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
 )
 
 var now = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -259,5 +260,36 @@ func TestFindingsNeverQuoteSecrets(t *testing.T) {
 		if text := fmt.Sprintf("%+v", got); strings.Contains(text, secret) || strings.Contains(text, "hunter2") {
 			t.Errorf("a secret leaked: %s", text)
 		}
+	}
+}
+
+// The sample request is held against the same forms as variables, its path too, whatever else searches it.
+func TestSecretsInTheSampleRequest(t *testing.T) {
+	for name, c := range map[string]struct {
+		demand *subject.Demand
+		fields []string
+	}{
+		"none":              {nil, nil},
+		"a question":        {&subject.Demand{Path: "/v1/ask?verbose=1", Body: `{"text":"When is it?","session":"123e4567-e89b-12d3-a456-426614174000"}`}, nil},
+		"a word about it":   {&subject.Demand{Path: "/password/reset", Body: `{"text":"I forgot my password."}`}, nil},
+		"a password":        {&subject.Demand{Path: "/", Body: `{"password":"hunter2hunter"}`}, []string{bodyField}},
+		"an address":        {&subject.Demand{Path: "/", Body: `{"dsn":"postgres://app:hunter2hunter@db/x"}`}, []string{bodyField}},
+		"a key in the path": {&subject.Demand{Path: "/q?api_key=hunter2hunter", Body: "x"}, []string{pathField}},
+		"in a Secret":       {&subject.Demand{Path: "/q?api_key=hunter2hunter", Body: `{"password":"hunter2hunter"}`, Guarded: true}, []string{pathField}},
+	} {
+		var fields []string
+		for _, f := range shown(c.demand) {
+			fields = append(fields, f.Field)
+			if strings.Contains(f.Message+f.Hint, "hunter2") {
+				t.Errorf("%s is quoted: %+v", name, f)
+			}
+		}
+		if !slices.Equal(fields, c.fields) {
+			t.Errorf("%s: %v, want %v", name, fields, c.fields)
+		}
+	}
+	s := subject.Subject{Demand: &subject.Demand{Body: "text", Guarded: true}}
+	if texts := textsOf(s, &v1alpha1.SecurityGate{Secrets: v1alpha1.SearchGitleaks}); len(texts) > 0 {
+		t.Errorf("a granted body is searched: %+v", texts)
 	}
 }
