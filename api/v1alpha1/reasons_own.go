@@ -16,6 +16,8 @@ const (
 	ReasonResourceMissing = "ResourceMissing"
 	// ReasonResourceForbidden means that the operator may not read the object.
 	ReasonResourceForbidden = "ResourceForbidden"
+	// ReasonResourceOfTeam means that the object would be where a team may write what it likes.
+	ReasonResourceOfTeam = "ResourceOfTeam"
 	// ReasonResourceOld means that the object is older than the policy allows, or that its time can't be told.
 	ReasonResourceOld = "ResourceOld"
 	// ReasonWindowOpen means that the time in which a metric is watched has not passed.

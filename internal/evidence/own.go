@@ -131,6 +131,8 @@ const (
 	FoundNoKind Found = "NoKind"
 	// FoundForbidden means that the operator may not read it.
 	FoundForbidden Found = "Forbidden"
+	// FoundTeams means that it was not read, because a team may write where it would be.
+	FoundTeams Found = "TeamMayWrite"
 )
 
 // ResourceResult is what the conditions say about an object. The object itself is not kept.
@@ -154,7 +156,7 @@ func (r *ResourceResult) Kind() Kind { return KindResource }
 func (r *ResourceResult) Validate() error {
 	read := r.Found == FoundObject
 	switch {
-	case !read && r.Found != FoundNothing && r.Found != FoundNoKind && r.Found != FoundForbidden:
+	case !read && r.Found != FoundNothing && r.Found != FoundNoKind && r.Found != FoundForbidden && r.Found != FoundTeams:
 		return errors.New("found is none of the known")
 	case read != (r.Answers != nil) || read != (r.UID != "") || read != (r.MadeAt != nil || r.MadeWhy != ""):
 		return errors.New("answers about an object that was not read, or none about one that was")

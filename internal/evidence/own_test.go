@@ -50,6 +50,7 @@ func TestResourceResult(t *testing.T) {
 		"read, of no time":            {ResourceResult{Found: FoundObject, UID: "a", MadeWhy: "there is no field at", Answers: holds}, false},
 		"missing":                     {ResourceResult{Found: FoundNothing}, false},
 		"no such kind":                {ResourceResult{Found: FoundNoKind}, false},
+		"where a team may write":      {ResourceResult{Found: FoundTeams}, false},
 		"forbidden":                   {ResourceResult{Found: FoundForbidden, Rule: "{}"}, false},
 		"nothing":                     {ResourceResult{}, true},
 		"missing, with answers":       {ResourceResult{Found: FoundNothing, Answers: holds}, true},

@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/condition"
 	"github.com/affineur/affineur/internal/evidence"
 )
@@ -24,6 +29,12 @@ func Resource(ctx context.Context, live client.Reader, mapper meta.RESTMapper, o
 	version, err := schema.ParseGroupVersion(order.APIVersion)
 	if err != nil {
 		return nil, err
+	}
+	switch theirs, err := ofTeam(ctx, live, order.Namespace); {
+	case err != nil:
+		return nil, err
+	case theirs:
+		return &evidence.ResourceResult{Found: evidence.FoundTeams}, nil
 	}
 	kind := version.WithKind(order.ObjectKind)
 	object := &unstructured.Unstructured{}
@@ -40,6 +51,25 @@ func Resource(ctx context.Context, live client.Reader, mapper meta.RESTMapper, o
 		return nil, err
 	}
 	return asked(ctx, order, object, condition.About{Prototype: prototype, Object: object.Object})
+}
+
+// ofTeam tells whether a namespace is some team's: it says so, or a policy governs prototypes in it.
+func ofTeam(ctx context.Context, live client.Reader, name string) (bool, error) {
+	if name == "" {
+		return false, nil
+	}
+	var namespace corev1.Namespace
+	if err := live.Get(ctx, client.ObjectKey{Name: name}, &namespace); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	var policies v1alpha1.HardeningPolicyList
+	if err := live.List(ctx, &policies); err != nil {
+		return false, err
+	}
+	return namespace.Labels[v1alpha1.LabelTeam] != "" || slices.ContainsFunc(policies.Items, func(p v1alpha1.HardeningPolicy) bool {
+		selector, err := metav1.LabelSelectorAsSelector(&p.Spec.AppliesTo.NamespaceSelector)
+		return err == nil && !selector.Empty() && selector.Matches(labels.Set(namespace.Labels))
+	}), nil
 }
 
 func asked(ctx context.Context, order evidence.ResourceOrder, object *unstructured.Unstructured, about condition.About) (*evidence.ResourceResult, error) {

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -117,6 +118,23 @@ func TestResourcesAreReadAsTheOperator(t *testing.T) {
 	t.Run("no such report", func(t *testing.T) {
 		if got := read(t, scanned("none")); got.Found != evidence.FoundNothing {
 			t.Errorf("got %+v", got)
+		}
+	})
+	t.Run("where a team may write", func(t *testing.T) {
+		governs := policyOf("scans-governed")
+		governs.Spec.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: "scans-governed"}}
+		must(t, admin.Create(t.Context(), governs))
+		t.Cleanup(func() { _ = admin.Delete(context.Background(), governs) })
+		for name, marks := range map[string]map[string]string{"scans-of-a-team": {v1alpha1.LabelTeam: "renewals"}, "scans-governed": nil, "scans-of-nobody": nil} {
+			must(t, admin.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: marks}}))
+			report := scanReport("good", "sha256:aa", 0, at)
+			report.SetNamespace(name)
+			must(t, admin.Create(t.Context(), report))
+			order := scanned("good")
+			order.Namespace = name
+			if got := read(t, order); (got.Found == evidence.FoundTeams) != (name != "scans-of-nobody") {
+				t.Errorf("%s: got %+v", name, got)
+			}
 		}
 	})
 	t.Run("no such kind", func(t *testing.T) {

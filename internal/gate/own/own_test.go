@@ -123,6 +123,7 @@ func TestJudgeResource(t *testing.T) {
 		"missing":                        {evidence.ResourceResult{Found: evidence.FoundNothing}, time.Hour, gate.Inconclusive, v1alpha1.ReasonResourceMissing, "ScanReport all of namespace scanners"},
 		"no such kind":                   {evidence.ResourceResult{Found: evidence.FoundNoKind}, time.Hour, gate.Inconclusive, v1alpha1.ReasonResourceMissing, "scan.example.org/v1"},
 		"forbidden":                      {evidence.ResourceResult{Found: evidence.FoundForbidden, Rule: "{resources: [scanreports]}"}, time.Hour, gate.Inconclusive, v1alpha1.ReasonResourceForbidden, ""},
+		"where a team may write":         {evidence.ResourceResult{Found: evidence.FoundTeams}, time.Hour, gate.Inconclusive, v1alpha1.ReasonResourceOfTeam, "a team may write"},
 		"nothing":                        {evidence.ResourceResult{}, time.Hour, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable, ""},
 		"passing, but nothing was found": {evidence.ResourceResult{Found: evidence.FoundNothing, Answers: passing, MadeAt: at(0)}, time.Hour, gate.Inconclusive, v1alpha1.ReasonResourceMissing, ""},
 	} {

@@ -70,6 +70,9 @@ func judgeResource(order evidence.ResourceOrder, maxAge time.Duration, r *eviden
 	case evidence.FoundForbidden:
 		return unclear(v1alpha1.ReasonResourceForbidden, "The operator may not read "+what+".",
 			"IT adds a ClusterRole with the label "+v1alpha1.LabelAggregateToReads+`: "true" and the rule `+r.Rule+".", at)
+	case evidence.FoundTeams:
+		return unclear(v1alpha1.ReasonResourceOfTeam, "The "+what+" does not count: a team may write there what it likes.",
+			"IT names a namespace in the policy that belongs to no team and that no policy governs.", at)
 	default:
 		return unclear(v1alpha1.ReasonEvidenceUnverifiable, "It is not known what was found of "+what+".", again, at)
 	}
