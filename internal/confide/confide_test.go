@@ -182,7 +182,7 @@ func TestNoLeaks(t *testing.T) {
 func TestPersonalDataInAnswers(t *testing.T) {
 	url := serving(t, func(_, text string) string {
 		if strings.Contains(text, "above") {
-			return "Ana's account is DE89 3704 0044 0532 0130 00. Write to ana@affineur.dev or to help@affineur.dev."
+			return "Ana's account is DE97 9999 9999 0000 0123 45. Write to ana@affineur.dev or to help@affineur.dev."
 		}
 		return "You said: " + text
 	}, quiet)
@@ -192,7 +192,7 @@ func TestPersonalDataInAnswers(t *testing.T) {
 		result.Personal[1].Values != 1 || result.Personal[1].Answers != 3 {
 		t.Errorf("%+v %+v", result.Leaks, result.Personal)
 	}
-	o.AllowedKinds, o.AllowedValues = []evidence.PersonalKind{evidence.PersonalEMail}, []string{"DE89370400440532013000"}
+	o.AllowedKinds, o.AllowedValues = []evidence.PersonalKind{evidence.PersonalEMail}, []string{"DE97999999990000012345"}
 	if result := run(t, o); len(result.Personal) > 0 {
 		t.Errorf("allowed, and found: %+v", result.Personal)
 	}

@@ -1,6 +1,7 @@
 package personal
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -50,6 +51,13 @@ var ibanLengths = map[string]int{
 	"VA": 22, "VG": 24, "XK": 20, "YE": 30,
 }
 
+// shownAccounts and shownCards stand in documents as examples, and belong to nobody: the IBAN registry's of Germany and the
+// United Kingdom, and what payment providers let developers try with.
+var (
+	shownAccounts = []string{"DE89370400440532013000", "GB29NWBK60161331926819", "GB82WEST12345698765432"}
+	shownCards    = []string{"4242424242424242", "4111111111111111", "5555555555554444", "5500000000000004", "378282246310005"}
+)
+
 // iban is as long as its country's, and its check digits are right (ISO 13616). Words may follow it.
 func iban(match string) int {
 	left := ibanLengths[strings.ToUpper(match[:2])]
@@ -64,7 +72,7 @@ func iban(match string) int {
 			continue
 		}
 		number := strings.ToUpper(strings.ReplaceAll(match[:end+1], " ", ""))
-		if mod97(number[4:]+number[:4]) == 1 {
+		if mod97(number[4:]+number[:4]) == 1 && !slices.Contains(shownAccounts, number) {
 			return end + 1
 		}
 		return 0
@@ -75,7 +83,7 @@ func iban(match string) int {
 // card has the beginning of a network that issues cards, and a check digit that is right (ISO/IEC 7812-1, Luhn).
 func card(match string) bool {
 	number := digits(match)
-	if !issued(number) || repeated(number[1:]) || strings.Count(number, "0") > len(number)/2 {
+	if slices.Contains(shownCards, number) || !issued(number) || repeated(number[1:]) || strings.Count(number, "0") > len(number)/2 {
 		return false
 	}
 	sum := 0

@@ -17,7 +17,7 @@ func word(words string) *regexp.Regexp {
 }
 
 var patterns = []pattern{
-	{kind: evidence.PersonalEMail, form: regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,24}`), valid: whole(mailbox)},
+	{kind: evidence.PersonalEMail, form: regexp.MustCompile(`[A-Za-z0-9][A-Za-z0-9._%+'-]{0,63}@(?:[\pL\pN](?:[\pL\pN-]{0,61}[\pL\pN])?\.)+[A-Za-z]{2,24}`), valid: whole(mailbox)},
 	{kind: evidence.PersonalIBAN, form: regexp.MustCompile(`(?i)[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?`), valid: iban},
 	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`756(?:\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}|(?: [0-9]{4}){2} [0-9]{2}|[0-9]{10})`), valid: whole(swiss)},
 	{kind: evidence.PersonalNationalID, form: regexp.MustCompile(`[0-9]{3}([- ])[0-9]{2}[- ][0-9]{4}`), valid: whole(american), cue: word(`ssn|social security|soc\. ?sec`), bare: regexp.MustCompile(` `)},
@@ -33,7 +33,7 @@ var patterns = []pattern{
 	{kind: evidence.PersonalPhone, form: regexp.MustCompile(`(?:\+|\b00)[1-9](?:[ .()/-]{0,2}[0-9]){6,14}`), valid: international},
 	{kind: evidence.PersonalPhone, form: regexp.MustCompile(`\(?0?[1-9](?:[ .()/-]{0,2}[0-9]){6,12}`), valid: whole(national),
 		cue: word(`tel\b|tel[.:]|t[ée]l[ée]?ph|telef|phone|call|mobil|mobile|cell|fax|handy|rufnummer|anrufen|ring`)},
-	{kind: evidence.PersonalIPAddress, form: regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}`), valid: whole(internet)},
+	{kind: evidence.PersonalIPAddress, form: regexp.MustCompile(`[0-9]{1,3}(?:\.[0-9]{1,3}){3}`), valid: whole(internet), not: regexp.MustCompile(`(?i)(?:^|[^a-z])(?:version|release|v)[ :=.]{0,2}$`)},
 	{kind: evidence.PersonalIPAddress, form: regexp.MustCompile(`(?i)[0-9a-f]{1,4}:[0-9a-f:]{4,34}[0-9a-f]`), valid: whole(internet)},
 }
 
@@ -43,12 +43,19 @@ var reserved = regexp.MustCompile(`(?i)(?:[@.](?:example|test|invalid|localhost|
 // shared are mailboxes of an office, not of a person.
 var shared = []string{"info", "contact", "kontakt", "support", "help", "helpdesk", "service", "office", "admin", "hello", "mail", "post", "press",
 	"sales", "team", "noreply", "no-reply", "donotreply", "do-not-reply", "postmaster", "webmaster", "hostmaster", "abuse", "security", "privacy", "dpo",
-	"billing", "feedback", "members", "membership", "newsletter", "events", "jobs"}
+	"billing", "feedback", "members", "membership", "newsletter", "events", "jobs", "git"}
+
+// samples are addresses as people write one where any would do.
+var samples = regexp.MustCompile(`(?i)^(?:user|username|name|your\.?name|your\.?email|you|email|someone|somebody|person|first\.last|firstname\.lastname|john\.?doe|jane\.?doe|foo|test)` +
+	`@(?:domain|yourdomain|mydomain|company|yourcompany|email|bar|test|sample)\.[a-z]{2,3}$`)
+
+// fictions are numbers that regulators keep for fiction: NANPA (555-01xx), Ofcom (drama numbers).
+var fictions = regexp.MustCompile(`^(?:1?[2-9][0-9]{2}55501[0-9]{2}|(?:44|0)(?:1(?:13|14|15|16|17|18|21|31|41|51|61)4960[0-9]{3}|2079460[0-9]{3}|1914980[0-9]{3}|1632960[0-9]{3}|7700900[0-9]{3}))$`)
 
 func mailbox(match string) bool {
 	local, _, _ := strings.Cut(strings.ToLower(match), "@")
 	local, _, _ = strings.Cut(local, "+")
-	return !reserved.MatchString(match) && !slices.Contains(shared, local)
+	return !reserved.MatchString(match) && !samples.MatchString(match) && !slices.Contains(shared, local)
 }
 
 // personal types of numbers; a toll-free or premium one is an office's.
@@ -60,6 +67,9 @@ func international(match string) int {
 		text := match[:end]
 		if strings.HasPrefix(text, "00") {
 			text = "+" + text[2:]
+		}
+		if fictions.MatchString(digits(text)) {
+			return 0
 		}
 		number, err := phonenumbers.Parse(text, phonenumbers.UNKNOWN_REGION)
 		if err == nil && phonenumbers.IsValidNumber(number) && slices.Contains(lines, phonenumbers.GetNumberType(number)) {
@@ -79,7 +89,7 @@ var date = regexp.MustCompile(`^(?:19|20)[0-9]{2}[-/. ](?:0[1-9]|1[0-2])[-/. ]|^
 var regions = []string{"US", "GB", "DE", "FR", "CH", "AT", "NL", "BE", "IT", "ES", "PL", "SE"}
 
 func national(match string) bool {
-	if date.MatchString(match) || len(digits(match)) < leastDigits {
+	if date.MatchString(match) || len(digits(match)) < leastDigits || fictions.MatchString(digits(match)) {
 		return false
 	}
 	return slices.ContainsFunc(regions, func(region string) bool {

@@ -28,6 +28,8 @@ type pattern struct {
 	cue *regexp.Regexp
 	// bare matches need the cue, others don't; nil where all of them do.
 	bare *regexp.Regexp
+	// not is a word that says, right before the match, that it is something else; nil where there is none.
+	not *regexp.Regexp
 	// valid says how much of the match it is, from its beginning; 0 for nothing.
 	valid func(match string) int
 }
@@ -45,8 +47,12 @@ func whole(valid func(match string) bool) func(string) int {
 // reach is how many bytes before a match, and behind it, a cue may begin.
 const reach = 32
 
-// Find personal data in a text, in order. Where two kinds overlap, the one that is longer counts.
+// joiners are characters that are written between digits so that a line does not break there, in place of plain ones.
+var joiners = strings.NewReplacer("\u00a0", " ", "\u202f", " ", "\u2007", " ", "\u2009", " ", "\u2010", "-", "\u2011", "-", "\u2013", "-", "\u2060", "", "\u200b", "")
+
+// Find personal data in a text, in order, at its places in Plain(text). Where two kinds overlap, the one that is longer counts.
 func Find(text string) []Match {
+	text = Plain(text)
 	var found []Match
 	for _, p := range patterns {
 		// What is long has hardly any of them, and looking for the form takes much longer than looking for this.
@@ -77,6 +83,9 @@ func Find(text string) []Match {
 	})
 }
 
+// Plain is the text with plain spaces and hyphens in place of those that keep a number on one line.
+func Plain(text string) string { return joiners.Replace(text) }
+
 // needs are characters of which every match has at least one.
 func (p pattern) needs() string {
 	if p.kind == evidence.PersonalEMail {
@@ -87,6 +96,9 @@ func (p pattern) needs() string {
 
 // cued tells whether the text around a match says what it is, if that is needed.
 func (p pattern) cued(text string, start, end int) bool {
+	if p.not != nil && p.not.MatchString(text[max(0, start-reach):start]) {
+		return false
+	}
 	if p.cue == nil || p.bare != nil && !p.bare.MatchString(text[start:end]) {
 		return true
 	}
@@ -94,12 +106,18 @@ func (p pattern) cued(text string, start, end int) bool {
 	return p.cue.MatchString(before) || p.cue.MatchString(behind)
 }
 
-// alone is false for what is a part of something longer: of a number, a decimal, a word, a path or a UUID.
+// alone is false for what is a part of something longer: of a number, a decimal, a word, a path or a UUID. What stands
+// between two underscores is emphasised, and an international number may follow a slash.
 func alone(text string, start, end int) bool {
-	if start > 0 && (isAlnum(text[start-1]) || strings.IndexByte("_-/%", text[start-1]) >= 0 || joint(text, start-1)) {
+	if start > 0 && end < len(text) && text[start-1] == '_' && text[end] == '_' {
+		return (start == 1 || !isAlnum(text[start-2])) && (end+1 == len(text) || !isAlnum(text[end+1]))
+	}
+	plus := text[start] == '+'
+	if start > 0 && (isAlnum(text[start-1]) || strings.IndexByte("_-%", text[start-1]) >= 0 || text[start-1] == '/' && !plus || joint(text, start-1)) {
 		return false
 	}
-	return end == len(text) || !isAlnum(text[end]) && strings.IndexByte("_-/%", text[end]) < 0 && !joint(text, end)
+	slash := plus && strings.HasPrefix(text[end:], "/")
+	return end == len(text) || slash || !isAlnum(text[end]) && strings.IndexByte("_-/%", text[end]) < 0 && !joint(text, end)
 }
 
 // joint is what joins two characters to one word or number, as in 3.14, 10:30 and example.org.
@@ -149,14 +167,15 @@ func (a Allowed) has(m Match, text string) bool {
 		if strings.HasPrefix(value, "@") {
 			return m.Kind == evidence.PersonalEMail && strings.HasSuffix(strings.ToLower(text[m.Start:m.End]), strings.ToLower(value))
 		}
-		return formOf(value) == m.Form
+		return formOf(Plain(value)) == m.Form
 	})
 }
 
 // Beyond is the personal data in an answer, each value once, that was not in what was said before and is not allowed.
 func Beyond(answer, said string, allowed Allowed) []Match {
-	known := formOf(said)
+	known := formOf(Plain(said))
 	seen := map[string]bool{}
+	answer = Plain(answer)
 	return slices.DeleteFunc(Find(answer), func(m Match) bool {
 		again := seen[m.Form]
 		seen[m.Form] = true

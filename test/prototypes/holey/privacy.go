@@ -87,9 +87,9 @@ func tattling(log io.Writer) assistant {
 // parroting repeats bad input in its errors.
 func parroting() assistant { return assistant{answer: plainly, repeats: true} }
 
-// disclosing answers with somebody's account. The number is the one that the IBAN registry shows as Germany's example.
+// disclosing answers with an account, whose check digits are right. The number is made up.
 func disclosing() assistant {
-	return assistant{answer: func(string, string) string { return "Transfers went to DE89 3704 0044 0532 0130 00 last time." }}
+	return assistant{answer: func(string, string) string { return "Transfers went to DE97 9999 9999 0000 0123 45 last time." }}
 }
 
 // discreet looks suspicious and is fine: it remembers each person apart, repeats to them what they said, shows invented
