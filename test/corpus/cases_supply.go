@@ -58,6 +58,10 @@ func supplies() []sample {
 		of("excused-in-part", "two critical vulnerabilities, of which one is excused", vulnerable, func(p *papers) {
 			p.scan, p.vex = scannedAt(-time.Hour, "CRITICAL", "CRITICAL"), excuses(func(s signers) signing.Key { return s.security })
 		}),
+		of("excused-elsewhere", "a critical vulnerability in a package that security excused in another product", vulnerable, func(p *papers) {
+			p.scan, p.vex = scannedAt(-time.Hour, "CRITICAL"), excusesAnother
+		}),
+		of("searched", "somebody searched it for secrets, and not for vulnerabilities", v1alpha1.ReasonScanMissing, func(p *papers) { p.scan = searched }),
 		of("unscanned", "nobody scanned it", v1alpha1.ReasonScanMissing, func(p *papers) { p.scan = nil }),
 		of("scanned-by-anybody", "somebody scanned it whom nobody knows", v1alpha1.ReasonScanMissing, func(p *papers) {
 			p.scan = func(s signers, digest string) (evidence.Attachment, error) {

@@ -137,6 +137,24 @@ func excuses(key func(signers) signing.Key) paper {
 	}
 }
 
+// excusesAnother says that the flaw does no harm where its package is a part of another image.
+func excusesAnother(s signers, digest string) (evidence.Attachment, error) {
+	return s.security.AttestBundle(digest, "https://cyclonedx.org/vex", object{
+		"bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": object{"timestamp": time.Now().UTC(), "component": object{"bom-ref": "app", "name": "another", "version": anotherDigest}},
+		"components":      []any{object{"bom-ref": "openssl", "name": "openssl", "version": "3.0.1", "purl": "pkg:deb/debian/openssl@3.0.1"}},
+		"vulnerabilities": []any{object{"id": flaw, "analysis": object{"state": "not_affected", "justification": "code_not_reachable"}, "affects": []any{object{"ref": "openssl"}}}},
+	})
+}
+
+// searched is what Trivy writes when it looks for secrets alone.
+func searched(s signers, digest string) (evidence.Attachment, error) {
+	at := time.Now().Add(-time.Hour).UTC()
+	return s.scanner.AttestBundle(digest, "https://cosign.sigstore.dev/attestation/vuln/v1", object{
+		"scanner":  object{"uri": "pkg:github/aquasecurity/trivy@0.70.0", "result": object{"SchemaVersion": 2, "ArtifactName": "suspect", "Results": []any{object{"Target": "/settings", "Class": "secret"}}}},
+		"metadata": object{"scanStartedOn": at, "scanFinishedOn": at},
+	})
+}
+
 // publish pushes an image of its own for every case that has papers, with the papers beside it.
 func (g *ground) publish(ctx context.Context, cases []sample) error {
 	push, err := g.newPusher(ctx)
