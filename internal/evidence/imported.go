@@ -9,9 +9,10 @@ import (
 const KindImport Kind = "import"
 
 const (
-	// ResultsPath is the directory in which a tool leaves its results file, and ResultsEnv the variable that tells it.
+	// ResultsPath is the directory in which a tool leaves its results file.
 	ResultsPath = "/var/run/affineur/results"
-	ResultsEnv  = "AFFINEUR_RESULTS"
+	// ResultsEnv is the variable that tells it.
+	ResultsEnv = "AFFINEUR_RESULTS"
 	// URLEnv tells a tool where the prototype is.
 	URLEnv = "AFFINEUR_URL"
 )

@@ -19,8 +19,9 @@ const (
 func (c Content) known() bool { return c == "" || c == ContentRedacted || c == ContentFull }
 
 const (
-	// MaxShown bounds how many cases a result shows, and MaxShownText each of their texts, in bytes.
-	MaxShown     = 20
+	// MaxShown bounds how many cases a result shows.
+	MaxShown = 20
+	// MaxShownText bounds each of their texts, in bytes.
 	MaxShownText = 512
 )
 
