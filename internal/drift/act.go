@@ -211,7 +211,7 @@ func (c *Controller) conclude(ctx context.Context, s Scene, now time.Time) error
 		return fmt.Errorf("report %s is not there after it was written", mine.Name)
 	}
 	asked, approved, incomparable := s.approved(reports, now)
-	shift := quality.Shift{}
+	var shift quality.Shift
 	if incomparable != nil {
 		shift = *incomparable
 	} else {

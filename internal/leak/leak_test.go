@@ -170,7 +170,7 @@ func TestFindsEveryKindInEveryForm(t *testing.T) {
 		"base32 in lower case": func(s string) string {
 			return lines(strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString([]byte(s+" ho"))), 16)
 		},
-		"bytes in decimal":     func(s string) string { return "2027-01-02 body=" + fmt.Sprint([]byte(s)) },
+		"bytes in decimal":     func(s string) string { return "2027-01-02 body=" + fmt.Sprintf("%d", []byte(s)) },
 		"bytes in hexadecimal": func(s string) string { return fmt.Sprintf("%#v", []byte(s)) },
 		"base64 of UTF-16":     func(s string) string { return base64.StdEncoding.EncodeToString(sixteen(s)) },
 		"UTF-16":               func(s string) string { return string(sixteen(s)) },
