@@ -296,7 +296,6 @@ func TestPilotsOnARealAPIServer(t *testing.T) {
 // IT gives a model gateway another signing key, and every running sandbox has a key of it a moment later.
 func TestRotationReachesARunningSandbox(t *testing.T) {
 	s := startServer(t)
-	s.must(s.admin.Create(t.Context(), namespace(v1alpha1.SystemNamespace, nil)))
 	signing := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.SystemNamespace, Name: "gateway-keys"},
 		Data: map[string][]byte{credentials.KeySigning: []byte(strings.Repeat("a", 32))}}
 	s.must(s.admin.Create(t.Context(), signing))

@@ -75,6 +75,11 @@ func at(p Place, seen map[string]Seen) []gate.Other {
 // Neighbour is the Service of a prototype.
 type Neighbour struct{ Namespace, Address string }
 
+// Neighbouring tells whether a target is one of another prototype's, or its own sandbox.
+func Neighbouring(target string) bool {
+	return strings.HasPrefix(target, production) || strings.HasPrefix(target, sandbox)
+}
+
 // Neighbours are other prototypes from which one must be kept, in their sandboxes and in production, and its own sandbox.
 func Neighbours(services []Neighbour, own string) (others []gate.Other, untried []string) {
 	left := 0

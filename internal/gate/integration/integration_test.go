@@ -164,6 +164,8 @@ func TestJudge(t *testing.T) {
 			"integration crm can be reached from production and is not declared"},
 		"another entry that is down": {other("integration crm", evidence.ClassTimeout, evidence.ClassTimeout), gate.Passed, v1alpha1.ReasonIntegrationsWork,
 			"1 of 2 other targets are out of reach; not reached, which shows nothing since nobody else reached them at the time: integration crm"},
+		"other prototypes are not named": {other("sandbox affx-education-secret-idea-0a1b2c3d", evidence.ClassTimeout, evidence.ClassTimeout), gate.Passed, v1alpha1.ReasonIntegrationsWork,
+			"nobody else reached them at the time: those of other prototypes (1)"},
 		"another entry without a witness": {func(e *integration.Evidence) {
 			other("integration crm", evidence.ClassRefused, evidence.ClassNone)(e)
 			control := e.Control.Report.Result.(*evidence.IsolationReport)

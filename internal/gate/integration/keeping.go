@@ -140,12 +140,26 @@ func (k kept) words() string {
 		fmt.Fprintf(&out, "; %d of %d other targets are out of reach", k.out, k.tried)
 	}
 	if len(k.unshown) > 0 {
-		out.WriteString("; not reached, which shows nothing since nobody else reached them at the time: " + few(k.unshown))
+		out.WriteString("; not reached, which shows nothing since nobody else reached them at the time: " + few(discreetly(k.unshown)))
 	}
 	if k.untried > 0 {
 		fmt.Fprintf(&out, "; %d not tried, the report says why", k.untried)
 	}
 	return out.String()
+}
+
+// discreetly counts other prototypes in place of naming them: one team need not know what another tries.
+func discreetly(names []string) []string {
+	var out []string
+	for _, name := range names {
+		if !undeclared.Neighbouring(name) {
+			out = append(out, name)
+		}
+	}
+	if others := len(names) - len(out); others > 0 {
+		out = append(out, fmt.Sprintf("those of other prototypes (%d)", others))
+	}
+	return out
 }
 
 // few are the first names of a list, and how many more there are.
