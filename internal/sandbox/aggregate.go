@@ -22,11 +22,12 @@ const (
 const gatePolicy = "policy"
 
 // production is what serves there: the newest review that says so, while the namespace is there. Where its view is
-// gone, what was known before holds.
+// gone, what was known before holds; what is said to be taken back does not serve, whatever was known.
 func (s Snapshot) production() *v1alpha1.ProductionStatus {
 	if !s.promoted() {
 		return nil
 	}
+	known := s.Prototype.Status.Production
 	for _, review := range slices.Backward(s.Reviews) {
 		promotion := review.Status.Promotion
 		if promotion == nil {
@@ -35,6 +36,10 @@ func (s Snapshot) production() *v1alpha1.ProductionStatus {
 		switch promotion.Step {
 		case v1alpha1.StepRetiring, v1alpha1.StepRetired:
 			return nil
+		case v1alpha1.StepRolledBack:
+			if known != nil && known.Review == review.Name {
+				known = nil
+			}
 		case v1alpha1.StepServing:
 			serving := &v1alpha1.ProductionStatus{
 				Namespace: s.Production.Name, SubjectDigest: review.Spec.SubjectDigest, Review: review.Name, URL: promotion.URL,
@@ -46,7 +51,7 @@ func (s Snapshot) production() *v1alpha1.ProductionStatus {
 			return serving
 		}
 	}
-	return s.Prototype.Status.Production
+	return known
 }
 
 // reviewReference is the newest review; one that was opened on this pass is in no cache yet.

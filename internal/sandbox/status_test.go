@@ -78,6 +78,11 @@ func TestProduction(t *testing.T) {
 			live(s)
 			s.Reviews = []v1alpha1.HardeningReview{aReview(1, "old", promoting(v1alpha1.StepServing)), aReview(2, "now", promoting(v1alpha1.StepRolledBack))}
 		}, "churn-advisor-1"},
+		"what served was taken back": {func(s *Snapshot) {
+			live(s)
+			s.Prototype.Status.Production = before
+			s.Reviews = []v1alpha1.HardeningReview{aReview(1, "now", promoting(v1alpha1.StepRolledBack))}
+		}, ""},
 		"being retired": {func(s *Snapshot) {
 			live(s)
 			s.Reviews = []v1alpha1.HardeningReview{aReview(1, "old", promoting(v1alpha1.StepServing)), aReview(2, "now", promoting(v1alpha1.StepRetiring))}
