@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // sourceAllowed compares addresses by their segments, without the tool in front (git+) and the revision behind (@, #).
@@ -30,8 +31,11 @@ func repositoryOf(source string) string {
 	if err != nil || u.Scheme == "" || u.Hostname() == "" || u.RawQuery != "" || u.ForceQuery || strings.Contains(strings.ToLower(u.EscapedPath()), "%2f") {
 		return ""
 	}
+	if strings.ContainsAny(u.Path, `\%?#`) || strings.ContainsFunc(u.Path, func(r rune) bool { return !unicode.IsGraphic(r) || r == unicode.ReplacementChar }) {
+		return ""
+	}
 	repository, at, versioned := strings.Cut(strings.Trim(u.Path, "/"), "@")
-	if versioned && !revision.MatchString(at) || strings.ContainsAny(u.Path, `\%`) || path.Clean("/"+repository) != "/"+repository || path.Clean("/"+at) != "/"+at {
+	if versioned && !revision.MatchString(at) || path.Clean("/"+repository) != "/"+repository || path.Clean("/"+at) != "/"+at {
 		return ""
 	}
 	host := strings.TrimSuffix(strings.ToLower(u.Host), defaultPorts[u.Scheme])

@@ -30,7 +30,7 @@ func TestSources(t *testing.T) {
 
 // FuzzSource looks for an address that is allowed and leads elsewhere.
 func FuzzSource(f *testing.F) {
-	for _, seed := range []string{"/churn", "/../evil", "/%2e%2e/evil", "@evil/repo", "/churn@refs/heads/main", `/..\evil`, ":443/x"} {
+	for _, seed := range []string{"/churn", "/../evil", "/%2e%2e/evil", "@evil/repo", "/churn@refs/heads/main", `/..\evil`, ":443/x", "/%00", "/a%3Fb", "/\xff", "/a b"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, rest string) {
