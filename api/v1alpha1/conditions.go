@@ -361,7 +361,7 @@ const (
 	ReasonOrphaned = "Orphaned"
 )
 
-// Gate reasons: why a gate's verdict is what it is, and what its findings are.
+// Gate reasons that no gate has to itself: why a verdict is what it is, and what its findings are.
 const (
 	// ReasonRequirementInvalid means that what is to be judged against can't be read, so nothing can be judged.
 	ReasonRequirementInvalid = "RequirementInvalid"
@@ -373,42 +373,4 @@ const (
 	ReasonAllowedNotReached = "AllowedTargetNotReached"
 	// ReasonNotProven means that a target was not reached, but was not shown to be up meanwhile either.
 	ReasonNotProven = "TargetNotProvenUp"
-
-	// ReasonNoHoles means that the security gate found no hole.
-	ReasonNoHoles = "NoHolesFound"
-	// ReasonHolesFound means that the security gate found holes; each is a finding.
-	ReasonHolesFound = "HolesFound"
-	// ReasonPodSecurity means that the rendered pod violates the restricted Pod Security Standard.
-	ReasonPodSecurity = "PodSecurityViolated"
-	// ReasonImageNotPinned means that an image is named by tag and not by digest.
-	ReasonImageNotPinned = "ImageNotPinned"
-	// ReasonPlainSecret means that an environment variable or an argument holds what looks like a secret.
-	ReasonPlainSecret = "PlainSecretInEnvironment"
-	// ReasonTokenMounted means that the pod gets a token for the API server.
-	ReasonTokenMounted = "ServiceAccountTokenMounted"
-
-	// ReasonSustainsDemand means that the subject carried the declared demand with headroom, as fast as promised.
-	ReasonSustainsDemand = "SustainsDemand"
-	// ReasonTooSlow means that fewer than 95 of 100 answers came within the promised time.
-	ReasonTooSlow = "TooSlow"
-	// ReasonTooManyErrors means that a larger share of requests failed than is allowed.
-	ReasonTooManyErrors = "TooManyErrors"
-	// ReasonTooFewRequests means that too few requests were sent to tell.
-	ReasonTooFewRequests = "TooFewRequests"
-	// ReasonGeneratorLimited means that the load generator and not the subject was the bottleneck.
-	ReasonGeneratorLimited = "GeneratorLimited"
-	// ReasonCutShort means that the measurement was stopped before its end.
-	ReasonCutShort = "MeasurementCutShort"
-	// ReasonMeasuredBelowDemand means that less was sent than the demand with headroom.
-	ReasonMeasuredBelowDemand = "MeasuredBelowDemand"
-	// ReasonMeasuredAboveDemand means that the subject failed at a rate above its demand, which was chosen to get
-	// enough requests in the given time: it says nothing about the demand.
-	ReasonMeasuredAboveDemand = "MeasuredAboveDemand"
-
-	// ReasonIntegrationsWork means that every declared integration answered as the catalogue says.
-	ReasonIntegrationsWork = "IntegrationsWork"
-	// ReasonNoIntegrations means that the prototype declares no integration.
-	ReasonNoIntegrations = "NoIntegrationsDeclared"
-	// ReasonIntegrationBroken means that a declared integration did not answer as the catalogue says.
-	ReasonIntegrationBroken = "IntegrationBroken"
 )

@@ -2,6 +2,13 @@ package v1alpha1
 
 // Reasons of integration gates, beside those in conditions.go.
 const (
+	// ReasonIntegrationsWork means that every declared integration answered as the catalogue says.
+	ReasonIntegrationsWork = "IntegrationsWork"
+	// ReasonNoIntegrations means that the prototype declares no integration.
+	ReasonNoIntegrations = "NoIntegrationsDeclared"
+	// ReasonIntegrationBroken means that a declared integration did not answer as the catalogue says.
+	ReasonIntegrationBroken = "IntegrationBroken"
+
 	// ReasonCertificateEnds means that the certificate of an integration is valid, but not for as long as the policy wants.
 	ReasonCertificateEnds = "CertificateEnds"
 	// ReasonFailsAsDeclared means that, while a system was down, the prototype did what it declares under whenDown.

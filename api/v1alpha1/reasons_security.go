@@ -2,6 +2,19 @@ package v1alpha1
 
 // Reasons of the security gate's supply chain: what is known about an image beside the image itself.
 const (
+	// ReasonNoHoles means that the security gate found no hole.
+	ReasonNoHoles = "NoHolesFound"
+	// ReasonHolesFound means that the security gate found holes; each is a finding.
+	ReasonHolesFound = "HolesFound"
+	// ReasonPodSecurity means that the rendered pod violates the restricted Pod Security Standard.
+	ReasonPodSecurity = "PodSecurityViolated"
+	// ReasonImageNotPinned means that an image is named by tag and not by digest.
+	ReasonImageNotPinned = "ImageNotPinned"
+	// ReasonPlainSecret means that an environment variable or an argument holds what looks like a secret.
+	ReasonPlainSecret = "PlainSecretInEnvironment"
+	// ReasonTokenMounted means that the pod gets a token for the API server.
+	ReasonTokenMounted = "ServiceAccountTokenMounted"
+
 	// ReasonMaterialTooLarge means that the registry keeps more beside the image than can be looked at.
 	ReasonMaterialTooLarge = "MaterialTooLarge"
 	// ReasonSecretInConfiguration means that a text that the subject carries holds what looks like a secret.
