@@ -97,6 +97,9 @@ type QualityResult struct {
 	Shown []ShownCase `json:"shown,omitempty"`
 }
 
+// IsCaseName tells whether an example or a slice may be called so: names go into reports, file names and terminals.
+func IsCaseName(name string) bool { return caseName.MatchString(name) }
+
 // caseName is the form of ids and slices.
 var caseName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 

@@ -19,7 +19,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -70,9 +69,6 @@ func (s Set) Slices() map[string]int {
 	return counts
 }
 
-// nameForm is the form of ids and slices: they go into reports, file names and terminals.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
-
 // Read reads a set, CSV or JSON Lines by how it begins. It does not look into regular expressions and JSON Schemas:
 // Compile does.
 func Read(raw []byte) (Set, error) {
@@ -121,9 +117,9 @@ func checkAll(all []Example) error {
 
 func (e Example) check() error {
 	switch {
-	case !nameForm.MatchString(e.ID):
+	case !evidence.IsCaseName(e.ID):
 		return errors.New("id is not 1 to 63 letters, digits, dots, dashes or underscores")
-	case e.Slice != "" && !nameForm.MatchString(e.Slice):
+	case e.Slice != "" && !evidence.IsCaseName(e.Slice):
 		return errors.New("slice is not 1 to 63 letters, digits, dots, dashes or underscores")
 	case strings.TrimSpace(e.Input) == "":
 		return errors.New("the question is empty")

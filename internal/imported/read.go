@@ -86,9 +86,6 @@ func (c *cases) add(id, slice string, answer evidence.CaseAnswer) error {
 	return nil
 }
 
-// nameForm is the form of ids and slices.
-var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
-
 // text of a JSON string or whole number; "" where it is missing or null, and false where it is something else.
 func text(raw json.RawMessage) (string, bool) {
 	if absent(raw) {
@@ -114,7 +111,7 @@ func said(raw json.RawMessage) bool { return !absent(raw) && string(raw) != `""`
 // sliceOf what a file says, if it is a name.
 func sliceOf(raw json.RawMessage) (string, error) {
 	slice, ok := text(raw)
-	if !ok || slice != "" && !nameForm.MatchString(slice) {
+	if !ok || slice != "" && !evidence.IsCaseName(slice) {
 		return "", errors.New("metadata.slice is not 1 to 63 letters, digits, dots, dashes or underscores")
 	}
 	return slice, nil
@@ -122,7 +119,7 @@ func sliceOf(raw json.RawMessage) (string, error) {
 
 // idOf is an id as it is, or what stands for one that can't be shown. It is the same for the same.
 func idOf(id string) string {
-	if nameForm.MatchString(id) {
+	if evidence.IsCaseName(id) {
 		return id
 	}
 	return "id-" + short([]byte(id))

@@ -106,8 +106,7 @@ func fileOf(described *remote.Descriptor, reference string, most int64) ([]byte,
 		return nil, unfit(reference, fmt.Sprintf("it holds %d files, and one is wanted", len(manifest.Layers)))
 	}
 	layer := manifest.Layers[0]
-	switch {
-	case !isText(layer):
+	if !isText(layer) {
 		return nil, unfit(reference, "its file is no table or lines by its media type, nor by the name that it was pushed under")
 	}
 	content, err := readBlob(kept, layer, most)

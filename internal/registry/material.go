@@ -45,11 +45,7 @@ func (r Resolver) Material(ctx context.Context, image string, via v1alpha1.Regis
 	defer cancel()
 	f := fetch{image: digest, options: append(options, remote.WithContext(ctx)), room: maxFetched}
 	if err := errors.Join(f.itself(), f.referrers(), f.older()); err != nil {
-		var known *Error
-		if errors.As(err, &known) {
-			return evidence.Material{}, known
-		}
-		return evidence.Material{}, explain(image, digest.RegistryStr(), err)
+		return evidence.Material{}, known(err, image, digest)
 	}
 	return evidence.Material{Image: digest.DigestStr(), Manifest: f.manifest, Attachments: f.found}, nil
 }

@@ -219,7 +219,7 @@ func worsened(before, after Evidence) Shift {
 func shares(e Evidence, cases []asked) []share {
 	out := []share{{counted(cases, all), e.Settings.Bound}}
 	for _, f := range e.Settings.expanded(cases) {
-		out = append(out, share{counted(cases, func(a asked) bool { return a.slice == f.Slice }), f.Bound})
+		out = append(out, inSlice(cases, f))
 	}
 	return out
 }

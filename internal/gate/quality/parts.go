@@ -39,7 +39,7 @@ func overall(cases []asked, bound Bound) part {
 // ofSlice judges the examples of one slice.
 func ofSlice(cases []asked, floor Floor) part {
 	within := slices.DeleteFunc(slices.Clone(cases), func(a asked) bool { return a.slice != floor.Slice })
-	s := share{counted(within, all), floor.Bound}
+	s := inSlice(cases, floor)
 	state, reason := s.judge()
 	says := "slice " + floor.Slice + ": " + s.says()
 	p := part{state: state, reason: reason, message: says}

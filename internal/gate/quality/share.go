@@ -24,6 +24,11 @@ type share struct {
 	Bound
 }
 
+// inSlice is the share of the examples of one slice.
+func inSlice(cases []asked, f Floor) share {
+	return share{counted(cases, func(a asked) bool { return a.slice == f.Slice }), f.Bound}
+}
+
 // judge tells where the share stands, with the reason where it is not shown.
 func (s share) judge() (gate.State, string) {
 	best := s.right + s.unclear
