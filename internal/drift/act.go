@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -136,10 +135,8 @@ func (c *Controller) start(ctx context.Context, s Scene, now time.Time) (queued 
 
 func (c *Controller) launch(ctx context.Context, s Scene, planned gate.Run) error {
 	r := s.runOf(c.image, planned)
-	for _, opening := range s.openings(r) {
-		if _, err := c.writer.Ensure(ctx, opening); err != nil {
-			return err
-		}
+	if err := c.open(ctx, s, r); err != nil {
+		return err
 	}
 	made, err := job(r, planned, s.Record.ReviewDigest, rand.Text())
 	if err != nil {
@@ -148,7 +145,17 @@ func (c *Controller) launch(ctx context.Context, s Scene, planned gate.Run) erro
 	if _, err := c.writer.CreateOnce(ctx, made); err != nil {
 		return err
 	}
-	return c.handOver(ctx, r)
+	return run.HandOver(ctx, c.writer, r)
+}
+
+// open what a run has to reach, as long as it is not.
+func (c *Controller) open(ctx context.Context, s Scene, r workload.Run) error {
+	for _, opening := range s.openings(r) {
+		if _, err := c.writer.Ensure(ctx, opening); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tend puts back what a run at work needs.
@@ -162,30 +169,13 @@ func (c *Controller) tend(ctx context.Context, s Scene, now time.Time) error {
 		return err
 	}
 	r := s.runOf(c.image, planned)
-	for _, opening := range s.openings(r) {
-		if _, err := c.writer.Ensure(ctx, opening); err != nil {
-			return err
-		}
+	if err := c.open(ctx, s, r); err != nil {
+		return err
 	}
 	if s.Run.Why == string(corev1.PodRunning) {
 		return nil
 	}
-	return c.handOver(ctx, r)
-}
-
-// handOver gives a run its files, with the Job as their owner, so that they go with it. Its pod waits for them.
-func (c *Controller) handOver(ctx context.Context, r workload.Run) error {
-	secret := r.FileSecret()
-	if secret == nil {
-		return nil
-	}
-	var made batchv1.Job
-	if err := c.live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &made); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&made, batchv1.SchemeGroupVersion.WithKind("Job"))}
-	_, err := c.writer.CreateOnce(ctx, secret)
-	return err
+	return run.HandOver(ctx, c.writer, r)
 }
 
 // conclude keeps the report, judges what was kept and tells it, in this order. The next pass sees that it was told, and clears.

@@ -15,7 +15,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -133,7 +132,7 @@ func (c *Controller) SetupWithManager(manager ctrl.Manager) error {
 		Watches(&batchv1.Job{}, owner, again).
 		Watches(&corev1.Pod{}, owner, again).
 		Watches(&networkingv1.NetworkPolicy{}, owner, again).
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(c.waiting), builder.WithPredicates(ended())).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(c.waiting), builder.WithPredicates(run.Freed())).
 		Watches(&v1alpha1.EmergencyStop{}, handler.EnqueueRequestsFromMapFunc(c.all), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(c)
 }
@@ -180,15 +179,4 @@ func (c *Controller) all(ctx context.Context, _ client.Object) []reconcile.Reque
 		out = append(out, requests(list.Items[i].Name)...)
 	}
 	return out
-}
-
-// ended are the changes by which a measurement takes up room no longer.
-func ended() predicate.Predicate {
-	busy := func(object client.Object) bool { return run.AtWork(object.(*batchv1.Job)) }
-	return predicate.Funcs{
-		CreateFunc:  func(event.CreateEvent) bool { return false },
-		UpdateFunc:  func(e event.UpdateEvent) bool { return busy(e.ObjectOld) && !busy(e.ObjectNew) },
-		DeleteFunc:  func(e event.DeleteEvent) bool { return busy(e.Object) },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
 }

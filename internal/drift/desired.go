@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -47,9 +45,6 @@ func (s Scene) runOf(image string, planned gate.Run) workload.Run {
 // job is the whole run.
 func job(r workload.Run, planned gate.Run, subject, nonce string) (*batchv1.Job, error) {
 	r.Order = evidence.RunSpec{Nonce: nonce, Subject: subject, Order: planned.Order}
-	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
-		r.Order.Files = append(r.Order.Files, evidence.File{Name: name, Digest: evidence.Digest(r.Files[name])})
-	}
 	made, err := r.Job()
 	if err == nil {
 		workload.WaitForRoom(made)

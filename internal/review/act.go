@@ -9,9 +9,7 @@ import (
 	"slices"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -108,7 +106,7 @@ func (a actor) do(ctx context.Context, s Snapshot, plan Plan, action Action, now
 	case Forgo:
 		return a.forgo(ctx, s, *m, now, o)
 	case HandOver:
-		return a.handOver(ctx, s, *m)
+		return run.HandOver(ctx, a.Writer, s.runOf(*m))
 	case TakeSample:
 		return a.sample(ctx, s, *m, o)
 	case KeepReport:
@@ -143,23 +141,7 @@ func (a actor) begin(ctx context.Context, s Snapshot, m Measuring) error {
 	if _, err = a.Writer.CreateOnce(ctx, job); err != nil {
 		return err
 	}
-	return a.handOver(ctx, s, m)
-}
-
-// handOver gives a run its files, with the Job as their owner, so that they go with it. Its pod waits for them.
-func (a actor) handOver(ctx context.Context, s Snapshot, m Measuring) error {
-	r := s.runOf(m)
-	secret := r.FileSecret()
-	if secret == nil {
-		return nil
-	}
-	var job batchv1.Job
-	if err := a.Writer.Live.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &job); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	secret.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&job, batchv1.SchemeGroupVersion.WithKind("Job"))}
-	_, err := a.Writer.CreateOnce(ctx, secret)
-	return err
+	return run.HandOver(ctx, a.Writer, s.runOf(m))
 }
 
 // startControl makes the control's Job; the run joins it once it is at work.

@@ -3,7 +3,6 @@ package review
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -80,11 +79,15 @@ func (s Snapshot) place(r Run) string {
 	return v1alpha1.GatesNamespace
 }
 
+// ordinal of the review, in a label of all that is made for it, pods too: by it everything of one review is found again, and what
+// happens to it leads back to the review.
+func (s Snapshot) ordinal() string { return strconv.Itoa(s.Record.Ordinal) }
+
 // runOf is a gate's run without its order.
 func (s Snapshot) runOf(m Measuring) workload.Run {
 	r := m.Current
 	out := workload.Run{
-		Identity: s.Record.Prototype, Namespace: s.place(*r), Name: r.Name, Gate: assess.ReportOf(m.Gate.Name),
+		Identity: s.Record.Prototype, Review: s.ordinal(), Namespace: s.place(*r), Name: r.Name, Gate: assess.ReportOf(m.Gate.Name),
 		Image: cmp.Or(r.Image, s.Settings.RunnerImage), ServiceAccount: v1alpha1.RunnerAccount, CPU: r.CPU, Memory: r.Memory, Files: r.Files,
 	}
 	if t := r.Tool; t != nil {
@@ -121,11 +124,8 @@ func (s Snapshot) mounts() map[string]string {
 func (s Snapshot) job(m Measuring, nonce string) (*batchv1.Job, error) {
 	r := s.runOf(m)
 	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.Record.ReviewDigest, Order: m.Current.Order}
-	for _, name := range slices.Sorted(maps.Keys(r.Files)) {
-		r.Order.Files = append(r.Order.Files, evidence.File{Name: name, Digest: evidence.Digest(r.Files[name])})
-	}
 	r.DeadlineSeconds = deadline(m.Gate, m.Current.Length)
-	job, err := s.marked(r)
+	job, err := r.Job()
 	if err == nil && m.Current.Control == nil {
 		waitForRoom(job, m.Gate)
 	}
@@ -135,12 +135,12 @@ func (s Snapshot) job(m Measuring, nonce string) (*batchv1.Job, error) {
 // controlJob is the control of a run. It runs where the isolation controls run, under their opening.
 func (s Snapshot) controlJob(m Measuring, nonce string) (*batchv1.Job, error) {
 	control := m.Current.Run.Control
-	job, err := s.marked(workload.Run{
-		Identity: s.Record.Prototype, Name: m.Current.Control.Name, Namespace: v1alpha1.GatesNamespace,
+	job, err := workload.Run{
+		Identity: s.Record.Prototype, Review: s.ordinal(), Name: m.Current.Control.Name, Namespace: v1alpha1.GatesNamespace,
 		Component: workload.ComponentProbe, Gate: assess.ControlOf(m.Gate.Name), Image: s.Settings.RunnerImage,
 		ServiceAccount: v1alpha1.RunnerAccount, CPU: "100m", Memory: "64Mi", DeadlineSeconds: deadline(m.Gate, control.Length),
 		Order: evidence.RunSpec{Nonce: nonce, Subject: s.Record.ReviewDigest, Order: control.Order},
-	})
+	}.Job()
 	if err == nil {
 		waitForRoom(job, m.Gate)
 	}
@@ -171,31 +171,9 @@ func (s Snapshot) opening(m Measuring) *networkingv1.NetworkPolicy {
 		return nil
 	}
 	identity := s.Record.Prototype
-	policy := s.runOf(m).AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
+	return s.runOf(m).AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
 		Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(s.Record.Subject.Container.Port)),
 	})
-	policy.Labels = marked(policy.Labels, s.Record.Ordinal)
-	return policy
-}
-
-// marked is a run's Job with the review's ordinal, on its pods too: by it everything of one review is found again, and
-// what happens to it leads back to the review.
-func (s Snapshot) marked(r workload.Run) (*batchv1.Job, error) {
-	job, err := r.Job()
-	if err != nil {
-		return nil, err
-	}
-	job.Labels = marked(job.Labels, s.Record.Ordinal)
-	job.Spec.Template.Labels = marked(job.Spec.Template.Labels, s.Record.Ordinal)
-	return job, nil
-}
-
-func marked(labels map[string]string, ordinal int) map[string]string {
-	out := map[string]string{v1alpha1.LabelReview: strconv.Itoa(ordinal)}
-	for key, value := range labels {
-		out[key] = value
-	}
-	return out
 }
 
 // kept are the reports of a run that has ended, whatever they say: the control's first, because the run's own is what

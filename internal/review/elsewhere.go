@@ -61,9 +61,12 @@ type remembered struct {
 	until time.Time
 }
 
-// rehearses tells whether a run under production's network policies is made next or at work.
+// rehearses tells whether the run that is made next, or at work, is one under production's network policies.
+func (m Measuring) rehearses() bool { return m.Current != nil && m.Current.Site == gate.SiteRehearsal }
+
+// rehearses tells whether any is.
 func (s Snapshot) rehearses() bool {
-	return slices.ContainsFunc(s.Measured, func(m Measuring) bool { return m.Current != nil && m.Current.Site == gate.SiteRehearsal })
+	return slices.ContainsFunc(s.Measured, Measuring.rehearses)
 }
 
 // elsewhere looks at the policy as it is now: what is undeclared is not frozen, and the record holds only what is.

@@ -77,6 +77,18 @@ func (s Snapshot) measurings(now time.Time) []Measuring {
 	return out
 }
 
+// replan what is made in a rehearsal, once it is known what must be out of reach there.
+func (s Snapshot) replan(now time.Time) {
+	for i, m := range s.Measured {
+		if !m.rehearses() {
+			continue
+		}
+		if next := s.next(s.Settings.Bench.Of(m.Gate.Type), m.Gate, now); next != nil {
+			s.Measured[i] = *next
+		}
+	}
+}
+
 // next is the first attempt of a gate that has not ended: one ends when all of its runs have left a report, or one was
 // lost. It is nil for a gate that needs no run.
 func (s Snapshot) next(instrument gate.Instrument, g v1alpha1.Gate, now time.Time) *Measuring {

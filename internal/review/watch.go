@@ -51,7 +51,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&appsv1.Deployment{}, byPrototype, builder.WithPredicates(sandboxed())).
 		Watches(&batchv1.Job{}, byReview).
 		// A measurement that ended makes room for another review's.
-		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.queued), builder.WithPredicates(ended())).
+		Watches(&batchv1.Job{}, handler.EnqueueRequestsFromMapFunc(r.queued), builder.WithPredicates(run.Freed())).
 		Watches(&corev1.Pod{}, byReview).
 		Watches(&networkingv1.NetworkPolicy{}, byReview, builder.WithPredicates(created())).
 		Watches(&corev1.Namespace{}, byReview).
@@ -152,18 +152,6 @@ func (r *Reconciler) queued(ctx context.Context, _ client.Object) []reconcile.Re
 		}
 	}
 	return out
-}
-
-// ended are the changes by which a Job takes up room no longer.
-func ended() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return false },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			return len(measuringNow(e.ObjectOld)) > 0 && len(measuringNow(e.ObjectNew)) == 0
-		},
-		DeleteFunc:  func(e event.DeleteEvent) bool { return len(measuringNow(e.Object)) > 0 },
-		GenericFunc: func(event.GenericEvent) bool { return false },
-	}
 }
 
 func created() predicate.Predicate {

@@ -7,6 +7,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/names"
@@ -34,6 +36,17 @@ func (t *Turns) Take(ctx context.Context, live client.Reader, atMost int, begin 
 		return false, nil
 	}
 	return true, begin()
+}
+
+// Freed are the changes by which a measurement takes up room no longer.
+func Freed() predicate.Predicate {
+	busy := func(object client.Object) bool { return AtWork(object.(*batchv1.Job)) }
+	return predicate.Funcs{
+		CreateFunc:  func(event.CreateEvent) bool { return false },
+		UpdateFunc:  func(e event.UpdateEvent) bool { return busy(e.ObjectOld) && !busy(e.ObjectNew) },
+		DeleteFunc:  func(e event.DeleteEvent) bool { return busy(e.Object) },
+		GenericFunc: func(event.GenericEvent) bool { return false },
+	}
 }
 
 // AtWork tells whether a Job is a measurement that takes up room.

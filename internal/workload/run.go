@@ -56,7 +56,11 @@ type Run struct {
 
 // Job runs once: a runner that could not measure says so, and the operator decides about another attempt.
 func (r Run) Job() (*batchv1.Job, error) {
-	order, err := evidence.EncodeRun(r.Order)
+	spec := r.Order
+	for _, name := range sortedKeys(r.Files) {
+		spec.Files = append(spec.Files, evidence.File{Name: name, Digest: evidence.Digest(r.Files[name])})
+	}
+	order, err := evidence.EncodeRun(spec)
 	if err != nil {
 		return nil, err
 	}
