@@ -22,6 +22,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/workload"
+	"github.com/affineur/affineur/test/story/await"
 )
 
 // drifting is a model gateway of a test's own, like that of the organisation: its model can change behind its name.
@@ -140,9 +141,13 @@ func (g *ground) closedAgain(t *testing.T, p *v1alpha1.AIPrototype) {
 		slices.Sort(out)
 		return out
 	}
-	for end := time.Now().Add(slow); len(left()) > 0; time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("left open: %v", left())
+	err := await.Until(bounded(t), func() error {
+		if open := left(); len(open) > 0 {
+			return fmt.Errorf("left open: %v", open)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
