@@ -70,12 +70,24 @@ func integrate(ctx context.Context, r runner, order evidence.IntegrationSpec, _ 
 }
 
 func examine(ctx context.Context, r runner, order evidence.QualityOrder, files map[string][]byte) (evidence.Result, error) {
-	result, err := evaluate.Run(ctx, order, files[order.File], r.guard.DialContext)
+	result, err := evaluate.Run(ctx, order, files[order.File], r.judgeKey(order), r.guard.DialContext)
 	if err != nil {
 		return nil, err
 	}
 	presentable(ctx, order.Content, result)
 	return result, nil
+}
+
+// judgeKey is the key for the judge's gateway. Without it nothing fails: the judge is not asked.
+func (r runner) judgeKey(order evidence.QualityOrder) string {
+	if order.Judge == nil || !order.Judge.Keyed {
+		return ""
+	}
+	key, err := readFile(filepath.Join(r.files, evidence.JudgeKeyFile))
+	if err != nil {
+		return ""
+	}
+	return string(key)
 }
 
 func confideIn(ctx context.Context, r runner, order evidence.PrivacyOrder, _ map[string][]byte) (evidence.Result, error) {

@@ -32,10 +32,19 @@ func presentable(ctx context.Context, content evidence.Content, result *evidence
 		result.Shown = nil
 	}
 	result.Bound()
-	// The cases count, and what is shown must not keep them from being told.
-	if raw, err := json.Marshal(result); err != nil || len(raw) > evidence.MaxReportBytes-besides {
+	// The cases count, and neither what is shown nor what a judge said must keep them from being told.
+	if !fits(result) {
 		result.Shown = nil
 	}
+	if !fits(result) {
+		result.Judge = nil
+	}
+}
+
+// fits tells whether a report can hold the result.
+func fits(result *evidence.QualityResult) bool {
+	raw, err := json.Marshal(result)
+	return err == nil && len(raw) <= evidence.MaxReportBytes-besides
 }
 
 // redact takes out of all texts what looks like personal data, and withholds those in which a rule finds a secret. A text

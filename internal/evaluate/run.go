@@ -1,6 +1,7 @@
 // Package evaluate asks a prototype the questions of its evaluation set and tells right answers from wrong ones.
 //
-// Questions and answers stay in the runner's memory: what leaves it are the examples' ids, what came of each, and times.
+// Questions and answers stay in the runner's memory, but for those that the order's judge is shown: what else leaves it are
+// the examples' ids, what came of each, and times.
 // Where the policy allows reports to hold more, the result shows some that were answered wrongly, as they are: whoever
 // runs it makes of them what may be shown.
 package evaluate
@@ -8,6 +9,7 @@ package evaluate
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,6 +28,7 @@ type evaluation struct {
 	set     examples.Set
 	checker *examples.Checker
 	client  *ask.Client
+	dial    ask.Dial
 
 	mu sync.Mutex
 	// answers and fingerprints by example and repeat.
@@ -34,14 +37,18 @@ type evaluation struct {
 	models       models
 	// wrong are the first wrong answers by example, kept only where the order allows a report to hold them.
 	wrong map[int]string
+	// right are the first answers by example that were, kept only for a judge.
+	right  map[int]string
+	judged *evidence.JudgeResult
 }
 
 // mark is the fingerprint of an answer; none where there was no answer.
 type mark *[32]byte
 
 // Run asks every question of the set as often as the order says, whole set by whole set, so that the same question comes
-// again after all others. raw is the set. The error is why nothing could be asked; what the prototype does is no error.
-func Run(ctx context.Context, order evidence.QualityOrder, raw []byte, dial ask.Dial) (*evidence.QualityResult, error) {
+// again after all others, and then shows right answers to the order's judge, if it has one. raw is the set, and key the one for the
+// judge's gateway, "" without one. The error is why nothing could be asked; what the prototype does is no error.
+func Run(ctx context.Context, order evidence.QualityOrder, raw []byte, key string, dial ask.Dial) (*evidence.QualityResult, error) {
 	e, err := prepare(order, raw, dial)
 	if err != nil {
 		return nil, err
@@ -51,6 +58,9 @@ func Run(ctx context.Context, order evidence.QualityOrder, raw []byte, dial ask.
 	defer cancel()
 	for repeat := range order.Repeats {
 		e.round(limited, repeat)
+	}
+	if order.Judge != nil {
+		e.judged = e.judge(ctx, key)
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -72,7 +82,7 @@ func prepare(order evidence.QualityOrder, raw []byte, dial ask.Dial) (*evaluatio
 	if len(set.Examples) != order.Examples {
 		return nil, errors.New("the evaluation set holds another number of examples than was ordered")
 	}
-	e := &evaluation{order: order, set: set, wrong: map[int]string{}}
+	e := &evaluation{order: order, set: set, dial: dial, wrong: map[int]string{}, right: map[int]string{}}
 	if e.checker, err = set.Compile(); err != nil {
 		return nil, err
 	}
@@ -88,16 +98,21 @@ func prepare(order evidence.QualityOrder, raw []byte, dial ask.Dial) (*evaluatio
 
 // round asks every question once.
 func (e *evaluation) round(ctx context.Context, repeat int) {
+	each(len(e.set.Examples), e.order.InFlight, func(i int) { e.question(ctx, i, repeat) })
+}
+
+// each does something with every number below n, so many at a time.
+func each(n, inFlight int, do func(int)) {
 	next := make(chan int)
 	var asking sync.WaitGroup
-	for range e.order.InFlight {
+	for range inFlight {
 		asking.Go(func() {
 			for i := range next {
-				e.question(ctx, i, repeat)
+				do(i)
 			}
 		})
 	}
-	for i := range e.set.Examples {
+	for i := range n {
 		next <- i
 	}
 	close(next)
@@ -106,7 +121,8 @@ func (e *evaluation) round(ctx context.Context, repeat int) {
 
 // question asks one question and notes what came of it.
 func (e *evaluation) question(ctx context.Context, i, repeat int) {
-	got, failure := e.patiently(ctx, e.set.Examples[i].Input)
+	input := e.set.Examples[i].Input
+	got, failure := patiently(ctx, func() (ask.Answer, evidence.AskFailure) { return e.client.Ask(ctx, input) })
 	answer := evidence.CaseAnswer{Failure: failure, Took: evidence.MicrosOf(min(got.Took, evidence.MaxTimeout))}
 	var seen mark
 	switch {
@@ -129,6 +145,9 @@ func (e *evaluation) question(ctx context.Context, i, repeat int) {
 	if _, noted := e.wrong[i]; !noted && answer.Outcome == evidence.CaseWrong && e.order.Content != "" {
 		e.wrong[i] = got.Text
 	}
+	if repeat == 0 && answer.Outcome == evidence.CaseRight && e.order.Judge != nil {
+		e.right[i] = strings.Clone(short(got.Text))
+	}
 	if failure == evidence.AskAnswered {
 		e.models.add(got.Model, got.Fingerprint)
 	}
@@ -136,12 +155,12 @@ func (e *evaluation) question(ctx context.Context, i, repeat int) {
 
 // patiently asks until there is an answer or a failure of which another try says nothing new. No answer that came is
 // ever asked for again: that would be choosing.
-func (e *evaluation) patiently(ctx context.Context, input string) (ask.Answer, evidence.AskFailure) {
+func patiently(ctx context.Context, try func() (ask.Answer, evidence.AskFailure)) (ask.Answer, evidence.AskFailure) {
 	for _, pause := range pauses {
 		if ctx.Err() != nil {
 			return ask.Answer{}, evidence.AskStopped
 		}
-		answer, failure := e.client.Ask(ctx, input)
+		answer, failure := try()
 		if failure != evidence.AskThrottled && !failure.Local() {
 			return answer, failure
 		}
@@ -153,11 +172,11 @@ func (e *evaluation) patiently(ctx context.Context, input string) (ask.Answer, e
 	if ctx.Err() != nil {
 		return ask.Answer{}, evidence.AskStopped
 	}
-	return e.client.Ask(ctx, input)
+	return try()
 }
 
 func (e *evaluation) result() *evidence.QualityResult {
-	r := &evidence.QualityResult{Digest: e.order.Digest, Models: e.models.seen, MoreModels: e.models.more, MoreNames: e.models.others}
+	r := &evidence.QualityResult{Digest: e.order.Digest, Models: e.models.seen, MoreModels: e.models.more, MoreNames: e.models.others, Judge: e.judged}
 	for i, example := range e.set.Examples {
 		r.Cases = append(r.Cases, evidence.CaseResult{ID: example.ID, Answers: e.answers[i], Differ: differ(e.fingerprints[i])})
 		if answer, noted := e.wrong[i]; noted && len(r.Shown) < evidence.MaxShown {

@@ -46,7 +46,7 @@ func order(url, set string, repeats int) evidence.QualityOrder {
 
 func run(t *testing.T, o evidence.QualityOrder, set string) *evidence.QualityResult {
 	t.Helper()
-	r, err := Run(t.Context(), o, []byte(set), dialer)
+	r, err := Run(t.Context(), o, []byte(set), "", dialer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestTheRunnersFaultsAreNotThePrototypes(t *testing.T) {
 	set := table(1)
 	o := order(url, set, 1)
 	o.Within = evidence.Duration(1500 * time.Millisecond)
-	r, err := Run(t.Context(), o, []byte(set), probe.Guard(probe.RefuseSpecial).DialContext)
+	r, err := Run(t.Context(), o, []byte(set), "", probe.Guard(probe.RefuseSpecial).DialContext)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestRunsThatCannotBe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := order(url, set, 1)
 			c.change(&o)
-			if _, err := Run(t.Context(), o, []byte(c.set), dialer); err == nil {
+			if _, err := Run(t.Context(), o, []byte(c.set), "", dialer); err == nil {
 				t.Error("ran")
 			}
 		})
@@ -273,7 +273,7 @@ func TestStopped(t *testing.T) {
 		<-r.Context().Done()
 	})
 	set := table(50)
-	if _, err := Run(ctx, order(url, set, 1), []byte(set), dialer); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ctx, order(url, set, 1), []byte(set), "", dialer); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -69,6 +69,13 @@ func roundTrips(t *testing.T, r reader, body evidence.Body, again func(raw []byt
 // taken away.
 func FuzzOpenRecord(f *testing.F) {
 	for i, r := range results {
+		if judged := judgedResult(); judged.Kind() == r.kind {
+			raw, err := json.Marshal(judged)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(i, raw)
+		}
 		f.Add(i, []byte("{}"))
 		f.Add(i, []byte(`{"unknown": 1}`))
 		for _, report := range []evidence.Report{isolationReport(), loadReport(), integrationReport()} {

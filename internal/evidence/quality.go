@@ -37,6 +37,8 @@ type QualityOrder struct {
 	Content Content `json:"content,omitempty"`
 	// Within is how long all of it may take; what is not asked by then counts as lost. 1 s to 6 h.
 	Within Duration `json:"within"`
+	// Judge looks at answers too, after all questions are asked; nil for none.
+	Judge *JudgeOrder `json:"judge,omitempty"`
 }
 
 // CaseOutcome is what came of one question.
@@ -95,6 +97,8 @@ type QualityResult struct {
 	MoreNames  bool        `json:"moreNames,omitempty"`
 	// Shown are questions that were answered wrongly, where the policy allows reports to hold them.
 	Shown []ShownCase `json:"shown,omitempty"`
+	// Judge is what a judge said, nil where none was asked. Nothing above depends on it.
+	Judge *JudgeResult `json:"judge,omitempty"`
 }
 
 // IsCaseName tells whether an example or a slice may be called so: names go into reports, file names and terminals.
@@ -134,7 +138,7 @@ func (o QualityOrder) Validate() error {
 	if err := within(o.Within.Std(), time.Second, 6*time.Hour); err != nil {
 		return fmt.Errorf("within: %w", err)
 	}
-	return nil
+	return prefixed("judge", o.Judge.validate())
 }
 
 // Validate says what is wrong with the result by itself, or nil.
@@ -162,19 +166,23 @@ func (r QualityResult) Validate() error {
 	if err := r.validateShown(seen); err != nil {
 		return err
 	}
-	return r.validateModels(answers)
-}
-
-func (r QualityResult) validateModels(answers int) error {
-	if len(r.Models) > MaxModels {
-		return fmt.Errorf("more than %d models", MaxModels)
-	}
 	if r.MoreNames && !r.MoreModels || r.MoreModels && len(r.Models) < MaxModels {
 		return errors.New("more models than there are places, and places are left")
 	}
+	if err := validateModels(r.Models, answers); err != nil {
+		return err
+	}
+	return prefixed("judge", r.Judge.validate(r.Cases))
+}
+
+// validateModels that so many answers named.
+func validateModels(models []ModelSeen, answers int) error {
+	if len(models) > MaxModels {
+		return fmt.Errorf("more than %d models", MaxModels)
+	}
 	named := 0
-	seen := make(map[ModelSeen]bool, len(r.Models))
-	for i, m := range r.Models {
+	seen := make(map[ModelSeen]bool, len(models))
+	for i, m := range models {
 		key := ModelSeen{Name: m.Name, Fingerprint: m.Fingerprint}
 		switch {
 		case m.Name == "" && m.Fingerprint == "" || m.Name != Clean(m.Name, 128) || m.Fingerprint != Clean(m.Fingerprint, 128):
@@ -239,7 +247,14 @@ func (a CaseAnswer) validate() error {
 // Clean takes out of the result's strings what could harm a terminal or a status. Ids and kinds have a form of their own.
 func (r *QualityResult) Clean() {
 	r.Bound()
-	for i := range r.Models {
-		r.Models[i].Name, r.Models[i].Fingerprint = Clean(r.Models[i].Name, 128), Clean(r.Models[i].Fingerprint, 128)
+	cleanModels(r.Models)
+	if r.Judge != nil {
+		cleanModels(r.Judge.Models)
+	}
+}
+
+func cleanModels(models []ModelSeen) {
+	for i := range models {
+		models[i].Name, models[i].Fingerprint = Clean(models[i].Name, 128), Clean(models[i].Fingerprint, 128)
 	}
 }

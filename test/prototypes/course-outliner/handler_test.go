@@ -127,7 +127,7 @@ func TestSampleExamples(t *testing.T) {
 		Call: gate.DeclaredCall(listen(t, w.handler), call, 10*time.Second), File: "examples", Digest: set.Digest, Examples: len(set.Examples),
 		Repeats: 2, InFlight: 4, Within: evidence.Duration(time.Minute),
 	}
-	got, err := evaluate.Run(t.Context(), order, raw, (&net.Dialer{}).DialContext)
+	got, err := evaluate.Run(t.Context(), order, raw, "", (&net.Dialer{}).DialContext)
 	if err != nil {
 		t.Fatal(err)
 	}
