@@ -101,6 +101,7 @@ type ChatCall struct {
 }
 
 // QualityGate says how many answers must be right, and how surely.
+// +kubebuilder:validation:XValidation:rule="!has(self.judge) || !has(self.import)",message="a judge looks at answers to the prototype's own examples, not at an image's results",fieldPath=".judge"
 type QualityGate struct {
 	// minimumExamples that a set must hold, whatever fewer would show.
 	// +optional
@@ -141,6 +142,10 @@ type QualityGate struct {
 	// its results. Bounds, slices and the comparison are the same; how often it repeats a question is for the image to say.
 	// +optional
 	Import *QualityImport `json:"import,omitempty"`
+
+	// judge is a model that looks at answers too, and only adds findings.
+	// +optional
+	Judge *QualityJudge `json:"judge,omitempty"`
 }
 
 // NonRegressionRule says whether a new revision is compared with the last that was promoted.

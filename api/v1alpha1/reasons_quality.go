@@ -31,4 +31,10 @@ const (
 	// ReasonNothingToCompare means that the revision in production can't be compared with: its evaluation is lost, or
 	// too few of its examples are still in the set.
 	ReasonNothingToCompare = "NothingToCompare"
+	// ReasonJudgeObjects means that the judging model objects to answers that the assertions found right. It stands in
+	// nobody's way.
+	ReasonJudgeObjects = "JudgeObjects"
+	// ReasonJudgeSilent means that the judging model was not asked, or gave no word that can be used, about some answers. It
+	// stands in nobody's way, and counts for nothing.
+	ReasonJudgeSilent = "JudgeSilent"
 )

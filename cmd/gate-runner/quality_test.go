@@ -81,10 +81,65 @@ func TestFromPlanToVerdict(t *testing.T) {
 			}
 			// In place of the sandbox's Service.
 			order.Call.URL = server.URL
-			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files)
+			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files, "")
 			verdict := quality.Instrument{}.Judge(asked, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}})
 			if verdict.State != c.state || verdict.Reason != c.reason || !strings.Contains(verdict.Message, c.says) {
 				t.Errorf("got %s %s: %s", verdict.State, verdict.Reason, verdict.Message)
+			}
+		})
+	}
+}
+
+// TestFromPlanToWhatAJudgeSays follows a judge's word on the same way: its key is a file beside the others that no order binds, and
+// neither it nor a word of the judge's own leaves the runner.
+func TestFromPlanToWhatAJudgeSays(t *testing.T) {
+	const key = "a-key-for-this-run"
+	prototype := httptest.NewServer(http.HandlerFunc(advice))
+	defer prototype.Close()
+	judge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var asked struct{ Messages []struct{ Content string } }
+		if r.URL.Path != "/v1/chat/completions" || r.Header.Get("Authorization") != "Bearer "+key || json.NewDecoder(r.Body).Decode(&asked) != nil {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		mark, _, _ := strings.Cut(asked.Messages[1].Content, "\n")
+		text := fmt.Sprintf(`{"case": %q, "good": true}`, mark)
+		if strings.Contains(asked.Messages[1].Content, "Member 7,") {
+			text = fmt.Sprintf(`{"case": %q, "good": false, "why": "incomplete"}`, mark)
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"model": "judge-large", "choices": []any{map[string]any{"message": map[string]any{"content": text}}}})
+	}))
+	defer judge.Close()
+	for name, c := range map[string]struct {
+		key    string
+		reason string
+		says   string
+	}{
+		"with its key":  {key, v1alpha1.ReasonJudgeObjects, "objects to 1 of 97 answers that the examples call right: 1 incomplete"},
+		"another key":   {"another", v1alpha1.ReasonJudgeSilent, "97 that did not come"},
+		"without a key": {"", v1alpha1.ReasonJudgeSilent, "97 for want of the gateway's key"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := evaluationOf(t, messages(100, 3), "/v1/classify")
+			asked.Gate.Quality = &v1alpha1.QualityGate{MinimumExamples: 100, PassRateLowerBound: "0.90", Repeats: 1,
+				Judge: &v1alpha1.QualityJudge{Gateway: "judges", Model: "judge-large", Rubric: "Polite.", Examples: 100}}
+			asked.Record.Requirements.DataRules = []v1alpha1.DataRule{{Name: "titles", Class: v1alpha1.DataPublic}}
+			asked.Record.Requirements.Judges = []v1alpha1.ModelGateway{{Name: "judges", Address: judge.URL + "/v1", MayCarry: v1alpha1.MayCarry{Classes: []v1alpha1.DataClass{v1alpha1.DataPublic}},
+				To: v1alpha1.Destination{Pods: &v1alpha1.PodDestination{}}, Credentials: &v1alpha1.CredentialSource{Secret: v1alpha1.LocalName{Name: "judge-keys"}}}}
+			runs, err := quality.Instrument{}.Plan(asked, gate.Taken{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			order, err := evidence.Read[evidence.QualityOrder](runs[0].Order)
+			if err != nil {
+				t.Fatal(err)
+			}
+			order.Call.URL = prototype.URL
+			spec := evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}
+			report := examined(t, spec, runs[0].Files, c.key)
+			verdict := quality.Instrument{}.Judge(asked, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}})
+			if verdict.State != gate.Passed || len(verdict.Findings) != 1 || verdict.Findings[0].Reason != c.reason || !strings.Contains(verdict.Findings[0].Message, c.says) {
+				t.Errorf("%s: %+v", verdict.State, verdict.Findings)
 			}
 		})
 	}
@@ -111,7 +166,7 @@ func evaluationOf(t *testing.T, set, path string) gate.Case {
 }
 
 // examined has the runner do what was ordered, and opens what it left.
-func examined(t *testing.T, spec evidence.RunSpec, files map[string][]byte) *evidence.Report {
+func examined(t *testing.T, spec evidence.RunSpec, files map[string][]byte, judgeKey string) *evidence.Report {
 	t.Helper()
 	var log bytes.Buffer
 	dir := t.TempDir()
@@ -122,6 +177,11 @@ func examined(t *testing.T, spec evidence.RunSpec, files map[string][]byte) *evi
 		}
 		spec.Files = append(spec.Files, evidence.File{Name: name, Digest: evidence.Digest(content)})
 	}
+	if judgeKey != "" {
+		if err := os.WriteFile(filepath.Join(dir, evidence.JudgeKeyFile), []byte(judgeKey), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	raw, err := evidence.EncodeRun(spec)
 	if err != nil {
 		t.Fatal(err)
@@ -129,8 +189,8 @@ func examined(t *testing.T, spec evidence.RunSpec, files map[string][]byte) *evi
 	if err := r.run(t.Context(), raw); err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(log.String(), "Member") {
-		t.Error("a question is in the report")
+	if strings.Contains(log.String(), "Member") || judgeKey != "" && strings.Contains(log.String(), judgeKey) {
+		t.Error("a question or a key is in the report")
 	}
 	opened, err := evidence.Open(contentOf(t, r.terminationPath), log.Bytes(), evidence.Expect{Nonce: nonce, Subject: spec.Subject, Kind: evidence.KindQuality})
 	if err != nil {

@@ -53,7 +53,7 @@ func TestWhatReportsHold(t *testing.T) {
 				t.Fatal(err)
 			}
 			order.Call.URL = server.URL
-			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files)
+			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files, "")
 			taken := gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}}
 			if v := (quality.Instrument{}).Judge(asked, taken); v.Reason == v1alpha1.ReasonEvidenceUnverifiable || strings.Contains(fmt.Sprint(v), "whom") {
 				t.Errorf("got %+v", v)
@@ -74,5 +74,33 @@ func TestWhatReportsHold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a judge says never keeps what the assertions found from being told.
+func TestAJudgeMakesRoom(t *testing.T) {
+	result := &evidence.QualityResult{Digest: subject, Judge: &evidence.JudgeResult{}}
+	for i := range evidence.MaxExamples {
+		c := evidence.CaseResult{ID: fmt.Sprintf("%s-%d", strings.Repeat("x", 58), i), Answers: []evidence.CaseAnswer{
+			{Outcome: evidence.CaseRight, Took: 999_999_999}, {Outcome: evidence.CaseUnanswered, Failure: evidence.AskNotAsDeclared, Took: 999_999_999},
+		}}
+		if len(result.Judge.Objections) < evidence.MaxJudged {
+			result.Judge.Shown++
+			result.Judge.Objections = append(result.Judge.Objections, evidence.JudgeObjection{ID: c.ID, Why: evidence.JudgeIncomplete})
+		}
+		result.Cases = append(result.Cases, c)
+	}
+	small := *result
+	small.Cases = small.Cases[:evidence.MaxJudged]
+	presentable(t.Context(), "", &small)
+	if small.Judge == nil {
+		t.Error("there is room, and what the judge said is not told")
+	}
+	for fits(result) {
+		result.Judge.Models = append(result.Judge.Models, evidence.ModelSeen{Name: strings.Repeat("m", 128)})
+	}
+	presentable(t.Context(), "", result)
+	if result.Judge != nil || len(result.Cases) != evidence.MaxExamples || !fits(result) {
+		t.Errorf("%d cases, judge %v", len(result.Cases), result.Judge != nil)
 	}
 }

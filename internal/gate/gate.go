@@ -87,9 +87,9 @@ func Unknown(reason, message string, at time.Time, findings ...Finding) Verdict 
 	return bounded(Verdict{State: Inconclusive, Reason: reason, Message: message, Findings: findings, MeasuredAt: at})
 }
 
-// Advise adds findings that stand in nobody's way to a verdict.
+// Advise adds findings that stand in nobody's way to a verdict, as far as there is room: no hole is left out for them.
 func Advise(v Verdict, notes ...Finding) Verdict {
-	v.Findings = slices.Concat(v.Findings, notes)
+	v.Findings = slices.Concat(v.Findings, notes[:min(len(notes), max(maxFindings-len(v.Findings), 0))])
 	return bounded(v)
 }
 

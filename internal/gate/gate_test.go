@@ -1,6 +1,8 @@
 package gate_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +97,25 @@ func TestVerdictsFitIntoAStatus(t *testing.T) {
 	}
 	if v := gate.Fail(v1alpha1.ReasonHolesFound, "", now, many[:32]...); len(v.Findings) != 32 || strings.Contains(v.Findings[31].Message, "more of") {
 		t.Errorf("32 findings fit: %q", v.Findings[31].Message)
+	}
+}
+
+// What stands in nobody's way never takes a hole's place.
+func TestAdviceLeavesNoHoleOut(t *testing.T) {
+	var holes, notes []gate.Finding
+	for i := range 32 {
+		holes = append(holes, gate.Finding{Reason: v1alpha1.ReasonHolesFound, Message: fmt.Sprint("hole ", i)})
+		notes = append(notes, gate.Finding{Reason: v1alpha1.ReasonJudgeObjects, Message: fmt.Sprint("note ", i)})
+	}
+	for _, n := range []int{0, 1, 30, 31, 32} {
+		v := gate.Advise(gate.Fail(v1alpha1.ReasonHolesFound, "", now, holes[:n]...), notes...)
+		for i, f := range v.Findings {
+			if want := append(slices.Clone(holes[:n]), notes...)[i]; f.Message != want.Message {
+				t.Errorf("with %d holes, finding %d is %q", n, i, f.Message)
+			}
+		}
+		if len(v.Findings) != 32 {
+			t.Errorf("%d findings", len(v.Findings))
+		}
 	}
 }

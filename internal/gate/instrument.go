@@ -153,6 +153,9 @@ type Run struct {
 	// Replicas of the prototype that it is made with at SiteSandbox; 0 and 1 for one. Where there is no room for several, it is
 	// lost for that reason.
 	Replicas int32
+	// Gateway is the name of one of the requirements' judges that a run at SiteSandbox reaches besides, under an opening of its
+	// own, and with a key of its own where the gateway wants one; "" for none.
+	Gateway string
 	// Use is the part under which it is kept what the prototype's pods use meanwhile, where the cluster tells; "" for nothing.
 	Use string
 	// Order for the runner.

@@ -96,6 +96,9 @@ func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {
 	if problem := checkAssurances(spec); problem != nil {
 		return problem
 	}
+	if problem := checkJudges(spec); problem != nil {
+		return problem
+	}
 	for i, integration := range spec.Catalogue.Integrations {
 		if integration.Owner != "" && !hasRole(spec.Roles, integration.Owner) {
 			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.catalogue.integrations[%d].owner", i),

@@ -277,6 +277,12 @@ func TestCheck(t *testing.T) {
 		"an assurance": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.Catalogue.Integrations[0].Assurance = &v1alpha1.Assurance{TrainsOnInputs: v1alpha1.TrainingNever, CheckedBy: "security", ValidUntil: "2027-02-28"}
 		}, ""},
+		"a judge that is nowhere": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Gates[0].Quality = &v1alpha1.QualityGate{Judge: &v1alpha1.QualityJudge{Gateway: "judges", Model: "j", Rubric: "Polite."}}
+		}, v1alpha1.ReasonPolicyInvalid},
+		"a judge": {func(p *v1alpha1.HardeningPolicySpec) {
+			p.Gates[0].Quality = &v1alpha1.QualityGate{Judge: &v1alpha1.QualityJudge{Gateway: "default", Model: "j", Rubric: "Polite."}}
+		}, ""},
 		"owner without a role": {func(p *v1alpha1.HardeningPolicySpec) { p.Catalogue.Integrations[0].Owner = "nobody" }, v1alpha1.ReasonPolicyInvalid},
 		"selector with bad operator": {func(p *v1alpha1.HardeningPolicySpec) {
 			p.AppliesTo.NamespaceSelector = metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "a", Operator: "Near"}}}

@@ -29,7 +29,10 @@ type Requirements struct {
 	Production   v1alpha1.ProductionPolicy `json:"production"`
 	// ApprovalsValidForSeconds is 0 for the usual time, so that records from before there was another keep their digest.
 	ApprovalsValidForSeconds int64 `json:"approvalsValidForSeconds,omitempty"`
-	// DataRules are those of the data that the prototype works with; frozen where a gate asks about privacy.
+	// Judges are the gateways that gates ask besides the prototype's own, in the order of their names.
+	Judges []v1alpha1.ModelGateway `json:"judges,omitempty"`
+	// DataRules are those of the data that the prototype works with; frozen where a gate asks about privacy, or shows answers
+	// to a judge.
 	DataRules []v1alpha1.DataRule `json:"dataRules,omitempty"`
 	// ReportContent is what reports may hold; empty for counts and case ids alone.
 	ReportContent v1alpha1.ReportContent `json:"reportContent,omitempty"`
@@ -58,6 +61,16 @@ func (r Requirements) ApprovalsValidFor() time.Duration {
 		return usualValidity
 	}
 	return time.Duration(r.ApprovalsValidForSeconds) * time.Second
+}
+
+// Judge is the gateway of a name that gates ask; nil where none was frozen.
+func (r Requirements) Judge(name string) *v1alpha1.ModelGateway {
+	for i := range r.Judges {
+		if r.Judges[i].Name == name {
+			return &r.Judges[i]
+		}
+	}
+	return nil
 }
 
 // Gate is the gate of a type, nil if the tier has none.

@@ -38,7 +38,8 @@ func Resolve(p *v1alpha1.HardeningPolicy, namespace labels.Set, spec v1alpha1.AI
 	}
 	add(withinLifetime(p, spec)...)
 	r.freezeTier(p, tierOf(p, subject.FactsOf(spec), data))
-	if r.Gate(v1alpha1.GatePrivacy) != nil {
+	r.Judges = judgesOf(p.Spec.Catalogue, r.Gates)
+	if r.Gate(v1alpha1.GatePrivacy) != nil || len(r.Judges) > 0 {
 		r.DataRules = data.rules(p.Spec.DataRules)
 	}
 	if content := p.Spec.Reports.Content; content != v1alpha1.ReportCounts {

@@ -106,7 +106,7 @@ func (a actor) do(ctx context.Context, s Snapshot, plan Plan, action Action, now
 	case Forgo:
 		return a.forgo(ctx, s, *m, now, o)
 	case HandOver:
-		return run.HandOver(ctx, a.Writer, s.runOf(*m))
+		return a.handOver(ctx, s, *m)
 	case TakeSample:
 		return a.sample(ctx, s, *m, o)
 	case KeepReport:
@@ -141,7 +141,24 @@ func (a actor) begin(ctx context.Context, s Snapshot, m Measuring) error {
 	if _, err = a.Writer.CreateOnce(ctx, job); err != nil {
 		return err
 	}
-	return run.HandOver(ctx, a.Writer, s.runOf(m))
+	return a.handOver(ctx, s, m)
+}
+
+// handOver gives a run its files, and the key for its judge's gateway. Where IT keeps no signing key there is none: the run is
+// made without it, and says so, because a judge holds nobody up.
+func (a actor) handOver(ctx context.Context, s Snapshot, m Measuring) error {
+	r := s.runOf(m)
+	order := evidence.As[evidence.QualityOrder](m.Current.Order)
+	if judge := s.judgeOf(m); judge != nil && order != nil && order.Judge != nil {
+		key, err := a.Credentials.Judge(ctx, *judge, s.Record.Prototype, order.Judge.Call.OpenAIChat.Model)
+		if err != nil {
+			return err
+		}
+		if key != "" {
+			r.Unbound = map[string][]byte{evidence.JudgeKeyFile: []byte(key)}
+		}
+	}
+	return run.HandOver(ctx, a.Writer, r)
 }
 
 // startControl makes the control's Job; the run joins it once it is at work.

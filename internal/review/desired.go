@@ -164,16 +164,28 @@ func deadline(g v1alpha1.Gate, length time.Duration) int64 {
 	return int64(length.Seconds())
 }
 
-// opening lets a run's pods reach the sandbox's pods on the prototype's port, and nothing else; nil for a run that is not
-// made to call the prototype.
+// judgeOf a run that calls the prototype is the gateway that it asks besides; nil for none.
+func (s Snapshot) judgeOf(m Measuring) *v1alpha1.ModelGateway {
+	if m.Current.Site != gate.SiteSandbox {
+		return nil
+	}
+	return s.Record.Requirements.Judge(m.Current.Gateway)
+}
+
+// opening lets a run's pods reach the sandbox's pods on the prototype's port, the gateway of a judge if the run asks one, and
+// nothing else; nil for a run that is not made to call the prototype.
 func (s Snapshot) opening(m Measuring) *networkingv1.NetworkPolicy {
 	if m.Current.Site != gate.SiteSandbox {
 		return nil
 	}
 	identity := s.Record.Prototype
-	return s.runOf(m).AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
+	policy := s.runOf(m).AllowRun(identity.Sandbox(), workload.Selector(identity), networkingv1.NetworkPolicyPort{
 		Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(s.Record.Subject.Container.Port)),
 	})
+	if judge := s.judgeOf(m); judge != nil {
+		workload.OpenTo(policy, judge.To)
+	}
+	return policy
 }
 
 // kept are the reports of a run that has ended, whatever they say: the control's first, because the run's own is what

@@ -256,6 +256,8 @@ func (w *world) measure(job batchv1.Job) *evidence.Opened {
 		report.Result = w.secured(job, order)
 	case evidence.KindFaults:
 		report.Result = faultsReport(*evidence.As[evidence.FaultsOrder](order.Order), w.hangs)
+	case evidence.KindQuality:
+		report.Result = w.answered(job, *evidence.As[evidence.QualityOrder](order.Order))
 	case evidence.KindPrivacy:
 		report.Result = discreet(*evidence.As[evidence.PrivacyOrder](order.Order))
 	case evidence.KindIsolation:

@@ -1,6 +1,8 @@
 package workload
 
 import (
+	"maps"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -39,6 +41,8 @@ type Run struct {
 	Tool *Tool
 	// Files for the runner, by name: FileSecret holds them.
 	Files map[string][]byte
+	// Unbound are files beside those whose content no order binds, such as a key that is made for the run; none without Files.
+	Unbound map[string][]byte
 	// RuntimeClass of what is measured, where the run stands in for it: the same network path. Empty for the cluster's
 	// default.
 	RuntimeClass string
@@ -164,9 +168,11 @@ func (r Run) FileSecret() *corev1.Secret {
 	if len(r.Files) == 0 {
 		return nil
 	}
+	data := maps.Clone(r.Files)
+	maps.Copy(data, r.Unbound)
 	return &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name, Labels: r.labels()},
-		Immutable:  ptr.To(true), Data: r.Files,
+		Immutable:  ptr.To(true), Data: data,
 	}
 }
 
@@ -189,6 +195,11 @@ func (r Run) AllowRun(namespace string, pods map[string]string, ports ...network
 			Egress:      append(r.names(), networkingv1.NetworkPolicyEgressRule{To: []networkingv1.NetworkPolicyPeer{peer(namespace, pods)}, Ports: ports}),
 		},
 	}
+}
+
+// OpenTo lets the pods that a policy selects go to a destination of the catalogue besides.
+func OpenTo(policy *networkingv1.NetworkPolicy, to v1alpha1.Destination) {
+	policy.Spec.Egress = append(policy.Spec.Egress, destination(to))
 }
 
 // AdmitTo lets exactly this run's pods reach those that the policy selects.

@@ -160,6 +160,27 @@ func aRun() Run {
 	}
 }
 
+// A file whose content no order binds lies beside the others, and the order does not speak of it.
+func TestFilesThatNoOrderBinds(t *testing.T) {
+	r := aRun()
+	r.Unbound = map[string][]byte{"judge-key": []byte("k")}
+	if got := r.FileSecret(); got != nil {
+		t.Errorf("nobody mounts %+v", got)
+	}
+	r.Files = map[string][]byte{"examples": []byte("a")}
+	data := r.FileSecret().Data
+	if len(r.Files) != 1 || len(data) != 2 || string(data["judge-key"]) != "k" || string(data["examples"]) != "a" {
+		t.Errorf("files %v, and the Secret has %v", r.Files, data)
+	}
+	job, err := r.Job()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw := job.Spec.Template.Spec.Containers[0].Env[0].Value; !strings.Contains(raw, `"examples"`) || strings.Contains(raw, "judge-key") {
+		t.Error(raw)
+	}
+}
+
 // A tool of IT's runs before the runner, knows no more than where the prototype is and where it may write, and can't speak
 // for the runner.
 func TestToolsRunBefore(t *testing.T) {

@@ -180,6 +180,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.QualityGateApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QualityImport"):
 		return &apiv1alpha1.QualityImportApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("QualityJudge"):
+		return &apiv1alpha1.QualityJudgeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("QueuePosition"):
 		return &apiv1alpha1.QueuePositionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Registry"):

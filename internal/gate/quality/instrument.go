@@ -47,7 +47,7 @@ func (Instrument) Plan(c gate.Case, _ gate.Taken) ([]gate.Run, error) {
 		return nil, err
 	}
 	run.Site = gate.SiteSandbox
-	return []gate.Run{run}, nil
+	return []gate.Run{withJudge(c, run)}, nil
 }
 
 // Ask plans the evaluation of the prototype in a namespace: the frozen set, every question as often as the gate says.
@@ -101,7 +101,7 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 		refused.Findings = append(refused.Findings, foreseen(set, settings)...)
 		return *refused
 	}
-	return Judge(evidenceOf(c, set, settings, *result, taken.Runs[""].Report.FinishedAt))
+	return advised(c, Judge(evidenceOf(c, set, settings, *result, taken.Runs[""].Report.FinishedAt)), *result)
 }
 
 // Summarize implements gate.Instrument.
@@ -213,7 +213,7 @@ func settingsOf(g v1alpha1.Gate) (Settings, error) {
 	if g.Quality != nil {
 		q = *g.Quality
 	}
-	s := Settings{Repeats: int(q.Repeats), NonRegression: Compares(g)}
+	s := Settings{Repeats: int(q.Repeats), NonRegression: Compares(g), Judged: q.Judge != nil}
 	var err error
 	if s.Bound, err = boundOf(q.PassRateLowerBound, q.MinimumExamples); err != nil {
 		return s, err

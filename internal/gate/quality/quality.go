@@ -26,6 +26,8 @@ type Settings struct {
 	Repeats int
 	// NonRegression demands a comparison with the revision in production.
 	NonRegression bool
+	// Judged allows the result to hold what a judge said.
+	Judged bool
 }
 
 // Bound is a share of right answers that must be shown, with 95 % confidence at the first look.
@@ -161,6 +163,9 @@ func (e Evidence) unfit() string {
 	}
 	if e.Content == "" && len(e.Result.Shown) > 0 {
 		return "it quotes what the policy does not allow"
+	}
+	if !e.Settings.Judged && e.Result.Judge != nil {
+		return "it holds the word of a judge that nobody asked for"
 	}
 	if why := strays(e.Set, e.Result); why != "" || len(e.Set.Examples) == 0 {
 		return why

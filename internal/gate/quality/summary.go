@@ -33,6 +33,7 @@ func Markdown(e Evidence) string {
 		fmt.Fprintf(&b, "\n%d answers named the model `%s`, fingerprint `%s`.\n", m.Answers, plain(m.Name), plain(m.Fingerprint))
 	}
 	list(&b, cases)
+	b.WriteString(ofJudge(e.Result.Judge))
 	quote(&b, e.Result.Shown)
 	return b.String()
 }

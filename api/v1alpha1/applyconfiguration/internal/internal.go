@@ -1506,6 +1506,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: import
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.QualityImport
+    - name: judge
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.QualityJudge
     - name: minimumExamples
       type:
         scalar: numeric
@@ -1550,6 +1553,22 @@ var schemaYAML = typed.YAMLObject(`types:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration
       default: 15m
     - name: scorer
+      type:
+        scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.QualityJudge
+  map:
+    fields:
+    - name: examples
+      type:
+        scalar: numeric
+      default: 50
+    - name: gateway
+      type:
+        scalar: string
+    - name: model
+      type:
+        scalar: string
+    - name: rubric
       type:
         scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.QueuePosition

@@ -27,6 +27,8 @@ type QualityGateApplyConfiguration struct {
 	// import has an image of IT's ask the prototype in place of the examples of the prototype's evaluation, and takes over
 	// its results. Bounds, slices and the comparison are the same; how often it repeats a question is for the image to say.
 	Import *QualityImportApplyConfiguration `json:"import,omitempty"`
+	// judge is a model that looks at answers too, and only adds findings.
+	Judge *QualityJudgeApplyConfiguration `json:"judge,omitempty"`
 }
 
 // QualityGateApplyConfiguration constructs a declarative configuration of the QualityGate type for use with
@@ -85,5 +87,13 @@ func (b *QualityGateApplyConfiguration) WithNonRegression(value apiv1alpha1.NonR
 // If called multiple times, the Import field is set to the value of the last call.
 func (b *QualityGateApplyConfiguration) WithImport(value *QualityImportApplyConfiguration) *QualityGateApplyConfiguration {
 	b.Import = value
+	return b
+}
+
+// WithJudge sets the Judge field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Judge field is set to the value of the last call.
+func (b *QualityGateApplyConfiguration) WithJudge(value *QualityJudgeApplyConfiguration) *QualityGateApplyConfiguration {
+	b.Judge = value
 	return b
 }
