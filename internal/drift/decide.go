@@ -65,7 +65,7 @@ func Decide(s Scene, now time.Time) Plan {
 	case s.Run.State == run.Running && !s.Answering:
 		return s.wait("it does not answer.", now)
 	case s.Run.State == run.Running:
-		return Plan{Step: Tend}
+		return Plan{Step: Tend, Wake: s.Run.Until}
 	}
 	every := s.every()
 	if due := s.State.due(every, now); now.Before(due) {

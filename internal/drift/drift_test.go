@@ -160,6 +160,7 @@ func TestDecide(t *testing.T) {
 		"not measured":               {serving(), Start, true, 0},
 		"not measured, mute":         {serving(mute), Rest, false, 0},
 		"at work":                    {serving(running), Tend, true, 0},
+		"at work, without a pod":     {serving(running, func(s *Scene) { s.Run.Until = now.Add(time.Minute) }), Tend, true, time.Minute},
 		"at work, mute by now":       {serving(running, mute), Rest, false, 0},
 		"at work, stopped by now":    {serving(running, severed), Rest, false, 0},
 		"ended":                      {serving(func(s *Scene) { s.Run.State = run.Measured }), Conclude, true, 0},

@@ -201,7 +201,7 @@ func (s Snapshot) kept(m Measuring, now time.Time) ([]record.Report, error) {
 		control.Gate = assess.ControlOf(m.Gate.Name)
 		out = append(out, control)
 	}
-	own, err := s.report(m, r.Name, r.Result, s.doubt(*r), now)
+	own, err := s.report(m, r.Name, r.left(), s.doubt(*r), now)
 	if err != nil {
 		return nil, err
 	}

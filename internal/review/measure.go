@@ -42,6 +42,9 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 		if r.Use != "" {
 			plan.wake(readEvery)
 		}
+		for _, until := range r.untils() {
+			plan.wake(until.Sub(now))
+		}
 		if r.State == run.Absent {
 			return s.join(plan, m)
 		}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -162,4 +163,22 @@ func (r Run) state() run.State {
 		return run.Running
 	}
 	return run.Lost
+}
+
+// left is what the run left. One that was never begun was lost with its control.
+func (r Run) left() run.Result {
+	result := r.Result
+	if r.State == run.Absent && r.Control != nil && r.Control.State == run.Lost {
+		result.Why = "its control was lost: " + r.Control.Why
+	}
+	return result
+}
+
+// untils are the times at which the run or its control counts as lost unless it has a pod by then.
+func (r Run) untils() []time.Time {
+	untils := []time.Time{r.Until}
+	if r.Control != nil {
+		untils = append(untils, r.Control.Until)
+	}
+	return slices.DeleteFunc(untils, time.Time.IsZero)
 }

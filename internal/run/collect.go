@@ -55,12 +55,17 @@ type Result struct {
 	Nonce string
 	// UID of the Job, so that no other one is deleted in its place.
 	UID types.UID
+	// Until is when a running one counts as lost if it still has no pod; no event tells of that. Zero for one that has a
+	// pod, or waits to be let begin.
+	Until time.Time
 }
 
-// Collector reads Jobs and pods from the cache, and logs from the API server.
+// Collector reads Jobs and pods from the cache, logs and events from the API server.
 type Collector struct {
 	Reader client.Reader
 	Logs   kubernetes.Interface
+	// Now is the clock; time.Now where it is nil.
+	Now func() time.Time
 }
 
 // Collect looks at the Job of the given name. An error means that the API server could not be read; everything
@@ -84,7 +89,11 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 	if pod != nil {
 		result.Node, result.Homeless = pod.Spec.NodeName, Homeless(pod)
 	}
-	return c.judge(ctx, &job, pod, want, result)
+	result, err = c.judge(ctx, &job, pod, want, result)
+	if err == nil && pod == nil && result.State == Running {
+		return c.podless(ctx, &job, result), nil
+	}
+	return result, err
 }
 
 func (c Collector) judge(ctx context.Context, job *batchv1.Job, pod *corev1.Pod, want evidence.Kind, result Result) (Result, error) {

@@ -74,8 +74,8 @@ func (o *operator) setUp(ctx context.Context) error {
 	c, live := o.client(), o.live()
 	writer := &apply.Writer{Client: c, Live: live, FanOut: 1, Now: o.world.Now, Rights: workload.RightsIn}
 	maker := credentials.Maker{Live: live}
-	collector := run.Collector{Reader: c, Logs: logsClient{logs: logs{o.world}}}
 	clock := operatorClock{o.world}
+	collector := run.Collector{Reader: c, Logs: logsClient{logs: logs{o.world}}, Now: clock.Now}
 	told := func(controller string) recorder { return recorder{o, controller} }
 	return errors.Join(
 		(&policy.Reconciler{Client: c, Live: live, Events: told("policy")}).SetupWithManager(o.manager),

@@ -2,6 +2,7 @@ package world
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -284,6 +285,15 @@ func (l logsClient) CoreV1() typedcorev1.CoreV1Interface { return logsCore{logs:
 
 func (l logsCore) Pods(namespace string) typedcorev1.PodInterface {
 	return logsPods{logs: l.logs, namespace: namespace}
+}
+
+// noEvents: nobody tells of a Job in this world.
+type noEvents struct{ typedcorev1.EventInterface }
+
+func (logsCore) Events(string) typedcorev1.EventInterface { return noEvents{} }
+
+func (noEvents) List(context.Context, metav1.ListOptions) (*corev1.EventList, error) {
+	return &corev1.EventList{}, nil
 }
 
 func (l logsPods) GetLogs(name string, _ *corev1.PodLogOptions) *rest.Request {
