@@ -77,6 +77,8 @@ const (
 	AnnotationSubject = "affineur.dev/subject"
 	// AnnotationNonce is the nonce of a measuring run.
 	AnnotationNonce = "affineur.dev/nonce"
+	// AnnotationWitnessed on a control's pod says when the run ended that it bears witness for, by which it ends, too.
+	AnnotationWitnessed = "affineur.dev/witnessed"
 	// AnnotationRecord on a production namespace names the record that serves there: the one memory of what
 	// runs in production, independent of every view.
 	AnnotationRecord = "affineur.dev/record"

@@ -72,6 +72,9 @@ type IsolationSpec struct {
 	Targets []Target `json:"targets"`
 	// Window is how long to go on trying at least, so that two runs can be made to overlap. At most 5 minutes.
 	Window Duration `json:"window,omitempty"`
+	// Told ends the window early, when nobody needs the run as a witness any more: as soon as ToldFile in ToldPath is not
+	// empty. Who is never told goes by the window. Not with a meeting.
+	Told bool `json:"told,omitempty"`
 	// Deadline is how long to wait for targets to settle. Above zero, at least Window, at most 10 minutes. With a
 	// meeting it counts from when the other run is at work.
 	Deadline Duration `json:"deadline"`
@@ -114,6 +117,13 @@ type TargetResult struct {
 type IsolationReport struct {
 	Targets []TargetResult `json:"targets"`
 }
+
+// ToldPath is the directory in which a run is told things, and ToldFile the file that is not empty once what it bears
+// witness for has ended.
+const (
+	ToldPath = "/var/run/affineur/told"
+	ToldFile = "witnessed"
+)
 
 // Target finds a result by name, or nil.
 func (r *IsolationReport) Target(name string) *TargetResult {
@@ -162,6 +172,9 @@ func (s *IsolationSpec) Validate() error {
 		if port < 1024 || port > 65535 {
 			return errors.New("serve: a port is not between 1024 and 65535")
 		}
+	}
+	if s.Told && s.Meeting != nil {
+		return errors.New("told: a run of a pair goes by the other run")
 	}
 	if err := s.Meeting.validate(); err != nil {
 		return fmt.Errorf("meeting: %w", err)

@@ -2,9 +2,12 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +31,8 @@ type Here struct {
 	Pod  []netip.Addr
 	// Guard is asked about addresses that the other run told; RefuseSpecial where there is none.
 	Guard Guard
+	// Told is the directory in which a run is told things; empty for evidence.ToldPath.
+	Told string
 }
 
 // signal is closed once.
@@ -51,7 +56,8 @@ func (s *signal) fired() bool {
 
 // course of a run: from when its attempts count, and when they end.
 //
-//	alone     counts at once ──────────────────────── over after the window ─ late at the deadline
+//	alone     counts at once ──────────────────────── over after the window,  late at the deadline
+//	                                                  or when told
 //	in a pair counts when both are ready ──────────── over when the other is done
 //	          or patience is at its end               late when the deadline has passed since
 type course struct {
@@ -92,6 +98,17 @@ func (c *course) alone(window, deadline time.Duration) (stop func()) {
 	c.counts.fire()
 	over, late := time.AfterFunc(window, c.over.fire), time.AfterFunc(deadline, c.end)
 	return func() { over.Stop(); late.Stop() }
+}
+
+// listen ends the window once the run is told to. The file is looked at, not watched: it comes about by renaming a
+// directory, on a node whose watches may be used up, and a look costs nothing beside an attempt.
+func (c *course) listen(ctx context.Context) {
+	file := filepath.Join(cmp.Or(c.here.Told, evidence.ToldPath), evidence.ToldFile)
+	for wait(ctx, pause, c.over.c) == nil && !c.over.fired() {
+		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+			c.over.fire()
+		}
+	}
 }
 
 func (c *course) end() { c.late.fire(); c.over.fire(); c.known.fire() }

@@ -67,6 +67,9 @@ func Isolation(ctx context.Context, spec evidence.IsolationSpec, at Here) (*evid
 	c := newCourse(at, spec.Targets)
 	if spec.Meeting == nil {
 		defer c.alone(spec.Window.Std(), spec.Deadline.Std())()
+		if spec.Told {
+			go c.listen(ctx)
+		}
 	} else {
 		c.pair(ctx, *spec.Meeting, spec.Deadline.Std())
 	}

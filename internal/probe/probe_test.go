@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -200,6 +202,36 @@ func TestIsolationWaitsForSlowPolicies(t *testing.T) {
 			t.Errorf("got %+v, want sightings over the window", r)
 		}
 	})
+}
+
+// A witness that is told goes on until then, sees its targets once more, and ends: an empty file tells nothing.
+func TestIsolationIsTold(t *testing.T) {
+	port, _ := startCanary(t)
+	told := t.TempDir()
+	file := filepath.Join(told, evidence.ToldFile)
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var at time.Time
+	timer := time.AfterFunc(900*time.Millisecond, func() {
+		at = time.Now()
+		if err := os.WriteFile(file, []byte("now"), 0o600); err != nil {
+			t.Error(err)
+		}
+	})
+	defer timer.Stop()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	window := evidence.Duration(5 * time.Minute)
+	report, err := Isolation(ctx, evidence.IsolationSpec{
+		Targets: []evidence.Target{target("tcp", "echo", port, evidence.SettleReached)}, Window: window, Deadline: window, Told: true,
+	}, Here{Told: told})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := report.Targets[0]; !r.Settled || !r.LastReachedAt.After(at) {
+		t.Errorf("got %+v, told at %v", r, at)
+	}
 }
 
 func TestIsolationStops(t *testing.T) {

@@ -101,6 +101,8 @@ func (a actor) do(ctx context.Context, s Snapshot, plan Plan, action Action, now
 		return a.rehearse(ctx, s, m, o)
 	case StartControl:
 		return a.startControl(ctx, s, *m, o)
+	case DismissControl:
+		return run.Dismiss(ctx, a.Writer.Client, v1alpha1.GatesNamespace, m.Current.Control.Result, now)
 	case StartRun:
 		return a.startRun(ctx, s, *m, o)
 	case Forgo:

@@ -51,6 +51,9 @@ func (s Snapshot) advance(plan *Plan, m Measuring, now time.Time) Progress {
 		if len(r.Files) > 0 && r.Why != atWorkNow {
 			act(HandOver)
 		}
+		if r.dismissible() {
+			act(DismissControl)
+		}
 		if r.Homeless {
 			return Progress{Stage: Waiting, Reason: v1alpha1.ReasonQueued, Why: "It waits for a node with room for its pod."}
 		}

@@ -142,6 +142,12 @@ func (s Snapshot) measuringOf(name string) *Measuring {
 // began tells whether the attempt has left something already and has to go on.
 func (m Measuring) began() bool { return !m.Left.At().IsZero() }
 
+// dismissible tells whether the run has ended and its control waits to hear of it.
+func (r Run) dismissible() bool {
+	ended := r.State == run.Measured || r.State == run.Lost
+	return ended && r.Control != nil && r.Control.State == run.Running && r.Control.Pod != "" && !r.Control.Told
+}
+
 // newest is when the last attempt ended; the zero time before the first has.
 func (m Measuring) newest() time.Time {
 	if len(m.Before) == 0 {

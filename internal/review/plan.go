@@ -31,6 +31,8 @@ const (
 	Rehearse Verb = "Rehearse"
 	// StartControl makes the control's Job of a run.
 	StartControl Verb = "StartControl"
+	// DismissControl tells a control that the run has ended.
+	DismissControl Verb = "DismissControl"
 	// Forgo keeps that a run could not be made with as many replicas as it is for.
 	Forgo Verb = "Forgo"
 	// HandOver gives a run its files.

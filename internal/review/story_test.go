@@ -239,6 +239,34 @@ func TestGateFailed(t *testing.T) {
 }
 
 // What IT has to mend is asked of IT, with the way to ask for another look.
+// A control is told once, and not before its run has ended. One that can't be told goes by its window, and says the same.
+func TestControlsAreDismissed(t *testing.T) {
+	w := newWorld(t)
+	w.settle()
+	w.measured(allPassed...)
+	var patched []string
+	for _, write := range w.writes {
+		if strings.HasPrefix(write, "patch ") {
+			patched = append(patched, write)
+		}
+	}
+	if len(patched) != 1 || len(w.dismissed) != 1 {
+		t.Errorf("told %v by %v", w.dismissed, patched)
+	}
+	if len(w.wrong) > 0 {
+		t.Error(w.wrong)
+	}
+
+	w = newWorld(t)
+	w.deaf = true
+	began := w.now
+	w.settle()
+	w.measured(allPassed...)
+	if w.now.Sub(began) < time.Minute {
+		t.Error("a control that was told nothing ended before its window")
+	}
+}
+
 func TestIntegrationBroken(t *testing.T) {
 	w := newWorld(t)
 	w.broken = true

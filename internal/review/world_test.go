@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +70,9 @@ type world struct {
 	neighbour func()
 	// hangs: the prototype answers too late while a system is down.
 	hangs bool
+	// dismissed are the controls that were told that their run has ended, and deaf means that telling them comes to nothing.
+	dismissed map[string]bool
+	deaf      bool
 	// played counts how often the prototype was started among played systems.
 	played int
 	mutex  sync.Mutex
@@ -91,7 +95,7 @@ var knownTypes = sync.OnceValues(func() (*runtime.Scheme, []managedfields.TypeCo
 // newWorld has a prototype that runs in its sandbox, isolated, and an open review of it.
 func newWorld(t *testing.T, edits ...func(*record.Record)) *world {
 	t.Helper()
-	w := &world{T: t, now: opened.Add(time.Minute), killAfter: -1, rec: sealed(t, edits...)}
+	w := &world{T: t, now: opened.Add(time.Minute), killAfter: -1, rec: sealed(t, edits...), dismissed: map[string]bool{}}
 	scheme, converters := knownTypes()
 	w.client = fake.NewClientBuilder().WithScheme(scheme).
 		WithStatusSubresource(&v1alpha1.HardeningReview{}, &v1alpha1.AIPrototype{}, &appsv1.Deployment{}).
@@ -169,6 +173,12 @@ func (w *world) interceptors() interceptor.Funcs {
 		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
 			return count(ctx, "update", o, func() error { return c.Update(ctx, o, opts...) })
 		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			if _, ok := o.(*corev1.Pod); !ok {
+				return c.Patch(ctx, o, patch, opts...)
+			}
+			return count(ctx, "patch", o, func() error { w.dismissed[o.GetName()] = !w.deaf; return nil })
+		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			return count(ctx, "delete", o, func() error { return errors.Join(w.empty(o), c.Delete(ctx, o, opts...)) })
 		},
@@ -193,6 +203,9 @@ func (w *world) empty(o client.Object) error {
 
 // check holds every write against the rules.
 func (w *world) check(verb string, object client.Object) {
+	if pod, ok := object.(*corev1.Pod); ok {
+		w.checkDismissed(pod.Name)
+	}
 	job, ok := object.(*batchv1.Job)
 	if !ok {
 		return
@@ -232,8 +245,8 @@ func (w *world) Collect(ctx context.Context, namespace, name string, want eviden
 		result.State, result.Why, result.Homeless = run.Running, "Pending", true
 	case age < 2*time.Second:
 		result.State, result.Why = run.Running, "ContainerCreating"
-	case age < 10*time.Second:
-		result.State, result.Why = run.Running, atWorkNow
+	case age < 10*time.Second, w.waits(job) && age < time.Minute && !w.dismissed[name]:
+		result.State, result.Why, result.Pod, result.Told = run.Running, atWorkNow, name, w.dismissed[name]
 	case w.lost && want == evidence.KindLoad, w.loses != nil && w.loses(name):
 		result.State, result.Why = run.Lost, "the run ended before it could measure: DeadlineExceeded"
 	default:
@@ -282,6 +295,22 @@ func (w *world) orderOf(job batchv1.Job) (order evidence.RunSpec) {
 		}
 	}
 	return order
+}
+
+// checkDismissed holds the word to a control against what must never be: that its run is still at work.
+func (w *world) checkDismissed(control string) {
+	var jobs batchv1.JobList
+	w.must(w.client.List(w.ctx(), &jobs, client.InNamespace(identity.Rehearsal())))
+	ended := slices.ContainsFunc(jobs.Items, func(job batchv1.Job) bool { return w.now.Sub(job.CreationTimestamp.Time) >= 10*time.Second })
+	if !ended {
+		w.wrong = append(w.wrong, control+" is told before its run has ended")
+	}
+}
+
+// waits tells whether a Job's runner waits to be told that it may end.
+func (w *world) waits(job batchv1.Job) bool {
+	order := evidence.As[evidence.IsolationSpec](w.orderOf(job).Order)
+	return order != nil && order.Told
 }
 
 // open is true while the review is there and has not ended.

@@ -47,8 +47,10 @@ type Result struct {
 	StartedAt time.Time
 	// Homeless means that no node has room for its pod yet.
 	Homeless bool
-	// Node that its pod runs on; empty while it has none.
-	Node string
+	// Pod that it runs in, and the node under it; empty while it has none.
+	Pod, Node string
+	// Told means that a run which bears witness has been told that it may end.
+	Told bool
 	// Opened is the evidence of a measured run.
 	Opened *evidence.Opened
 	// Nonce that the evidence carries.
@@ -87,7 +89,8 @@ func (c Collector) Collect(ctx context.Context, namespace, name string, want evi
 		return result, err
 	}
 	if pod != nil {
-		result.Node, result.Homeless = pod.Spec.NodeName, Homeless(pod)
+		result.Pod, result.Node, result.Homeless = pod.Name, pod.Spec.NodeName, Homeless(pod)
+		result.Told = pod.Annotations[v1alpha1.AnnotationWitnessed] != ""
 	}
 	result, err = c.judge(ctx, &job, pod, want, result)
 	if err == nil && pod == nil && result.State == Running {

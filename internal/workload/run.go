@@ -155,6 +155,14 @@ func (r Run) volumes() ([]corev1.Volume, []corev1.VolumeMount) {
 		}})
 		mounts = append(mounts, corev1.VolumeMount{Name: "files", MountPath: evidence.FilesPath, ReadOnly: true})
 	}
+	if order := evidence.As[evidence.IsolationSpec](r.Order.Order); order != nil && order.Told {
+		volumes = append(volumes, corev1.Volume{Name: "told", VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{
+			Items: []corev1.DownwardAPIVolumeFile{{Path: evidence.ToldFile, FieldRef: &corev1.ObjectFieldSelector{
+				FieldPath: "metadata.annotations['" + v1alpha1.AnnotationWitnessed + "']",
+			}}},
+		}}})
+		mounts = append(mounts, corev1.VolumeMount{Name: "told", MountPath: evidence.ToldPath, ReadOnly: true})
+	}
 	if r.Tool != nil {
 		volumes = append(volumes, toolVolumes()...)
 		mounts = append(mounts, corev1.VolumeMount{Name: volumeResults, MountPath: evidence.ResultsPath, ReadOnly: true})

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,33 @@ func TestFilesThatNoOrderBinds(t *testing.T) {
 	}
 	if raw := job.Spec.Template.Spec.Containers[0].Env[0].Value; !strings.Contains(raw, `"examples"`) || strings.Contains(raw, "judge-key") {
 		t.Error(raw)
+	}
+}
+
+// A run that bears witness sees in a file when it need no longer; no other one is told anything.
+func TestWitnessesAreTold(t *testing.T) {
+	r := aRun()
+	told := func() []corev1.Volume {
+		job, err := r.Job()
+		if err != nil {
+			t.Fatal(err)
+		}
+		pod := &job.Spec.Template
+		if detail := restricted(t, &pod.ObjectMeta, &pod.Spec); detail != "" {
+			t.Error(detail)
+		}
+		return slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.DownwardAPI == nil })
+	}
+	if found := told(); len(found) != 0 {
+		t.Errorf("got %+v", found)
+	}
+	evidence.As[evidence.IsolationSpec](r.Order.Order).Told = true
+	found := told()
+	if len(found) != 1 || len(found[0].DownwardAPI.Items) != 1 {
+		t.Fatalf("got %+v", found)
+	}
+	if item := found[0].DownwardAPI.Items[0]; item.Path != evidence.ToldFile || item.FieldRef.FieldPath != "metadata.annotations['affineur.dev/witnessed']" {
+		t.Errorf("got %+v", item)
 	}
 }
 
