@@ -23,7 +23,7 @@ func timingOf(patience gate.Patience) timing {
 	if patience > 1 {
 		return timing{control: 150 * time.Second, run: 60 * time.Second}
 	}
-	return timing{control: 60 * time.Second, run: 20 * time.Second}
+	return timing{control: 60 * time.Second, run: 15 * time.Second}
 }
 
 // orderOf asks every declared integration, as the frozen catalogue says, and tries what production must not reach.
