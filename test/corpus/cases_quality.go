@@ -25,10 +25,14 @@ const (
 
 // rightAnswers makes a policy ask for them.
 func rightAnswers(spec map[string]any) {
-	adds(spec, map[string]any{"name": "quality", "type": "Quality", "quality": map[string]any{
+	adds(spec, map[string]any{"name": "quality", "type": "Quality", "quality": enoughRight()})
+}
+
+func enoughRight() map[string]any {
+	return map[string]any{
 		"minimumExamples": int64(100), "passRateLowerBound": fmt.Sprint(rightShare), "repeats": int64(2),
 		"slices": []any{map[string]any{"name": "*", "passRateLowerBound": "0.60", "minimumExamples": int64(10)}},
-	}})
+	}
 }
 
 // fewest is how many of a hundred must be right so that the share is shown, and not one more.
@@ -143,9 +147,11 @@ func lines(n int) string {
 // handOut puts the evaluation sets where the prototypes find them.
 func (g *ground) handOut(ctx context.Context) error {
 	for name, text := range sets() {
-		set := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: answering, Name: name}, Data: map[string]string{setKey: text}}
-		if err := g.admin.Create(ctx, set); err != nil {
-			return err
+		for _, namespace := range []string{answering, judged} {
+			set := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string]string{setKey: text}}
+			if err := g.admin.Create(ctx, set); err != nil {
+				return err
+			}
 		}
 	}
 	push, err := g.newPusher(ctx)

@@ -76,7 +76,7 @@ func TestJudge(t *testing.T) {
 	bad := sample{name: "b", gate: "security", reason: plain, says: "CRM_PASSWORD"}
 	stopped := sample{name: "s", gate: policyGate, reason: v1alpha1.ReasonUnknownName, says: "crm"}
 	refused := sample{name: "r", gate: schemaGate, reason: "refused", says: "below 1024"}
-	good := sample{name: "g"}
+	good, remarked := sample{name: "g"}, sample{name: "m", says: "tone"}
 	load := gate("scalability", passed, "")
 	for name, c := range map[string]struct {
 		sample sample
@@ -101,6 +101,9 @@ func TestJudge(t *testing.T) {
 		"refused for another":       {refused, observed{refused: "a mistyped field"}, false},
 		"not refused":               {refused, observed{gates: []v1alpha1.GateStatus{load}}, false},
 		"fine":                      {good, observed{passed: true, gates: []v1alpha1.GateStatus{load}}, true},
+		"fine, with a remark":       {remarked, observed{passed: true, gates: []v1alpha1.GateStatus{load, gate("quality", passed, "", v1alpha1.Gap{Message: "20 tone"})}}, true},
+		"fine, and no remark":       {remarked, observed{passed: true, gates: []v1alpha1.GateStatus{load, gate("quality", passed, "")}}, false},
+		"a remark that blocks":      {remarked, observed{gates: []v1alpha1.GateStatus{gate("quality", failed, "", v1alpha1.Gap{Message: "20 tone"})}}, false},
 		"fine, and accused":         {good, observed{gates: []v1alpha1.GateStatus{gate("security", failed, plain, hole)}}, false},
 		"fine, and unclear":         {good, observed{gates: []v1alpha1.GateStatus{gate("security", unclear, plain)}}, false},
 		"fine, and nobody looked":   {good, observed{passed: true}, false},
@@ -197,7 +200,7 @@ func TestSetsAreSound(t *testing.T) {
 		}
 	}
 	g := &ground{registry: "registry.example.org"}
-	for _, c := range answers() {
+	for _, c := range append(answers(), opinions()...) {
 		if e := g.newPrototype(c).Spec.Evaluation; e != nil && sets()[e.Examples.ConfigMap.Name] == "" {
 			t.Errorf("%s names %s", c.name, e.Examples.ConfigMap.Name)
 		}

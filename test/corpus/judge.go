@@ -21,7 +21,7 @@ const (
 func judge(c sample, seen observed) string {
 	switch {
 	case !c.bad():
-		return judgeGood(seen)
+		return judgeGood(c, seen)
 	case c.gate == schemaGate:
 		if !strings.Contains(seen.refused, c.says) || seen.refused == "" {
 			return "it was not refused as it should: " + seen.tell()
@@ -53,7 +53,7 @@ func judge(c sample, seen observed) string {
 	return ""
 }
 
-func judgeGood(seen observed) string {
+func judgeGood(c sample, seen observed) string {
 	for _, gate := range seen.gates {
 		if gate.Verdict != v1alpha1.GatePassed {
 			return "a gate objects to nothing: " + seen.tell()
@@ -61,6 +61,9 @@ func judgeGood(seen observed) string {
 	}
 	if len(seen.gates) == 0 || !seen.passed {
 		return "it did not come through: " + seen.tell()
+	}
+	if !slices.ContainsFunc(seen.gates, func(gate v1alpha1.GateStatus) bool { return strings.Contains(words(gate), c.says) }) {
+		return fmt.Sprintf("nobody is told %q", c.says)
 	}
 	return ""
 }

@@ -22,7 +22,7 @@ type sample struct {
 	gate string
 	// reason that the gate must give, itself or in all of its findings.
 	reason string
-	// says is in what people read about it.
+	// says is in what people read about it, be it a remark about one without a hole.
 	says string
 	// policy that governs it; none is the corpus's own.
 	policy string
@@ -43,7 +43,7 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), supplies(), loads(), several(), integrations(), promises(), refused(), answers(), takenOver(), keptInRegistry(), extensions(), confided(),
+	return slices.Concat(secrets(), images(), supplies(), loads(), several(), integrations(), promises(), refused(), answers(), opinions(), takenOver(), keptInRegistry(), extensions(), confided(),
 		confidences(), identities(), readings(), good())
 }
 

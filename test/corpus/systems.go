@@ -30,6 +30,7 @@ const (
 	rightToken = "corpus-token"
 	wrongToken = "corpus-wrong-token"
 	authority  = "corpus-ca"
+	signingKey = "corpus-signing-key"
 	// systemsHost is how the systems are called, and dead a port at which nothing listens.
 	systemsHost = "systems." + organisation + ".svc"
 	dead        = 8099
@@ -74,13 +75,13 @@ func keptByIT() []client.Object {
 	}
 	return []client.Object{
 		&corev1.Secret{ObjectMeta: in(rightToken)}, &corev1.Secret{ObjectMeta: in(wrongToken)}, &corev1.ConfigMap{ObjectMeta: in(authority)},
-		&corev1.ConfigMap{ObjectMeta: in(trustedRoot)},
+		&corev1.Secret{ObjectMeta: in(signingKey)}, &corev1.ConfigMap{ObjectMeta: in(trustedRoot)},
 	}
 }
 
 // standUp makes the systems and what IT keeps for them.
 func (g *ground) standUp(ctx context.Context) error {
-	token := rand.Text()
+	token, signing := rand.Text(), rand.Text()+rand.Text()
 	trusted, err := newAuthority("the organisation's authority")
 	if err != nil {
 		return err
@@ -93,8 +94,9 @@ func (g *ground) standUp(ctx context.Context) error {
 	kept[0].(*corev1.Secret).StringData = map[string]string{credentials.KeyToken: token}
 	kept[1].(*corev1.Secret).StringData = map[string]string{credentials.KeyToken: rand.Text()}
 	kept[2].(*corev1.ConfigMap).Data = map[string]string{credentials.KeyCA: trusted.pem}
+	kept[3].(*corev1.Secret).StringData = map[string]string{credentials.KeySigning: signing}
 	meta := metav1.ObjectMeta{Namespace: organisation, Name: "systems"}
-	objects := append(kept[:3:3], &corev1.Secret{ObjectMeta: meta, Data: files}, systemsService(meta), g.systems(meta, token),
+	objects := append(kept[:4:4], &corev1.Secret{ObjectMeta: meta, Data: files}, systemsService(meta), g.systems(meta, token, signing),
 		inTheClearOnly("alias", systemsLabels), inTheClearOnly("neighbour", neighbourLabels), g.neighbour())
 	for _, object := range objects {
 		if err := g.admin.Create(ctx, object); err != nil {
@@ -141,7 +143,7 @@ func systemsService(meta metav1.ObjectMeta) *corev1.Service {
 	return &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{Selector: systemsLabels, Ports: ports}}
 }
 
-func (g *ground) systems(meta metav1.ObjectMeta, token string) *appsv1.Deployment {
+func (g *ground) systems(meta metav1.ObjectMeta, token, signing string) *appsv1.Deployment {
 	var speaks []string
 	for _, c := range certificates() {
 		speaks = append(speaks, fmt.Sprintf("%s=%d", c.name, c.port))
@@ -152,7 +154,8 @@ func (g *ground) systems(meta metav1.ObjectMeta, token string) *appsv1.Deploymen
 			TerminationGracePeriodSeconds: ptr.To[int64](1), AutomountServiceAccountToken: ptr.To(false),
 			Containers: []corev1.Container{{
 				Name: "systems", Image: g.registry + "/corpus/suspect:1", ImagePullPolicy: corev1.PullAlways, Args: []string{"systems"},
-				Env:            []corev1.EnvVar{{Name: "TOKEN", Value: token}, {Name: "CERTIFICATES", Value: "/certificates"}, {Name: "TLS", Value: strings.Join(speaks, " ")}},
+				Env: []corev1.EnvVar{{Name: "TOKEN", Value: token}, {Name: "SIGNING_KEY", Value: signing}, {Name: "CERTIFICATES", Value: "/certificates"},
+					{Name: "TLS", Value: strings.Join(speaks, " ")}},
 				VolumeMounts:   []corev1.VolumeMount{{Name: "certificates", MountPath: "/certificates", ReadOnly: true}},
 				ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/health", Port: intstr.FromInt32(8080)}}},
 			}},

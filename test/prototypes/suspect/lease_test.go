@@ -25,7 +25,7 @@ func TestLease(t *testing.T) {
 }
 
 func TestOneOfTwoAnswers(t *testing.T) {
-	lender := httptest.NewServer(system(""))
+	lender := httptest.NewServer(system("", ""))
 	t.Cleanup(lender.Close)
 	t.Setenv(needed, lender.URL)
 	answered := 0

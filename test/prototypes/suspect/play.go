@@ -35,6 +35,8 @@ type play struct {
 	tells string
 	// adds is what it adds to every answer: a name in extras.
 	adds string
+	// model in whose name it answers chat completions.
+	model string
 	// needs is what it does while a system that it needs is down: it degrades, fails, is patient, or sulks.
 	needs string
 	// leads names what a system lends to one at a time: only who has it answers.
@@ -62,7 +64,7 @@ func parsePlay(text string) (play, error) {
 	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "lie-every": &p.lieEvery, "hang-every": &p.hangEvery,
 		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
 	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute}
-	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs, "leads": &p.leads}
+	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs, "leads": &p.leads, "model": &p.model}
 	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses,
 		"heads": &p.heads, "archives": &p.archives, "hints": &p.hints}
 	for word := range strings.FieldsSeq(text) {

@@ -38,7 +38,7 @@ type stage struct {
 	before string
 }
 
-// prototype answers GET /, sums at POST /v1/ask and conversation at POST /v1/chat, as play says; its health is good, but while it sulks.
+// prototype answers GET /, sums at POST /v1/ask and as chat completions, and conversation at POST /v1/chat, as play says; its health is good, but while it sulks.
 func prototype(p play) http.Handler {
 	s := &stage{play: p, turn: make(chan struct{}, 1), asked: map[int]int{}}
 	if p.still > 0 {
@@ -53,6 +53,7 @@ func prototype(p play) http.Handler {
 	mux.Handle("GET /{$}", s.behave(http.HandlerFunc(greet)))
 	mux.Handle("POST /v1/chat", s.behave(http.HandlerFunc(s.chat)))
 	mux.Handle("POST /v1/ask", s.behave(http.HandlerFunc(s.answer)))
+	mux.Handle("POST /v1/chat/completions", s.behave(http.HandlerFunc(s.complete)))
 	return mux
 }
 

@@ -202,7 +202,7 @@ func TestChatRefuses(t *testing.T) {
 
 // While the system that it needs is down, it does what the play says.
 func TestNeeds(t *testing.T) {
-	up := httptest.NewServer(system(""))
+	up := httptest.NewServer(system("", ""))
 	t.Cleanup(up.Close)
 	for name, c := range map[string]struct {
 		play, at string
@@ -234,7 +234,7 @@ func TestNeeds(t *testing.T) {
 func TestSystem(t *testing.T) {
 	for path, want := range map[string]int{"/health": 200, "/none": 204, "/broken": 500, "/teapot": 418, "/moved": 302, "/guarded": 401, "/no-such-path": 404} {
 		recorder := httptest.NewRecorder()
-		system("right").ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
+		system("right", "").ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, path, nil))
 		if recorder.Code != want {
 			t.Errorf("%s: status %d, want %d", path, recorder.Code, want)
 		}
@@ -243,7 +243,7 @@ func TestSystem(t *testing.T) {
 		request := httptest.NewRequest(http.MethodGet, "/guarded", nil)
 		request.Header.Set("Authorization", "Bearer "+token)
 		recorder := httptest.NewRecorder()
-		system("right").ServeHTTP(recorder, request)
+		system("right", "").ServeHTTP(recorder, request)
 		if recorder.Code != want {
 			t.Errorf("token %q: status %d, want %d", token, recorder.Code, want)
 		}
@@ -252,11 +252,11 @@ func TestSystem(t *testing.T) {
 	request := httptest.NewRequest(http.MethodGet, "/guarded", nil)
 	request.Header.Set("Authorization", "Bearer ")
 	recorder := httptest.NewRecorder()
-	system("").ServeHTTP(recorder, request)
+	system("", "").ServeHTTP(recorder, request)
 	if recorder.Code != http.StatusUnauthorized {
 		t.Errorf("without a token: status %d", recorder.Code)
 	}
 	late, cancel := context.WithCancel(t.Context())
 	cancel()
-	system("").ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/late", nil).WithContext(late))
+	system("", "").ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/late", nil).WithContext(late))
 }

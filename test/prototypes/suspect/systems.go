@@ -24,7 +24,7 @@ func systems() error {
 	defer stop()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	api := system(os.Getenv("TOKEN"))
+	api := system(os.Getenv("TOKEN"), os.Getenv("SIGNING_KEY"))
 	go func() { cancel(serve.ListenAndServe(ctx, ":8080", api, nil)) }()
 	for word := range strings.FieldsSeq(os.Getenv("TLS")) {
 		name, port, err := certified(word)
@@ -80,8 +80,9 @@ func drip(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// system is what the organisation runs: some of it works, some does not.
-func system(token string) http.Handler {
+// system is what the organisation runs: some of it works, some does not. signing is the key from which those are issued with
+// which its model is asked.
+func system(token, signing string) http.Handler {
 	mux := http.NewServeMux()
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
@@ -116,6 +117,7 @@ func system(token string) http.Handler {
 	mux.HandleFunc("GET /contradicts", inJSON("", `{"id": 7, "name": "somebody", "id": "eight"}`))
 	mux.HandleFunc("GET /drips", drip)
 	mux.HandleFunc("POST /api/v1/query", metrics)
+	mux.HandleFunc("POST /v1/chat/completions", judges(signing))
 	mux.HandleFunc("GET /guarded", func(w http.ResponseWriter, r *http.Request) {
 		if token == "" || r.Header.Get("Authorization") != "Bearer "+token {
 			w.WriteHeader(http.StatusUnauthorized)
