@@ -67,6 +67,27 @@ func (i Identity) Run(gate, suffix string) string {
 	return cut(cut(gate, 16)+"-"+i.Name, maxLabel-len(tail)) + tail
 }
 
+// attemptLength is how many characters tell one attempt at a run from all others.
+const attemptLength = 12
+
+// Series is what begins the names of all attempts at a run that is made anew as often as needed.
+func (i Identity) Series(gate, suffix string) string {
+	rest := "-" + strings.Repeat("0", attemptLength)
+	return strings.TrimSuffix(i.Run(gate, suffix+rest), rest)
+}
+
+// Attempt is the name of one attempt at such a run, by its nonce. No other has it: the Job controller keeps its books by
+// name, and a Job under a name that was given up a moment ago may never get a pod.
+func Attempt(series, nonce string) string {
+	return series + "-" + strings.ToLower(nonce[:attemptLength])
+}
+
+// IsAttempt tells whether a name is that of an attempt of the series.
+func IsAttempt(name, series string) bool {
+	rest, of := strings.CutPrefix(name, series+"-")
+	return of && len(rest) == attemptLength
+}
+
 // Label cuts a name to what a label value holds.
 func Label(name string) string { return cut(name, maxLabel) }
 

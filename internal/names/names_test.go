@@ -14,6 +14,7 @@ func TestNamesAreValidAndCarryTheUID(t *testing.T) {
 		for _, name := range []string{
 			identity.Sandbox(), identity.Production(), identity.Rehearsal(),
 			identity.Run("scalability", "3-2"), identity.Record(12),
+			identity.Series("stop", "production-control"), Attempt(identity.Series("stop", "production-control"), "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
 		} {
 			if problems := validation.IsDNS1123Label(name); len(problems) > 0 {
 				t.Errorf("%q: %v", name, problems)
@@ -26,6 +27,25 @@ func TestNamesAreValidAndCarryTheUID(t *testing.T) {
 			if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
 				t.Errorf("label %s=%q: %v", key, value, problems)
 			}
+		}
+	}
+}
+
+func TestAttemptsAreToldFromThoseOfOtherRuns(t *testing.T) {
+	for _, name := range []string{"churn-advisor", strings.Repeat("a", 63)} {
+		identity := Identity{Namespace: "membership", Name: name, UID: "0d9c4f5e"}
+		inside, control := identity.Series("stop", "sandbox"), identity.Series("stop", "sandbox-control")
+		one, other := Attempt(control, "ABCDEFGHIJKLMN"), Attempt(control, "OPQRSTUVWXYZ234567")
+		if one == other || !IsAttempt(one, control) || !IsAttempt(other, control) {
+			t.Errorf("%s and %s of %s", one, other, control)
+		}
+		for _, no := range []string{control, inside, control + "-1"} {
+			if IsAttempt(no, control) {
+				t.Errorf("%s counts as an attempt of %s", no, control)
+			}
+		}
+		if IsAttempt(one, inside) {
+			t.Errorf("%s counts as an attempt of %s", one, inside)
 		}
 	}
 }

@@ -12,13 +12,13 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/stop"
 	"github.com/affineur/affineur/internal/workload"
 )
@@ -211,19 +211,11 @@ func (a *actor) keepReports(ctx context.Context, s *Snapshot) error {
 func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) error {
 	// Of earlier pairs, the last one may still be in the cache.
 	seen.removed = seen.removed[max(0, len(seen.removed)-2):]
-	for _, suffix := range []string{suffixControl, suffixInside} {
-		probe := s.Control
-		if suffix == suffixInside {
-			probe = s.Inside
-		}
-		if !probe.present() {
-			continue
-		}
-		r := s.probe(suffix)
-		if err := a.writer.Remove(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name, UID: probe.UID}}); err != nil {
+	for _, job := range slices.Concat(s.Control.Jobs, s.Inside.Jobs) {
+		if err := a.writer.Remove(ctx, &job); err != nil {
 			return err
 		}
-		seen.removed = append(seen.removed, probe.Nonce)
+		seen.removed = append(seen.removed, job.Annotations[v1alpha1.AnnotationNonce])
 	}
 	return nil
 }
@@ -231,18 +223,21 @@ func (a *actor) removeRuns(ctx context.Context, s *Snapshot, seen *remembered) e
 // start a run. The one inside meets its control by the control's nonce; where the control was there already, that is
 // known when it is in the cache.
 func (a *actor) start(ctx context.Context, s *Snapshot, suffix string, out *Outcome) error {
+	there, err := run.Attempts(ctx, a.writer.Live, s.Identity, s.series(suffix))
+	if err != nil {
+		return err
+	}
+	if len(there) > 0 {
+		out.Retry = time.Second
+		return errWaiting
+	}
 	nonce := rand.Text()
 	job, err := s.job(suffix, nonce)
 	if err != nil {
 		return err
 	}
-	outcome, err := a.writer.CreateOnce(ctx, job)
-	if err != nil {
+	if _, err := a.writer.CreateOnce(ctx, job); err != nil {
 		return err
-	}
-	if outcome != apply.Created {
-		out.Retry = time.Second
-		return errWaiting
 	}
 	if suffix == suffixControl {
 		s.Control.Nonce = nonce

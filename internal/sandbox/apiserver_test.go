@@ -197,18 +197,16 @@ func (s *onServer) govern(edit func(*v1alpha1.HardeningPolicy), p *v1alpha1.AIPr
 func (s *onServer) isolates(identity names.Identity) {
 	s.Helper()
 	inside, control := identity.Run("isolation", suffixInside), identity.Run("isolation", suffixControl)
-	s.eventually("a run inside", func() bool {
+	there := func(namespace, series string) bool {
 		s.nudge()
-		result, err := s.runs.Collect(s.Context(), identity.Sandbox(), inside, "")
-		return err == nil && result.State != run.Absent
-	})
+		jobs, err := run.Attempts(s.Context(), s.admin, identity, client.ObjectKey{Namespace: namespace, Name: series})
+		s.must(err)
+		return len(jobs) > 0
+	}
+	s.eventually("a run inside", func() bool { return there(identity.Sandbox(), inside) })
 	within, without := reports(s.clock.Now(), true)
 	s.runs.set(map[string]run.Result{inside: within, control: without})
-	s.eventually("an end of the runs", func() bool {
-		s.nudge()
-		result, err := s.runs.Collect(s.Context(), v1alpha1.GatesNamespace, control, "")
-		return err == nil && result.State == run.Absent
-	})
+	s.eventually("an end of the runs", func() bool { return !there(v1alpha1.GatesNamespace, control) })
 	s.runs.set(nil)
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/subject"
@@ -130,10 +131,19 @@ func (s Snapshot) timing() times {
 	return times{patience: 45 * time.Second, inside: 10 * time.Second, control: 12 * time.Second}
 }
 
-// probe is a run without its order.
+// series is what begins the names of all attempts at a run, and where they are made.
+func (s Snapshot) series(suffix string) client.ObjectKey {
+	namespace := s.Identity.Sandbox()
+	if suffix == suffixControl {
+		namespace = v1alpha1.GatesNamespace
+	}
+	return client.ObjectKey{Namespace: namespace, Name: s.Identity.Series(assess.ReportIsolation, suffix)}
+}
+
+// probe is a run without its name and its order.
 func (s Snapshot) probe(suffix string) workload.Run {
 	r := workload.Run{
-		Identity: s.Identity, Namespace: s.Identity.Sandbox(), Name: s.Identity.Run(assess.ReportIsolation, suffix),
+		Identity: s.Identity, Namespace: s.series(suffix).Namespace,
 		Component: workload.ComponentProbe, Gate: assess.ReportIsolation, Image: s.Settings.RunnerImage,
 		ServiceAccount: workload.Name, DeadlineSeconds: 180, CPU: "100m", Memory: "64Mi",
 		RuntimeClass: s.Requirements.RuntimeClass,
@@ -143,7 +153,7 @@ func (s Snapshot) probe(suffix string) workload.Run {
 		r.Node = s.node()
 	}
 	if suffix == suffixControl {
-		r.Namespace, r.Gate, r.ServiceAccount = v1alpha1.GatesNamespace, assess.ReportIsolationControl, v1alpha1.RunnerAccount
+		r.Gate, r.ServiceAccount = assess.ReportIsolationControl, v1alpha1.RunnerAccount
 		r.RuntimeClass = ""
 	}
 	return r
@@ -162,6 +172,7 @@ func (s Snapshot) job(suffix, nonce string) (*batchv1.Job, error) {
 		spec.Deadline, spec.Serve = evidence.Duration(timing.inside), []int{v1alpha1.ProbeClosedPort, v1alpha1.ProbeOpenPort}
 	}
 	r := s.probe(suffix)
+	r.Name = names.Attempt(s.series(suffix).Name, nonce)
 	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.Inputs, Order: spec}
 	job, err := r.Job()
 	if err != nil {

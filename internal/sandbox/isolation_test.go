@@ -264,7 +264,7 @@ func TestRunsOfAPairMeet(t *testing.T) {
 	if a, b := evidence.As[evidence.IsolationSpec](inside.Order).Meeting, evidence.As[evidence.IsolationSpec](control.Order).Meeting; a.Token != b.Token || a.Seat == b.Seat || a.Token == control.Nonce {
 		t.Errorf("%+v and %+v", a, b)
 	}
-	w.must(w.client.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: w.identity.Run(assess.ReportIsolation, suffixInside)}}))
+	w.must(w.client.Delete(t.Context(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: w.identity.Sandbox(), Name: w.attempt(w.identity.Sandbox(), w.identity.Run(assess.ReportIsolation, suffixInside))}}))
 	w.settle()
 	if again := order(w.identity.Sandbox(), suffixInside); evidence.As[evidence.IsolationSpec](again.Order).Meeting.Token != evidence.As[evidence.IsolationSpec](control.Order).Meeting.Token || again.Nonce == inside.Nonce {
 		t.Error("a run that was started later does not find its control")

@@ -99,17 +99,22 @@ func TestMeasurementIsBoundToItsInputs(t *testing.T) {
 	t.Run("runs made before are thrown away", func(t *testing.T) {
 		w := newWorld(t, aPrototype().obj(), aPolicy())
 		w.settle()
-		name := w.identity.Run("isolation", suffixControl)
-		inputs := func() string {
+		control := func() batchv1.Job {
 			var job batchv1.Job
-			w.must(w.client.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: name}, &job))
-			return job.Annotations[v1alpha1.AnnotationInputs]
+			if !w.exists(&job, v1alpha1.GatesNamespace, w.identity.Run("isolation", suffixControl)) {
+				t.Fatal("there is no control")
+			}
+			return job
 		}
-		before := inputs()
+		before := control()
 		w.edit(port(9090))
 		w.settle()
-		if inputs() == before {
+		now := control()
+		if now.Annotations[v1alpha1.AnnotationInputs] == before.Annotations[v1alpha1.AnnotationInputs] {
 			t.Error("the measurement goes on under policies that are gone")
+		}
+		if now.Name == before.Name {
+			t.Errorf("the name %s is used again at once", now.Name)
 		}
 	})
 }

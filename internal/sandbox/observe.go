@@ -256,20 +256,25 @@ func read(p *v1alpha1.HardeningPolicy) bool {
 // still shows it.
 func (o *observer) runs(ctx context.Context, s *Snapshot, seen *remembered) error {
 	for suffix, into := range map[string]*Probe{suffixInside: &s.Inside, suffixControl: &s.Control} {
-		r := s.probe(suffix)
-		var job batchv1.Job
-		err := o.cache.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &job)
-		if client.IgnoreNotFound(err) != nil {
+		series := s.series(suffix)
+		jobs, err := run.Attempts(ctx, o.cache, s.Identity, series)
+		if err != nil {
 			return err
 		}
-		into.State = run.Absent
-		if err != nil || !job.DeletionTimestamp.IsZero() || slices.Contains(seen.removed, job.Annotations[v1alpha1.AnnotationNonce]) {
+		into.State, into.Jobs = run.Absent, slices.DeleteFunc(jobs, func(job batchv1.Job) bool {
+			return slices.Contains(seen.removed, job.Annotations[v1alpha1.AnnotationNonce])
+		})
+		if len(into.Jobs) == 0 {
 			continue
 		}
-		if into.Result, err = o.collector.Collect(ctx, r.Namespace, r.Name, evidence.KindIsolation); err != nil {
+		job := into.Jobs[0]
+		if into.Result, err = o.collector.Collect(ctx, job.Namespace, job.Name, evidence.KindIsolation); err != nil {
 			// What it measured is not known yet. Everything else goes on, so that a node which does not answer keeps
 			// nothing running that has to be stopped.
 			into.State, into.Why, s.Late = run.Running, "", errors.Join(s.Late, err)
+		}
+		if len(into.Jobs) > 1 {
+			continue
 		}
 		into.Inputs, into.Request = job.Annotations[v1alpha1.AnnotationInputs], job.Annotations[v1alpha1.AnnotationRequestedAt]
 	}

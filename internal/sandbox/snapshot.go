@@ -6,6 +6,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -137,8 +138,10 @@ type References struct {
 // Probe is one of the two runs that measure isolation.
 type Probe struct {
 	run.Result
-	// Inputs and Request are what the run was made for.
+	// Inputs and Request are what the run was made for; "" where there are several attempts, of which none counts.
 	Inputs, Request string
+	// Jobs are its attempts.
+	Jobs []batchv1.Job
 }
 
 // Records are what the records namespace holds about reviews of this prototype.

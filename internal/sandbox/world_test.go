@@ -108,6 +108,7 @@ func (r *registryStub) Resolve(_ context.Context, image string, _ v1alpha1.Regis
 type runsStub struct {
 	client client.Client
 	mutex  sync.Mutex
+	// result of the newest attempt, by the name of the series.
 	result map[string]run.Result
 	// unread is why no run's log can be read.
 	unread error
@@ -128,7 +129,7 @@ func (r *runsStub) Collect(ctx context.Context, namespace, name string, _ eviden
 		return run.Result{}, r.unread
 	}
 	r.mutex.Lock()
-	result, ok := r.result[name]
+	result, ok := r.result[name[:strings.LastIndex(name, "-")]]
 	r.mutex.Unlock()
 	if !ok {
 		result = run.Result{State: run.Running, Why: "Pending"}
@@ -370,11 +371,30 @@ func (w *world) told(reason string) []string {
 	}
 }
 
+// exists tells whether an object is there, and reads it; of a measurement, the only attempt, by the name of its series.
 func (w *world) exists(object client.Object, namespace, name string) bool {
 	w.t.Helper()
+	if _, measures := object.(*batchv1.Job); measures {
+		name = w.attempt(namespace, name)
+	}
 	err := w.client.Get(w.t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, object)
 	w.must(client.IgnoreNotFound(err))
 	return err == nil
+}
+
+// attempt is the name of the one attempt of a series that is there; the series' without one.
+func (w *world) attempt(namespace, series string) string {
+	w.t.Helper()
+	jobs, err := run.Attempts(w.t.Context(), w.client, w.identity, client.ObjectKey{Namespace: namespace, Name: series})
+	w.must(err)
+	switch len(jobs) {
+	case 0:
+		return series
+	case 1:
+		return jobs[0].Name
+	}
+	w.t.Fatalf("%d attempts of %s", len(jobs), series)
+	return ""
 }
 
 // ends both runs with reports in which the sandbox is, or is not, closed.

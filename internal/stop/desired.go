@@ -12,10 +12,12 @@ import (
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -168,13 +170,21 @@ func ends(prefix netip.Prefix) []netip.Addr {
 	return []netip.Addr{first, last}
 }
 
-// probe is a run without its order. To the network the one inside is a pod of the workload: it may what those may, and is
+// series is what begins the names of all attempts at the run inside, or at its control, and where they are made.
+func (s Scene) series(inside bool) client.ObjectKey {
+	if inside {
+		return client.ObjectKey{Namespace: s.Namespace.Name, Name: s.Identity.Series("stop", s.purpose())}
+	}
+	return client.ObjectKey{Namespace: v1alpha1.GatesNamespace, Name: s.Identity.Series("stop", s.purpose()+"-control")}
+}
+
+// probe is a run without its name and its order. To the network the one inside is a pod of the workload: it may what those may, and is
 // where the newest of them is, under the same runtime. In a
 // sandbox whose whole network is cut it is an isolation probe, which once could do more.
 func (s Scene) probe(image string, inside bool) workload.Run {
 	r := workload.Run{
-		Identity: s.Identity, Namespace: s.Namespace.Name, Name: s.Identity.Run("stop", s.purpose()), Component: workload.ComponentPrototype,
-		Gate: gateInside, Image: image, ServiceAccount: workload.Name, DeadlineSeconds: 180, CPU: "100m", Memory: "64Mi",
+		Identity: s.Identity, Namespace: s.series(inside).Namespace, Component: workload.ComponentPrototype, Gate: gateInside,
+		Image: image, ServiceAccount: workload.Name, DeadlineSeconds: 180, CPU: "100m", Memory: "64Mi",
 	}
 	if s.purpose() == v1alpha1.PurposeSandbox {
 		r.Component = workload.ComponentProbe
@@ -185,7 +195,6 @@ func (s Scene) probe(image string, inside bool) workload.Run {
 	r.Node, r.RuntimeClass = s.where()
 	if !inside {
 		r.Node, r.RuntimeClass = "", ""
-		r.Namespace, r.Name = v1alpha1.GatesNamespace, s.Identity.Run("stop", s.purpose()+"-control")
 		r.Component, r.Gate, r.ServiceAccount = workload.ComponentProbe, gateControl, v1alpha1.RunnerAccount
 	}
 	return r
@@ -198,6 +207,7 @@ func (s Scene) job(image, nonce string, at Addresses, inside bool) (*batchv1.Job
 		spec.Window, spec.Deadline = evidence.Duration(16*time.Second), evidence.Duration(21*time.Second)
 	}
 	r := s.probe(image, inside)
+	r.Name = names.Attempt(s.series(inside).Name, nonce)
 	r.Order = evidence.RunSpec{Nonce: nonce, Subject: s.inputs(), Order: spec}
 	job, err := r.Job()
 	if err != nil {

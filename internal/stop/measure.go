@@ -3,12 +3,11 @@ package stop
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/apply"
+	"github.com/affineur/affineur/internal/run"
 )
 
 // Meter measures, namespace by namespace, whether what a stop cuts off is cut off. What it saw stays on the namespace
@@ -73,12 +73,16 @@ func (m *Meter) take(ctx context.Context, o observer, s Scene, step Step, inside
 	case Forget:
 		return m.tell(ctx, s, "")
 	case Discard:
-		return m.discard(ctx, s, inside, control)
+		return m.discard(ctx, inside, control)
 	}
 	return nil
 }
 
+// start a run, unless one is there that the cache does not show yet.
 func (m *Meter) start(ctx context.Context, o observer, s Scene, inside bool) error {
+	if there, err := run.Attempts(ctx, m.Live, s.Identity, s.series(inside)); err != nil || len(there) > 0 {
+		return err
+	}
 	at, err := o.addresses(ctx, s)
 	if err != nil {
 		return err
@@ -97,16 +101,9 @@ func (m *Meter) start(ctx context.Context, o observer, s Scene, inside bool) err
 	return err
 }
 
-func (m *Meter) discard(ctx context.Context, s Scene, inside, control Probe) error {
-	for _, probe := range []struct {
-		Probe
-		inside bool
-	}{{control, false}, {inside, true}} {
-		if !probe.present() {
-			continue
-		}
-		r := s.probe("", probe.inside)
-		if err := m.Writer.Remove(ctx, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: r.Namespace, Name: r.Name}}); err != nil {
+func (m *Meter) discard(ctx context.Context, inside, control Probe) error {
+	for _, job := range slices.Concat(control.Jobs, inside.Jobs) {
+		if err := m.Writer.Remove(ctx, &job); err != nil {
 			return err
 		}
 	}

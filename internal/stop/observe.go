@@ -8,7 +8,6 @@ import (
 	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -130,22 +129,27 @@ func (o observer) probes(ctx context.Context, s Scene) (inside, control Probe, e
 		inside bool
 		into   *Probe
 	}{{true, &inside}, {false, &control}} {
-		r := s.probe("", look.inside)
-		look.into.State = run.Absent
-		var job batchv1.Job
-		err := o.cache.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, &job)
-		if client.IgnoreNotFound(err) != nil {
+		if err := o.probe(ctx, s, look.inside, look.into); err != nil {
 			return inside, control, err
 		}
-		if err != nil || !job.DeletionTimestamp.IsZero() {
-			continue
-		}
-		if look.into.Result, err = o.collector.Collect(ctx, r.Namespace, r.Name, evidence.KindIsolation); err != nil {
-			return inside, control, err
-		}
-		look.into.Inputs = job.Annotations[v1alpha1.AnnotationInputs]
 	}
 	return inside, control, nil
+}
+
+func (o observer) probe(ctx context.Context, s Scene, inside bool, into *Probe) error {
+	series := s.series(inside)
+	jobs, err := run.Attempts(ctx, o.cache, s.Identity, series)
+	into.State, into.Jobs = run.Absent, jobs
+	if err != nil || len(jobs) == 0 {
+		return err
+	}
+	if into.Result, err = o.collector.Collect(ctx, series.Namespace, jobs[0].Name, evidence.KindIsolation); err != nil {
+		return err
+	}
+	if len(jobs) == 1 {
+		into.Inputs = jobs[0].Annotations[v1alpha1.AnnotationInputs]
+	}
+	return nil
 }
 
 // addresses of what is to be tried, looked up past the cache when a measurement begins. Nothing is asked of a resolver:

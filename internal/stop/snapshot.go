@@ -7,6 +7,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,8 +68,10 @@ func (m Measured) String() string {
 // Probe is one of the two runs that measure a cut.
 type Probe struct {
 	run.Result
-	// Inputs that it was made under.
+	// Inputs that it was made under; "" where there are several attempts, of which none counts.
 	Inputs string
+	// Jobs are its attempts.
+	Jobs []batchv1.Job
 }
 
 func (p Probe) present() bool { return p.State != run.Absent && p.State != "" }

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"testing"
 
-	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -18,8 +17,8 @@ var stages = []struct {
 	{name: "just applied", come: func(w *world.World) bool { return w.Prototype() != nil }},
 	{name: "its finalizer is on", come: func(w *world.World) bool { return len(w.Prototype().Finalizers) > 0 }},
 	{name: "its namespace is made", come: func(w *world.World) bool { return w.There(w.Sandbox()) }},
-	{name: "the control runs", come: func(w *world.World) bool { return w.Exists(&batchv1.Job{}, v1alpha1.GatesNamespace, run(w, "control")) }},
-	{name: "the probe runs", come: func(w *world.World) bool { return w.Exists(&batchv1.Job{}, w.Sandbox(), run(w, "inside")) }},
+	{name: "the control runs", come: func(w *world.World) bool { return w.Measures(v1alpha1.GatesNamespace, run(w, "control")) }},
+	{name: "the probe runs", come: func(w *world.World) bool { return w.Measures(w.Sandbox(), run(w, "inside")) }},
 	{name: "its program starts", come: func(w *world.World) bool { return w.Runs(w.Sandbox()) == "a" }},
 	{name: "a review is open", come: func(w *world.World) bool { return w.Review(1) != nil }},
 	{name: "integrations are tried", come: func(w *world.World) bool { return w.There(w.Rehearsal()) }},
@@ -29,7 +28,7 @@ var stages = []struct {
 	{name: "it soaks", come: func(w *world.World) bool { return step(w) == v1alpha1.StepSoaking }},
 }
 
-func run(w *world.World, suffix string) string { return w.Run(assess.ReportIsolation, suffix) }
+func run(w *world.World, suffix string) string { return w.Series(assess.ReportIsolation, suffix) }
 
 func passed(w *world.World) bool {
 	return w.Review(1) != nil && w.Said(1, v1alpha1.ConditionGatesPassed) == "True AllGatesPassed"

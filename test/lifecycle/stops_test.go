@@ -32,6 +32,23 @@ func TestIntegrationSevered(t *testing.T) {
 	})
 }
 
+// TestForgottenJobs: a Job that never gets a pod holds up no measurement for ever, of isolation or of a cut; it is made
+// anew, under another name.
+func TestForgottenJobs(t *testing.T) {
+	play(t, func(w *world.World) {
+		w.Forgets = "isolation-"
+		applies(w, sandbox)
+		w.Until("the sandbox runs", func() bool { return w.Runs(w.Sandbox()) == "a" })
+		w.Expect(w.Forgets == "", "nothing was forgotten")
+		w.Settle()
+		w.Says("a responder severs the integration, and the first control is forgotten")
+		w.Forgets = "stop-"
+		w.Stops(world.Operations, "leak", v1alpha1.StopSever, v1alpha1.StopScope{Integration: "crm"})
+		w.Until("it is seen to be severed", func() bool { return w.Stopped("leak") == "severed 1/1" })
+		w.Expect(w.Forgets == "", "nothing was forgotten")
+	})
+}
+
 func TestTeamStopped(t *testing.T) {
 	play(t, func(w *world.World) {
 		serves(w)

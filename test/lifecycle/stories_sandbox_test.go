@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/test/lifecycle/world"
@@ -25,7 +24,7 @@ func withoutIntegration(w *world.World) func() {
 func TestSecretsComeBack(t *testing.T) {
 	play(t, func(w *world.World) {
 		applies(w, sandbox)
-		w.Until("the control runs", func() bool { return w.Exists(&batchv1.Job{}, v1alpha1.GatesNamespace, run(w, "control")) })
+		w.Until("the control runs", func() bool { return w.Measures(v1alpha1.GatesNamespace, run(w, "control")) })
 		w.Says("IT takes the integration out of the catalogue before anything runs")
 		back := withoutIntegration(w)
 		w.Until("the sandbox is gone", func() bool { return !w.There(w.Sandbox()) })

@@ -184,5 +184,5 @@ func (w *World) Decided(ordinal int) bool {
 	return false
 }
 
-// Run is the name of a measuring Job.
-func (w *World) Run(gate, suffix string) string { return w.identity().Run(gate, suffix) }
+// Series is what begins the names of measuring Jobs that are made anew as often as needed.
+func (w *World) Series(gate, suffix string) string { return w.identity().Series(gate, suffix) }

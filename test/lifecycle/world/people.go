@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/test/lifecycle/server"
 )
 
@@ -230,6 +231,14 @@ func (w *World) Pushes(tag, digest string) { w.Tags[Repository+":"+tag] = digest
 func (w *World) Exists(object client.Object, namespace, name string) bool {
 	w.Helper()
 	return w.as(platform).Get(w.context(), client.ObjectKey{Namespace: namespace, Name: name}, object) == nil
+}
+
+// Measures tells whether a run of a series is there.
+func (w *World) Measures(namespace, series string) bool {
+	w.Helper()
+	jobs, err := run.Attempts(w.context(), w.as(platform), w.identity(), client.ObjectKey{Namespace: namespace, Name: series})
+	w.Must(err)
+	return len(jobs) > 0
 }
 
 // Destroys an object, as an administrator can.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -40,7 +41,7 @@ func (w *World) runJob(job *batchv1.Job) []chore {
 	}
 	pods := w.podsOf(job)
 	if len(pods) == 0 {
-		if w.closing(job.Namespace) {
+		if w.closing(job.Namespace) || w.forgotten(job) {
 			return nil
 		}
 		return []chore{{do: func() {
@@ -66,6 +67,19 @@ func (w *World) runJob(job *batchv1.Job) []chore {
 		w.Must(w.as(jobs).Delete(w.context(), pods[0].DeepCopy()))
 		end(batchv1.JobFailed, batchv1.JobReasonDeadlineExceeded)
 	}}}
+}
+
+// forgotten tells whether the Job controller has forgotten a Job. It keeps its books by name: one that takes the name of
+// another may wait for ever for what the other's pods do.
+func (w *World) forgotten(job *batchv1.Job) bool {
+	name := client.ObjectKeyFromObject(job)
+	if _, known := w.books[name]; !known {
+		w.books[name] = job.UID
+	}
+	if w.Forgets != "" && strings.HasPrefix(job.Name, w.Forgets) {
+		w.Forgets, w.books[name] = "", ""
+	}
+	return w.books[name] != job.UID
 }
 
 // runRunner runs the project's runner in a pod: it starts, measures, and ends.

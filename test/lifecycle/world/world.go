@@ -49,6 +49,8 @@ type World struct {
 	Images map[string]Program
 	// Tags of the registry, by repository and tag.
 	Tags map[string]string
+	// Forgets begins the name of the Job that the Job controller forgets next; "" for none.
+	Forgets string
 	// Skew is by how much the operator's clock differs from the API server's.
 	Skew time.Duration
 
@@ -71,6 +73,8 @@ type World struct {
 	pauses map[types.UID]time.Duration
 	rights map[string]time.Time
 	logs   map[types.NamespacedName][]byte
+	// books of the Job controller: the Job that it knows by a name.
+	books map[types.NamespacedName]types.UID
 	// lost are the runs that ended without a report, by kind and subject.
 	lost map[string]bool
 	// orders of runs, and templates of Deployments by their version, that were read before.
@@ -93,7 +97,7 @@ func New(t *testing.T, seed uint64) *World {
 		T: t, Seed: seed, Network: true, Full: map[string]bool{}, Broken: map[string]bool{}, Images: map[string]Program{}, Tags: map[string]string{}, lost: map[string]bool{},
 		rng: rand.New(rand.NewPCG(seed, seed)), clock: Start, faults: seed != 0,
 		asked: map[string]map[reconcile.Request]bool{}, busy: map[string]bool{}, pauses: map[types.UID]time.Duration{},
-		rights: map[string]time.Time{}, logs: map[types.NamespacedName][]byte{},
+		rights: map[string]time.Time{}, logs: map[types.NamespacedName][]byte{}, books: map[types.NamespacedName]types.UID{},
 		orders: map[types.UID]evidence.RunSpec{}, templates: map[string]string{}, truth: newTruth(), changed: Start,
 	}
 	w.server = server.New(scheme(), w.Now, w.admit)
