@@ -105,6 +105,8 @@ type Ground struct {
 	Others []Other
 	// Untried says which of them are not tried, and why.
 	Untried []string
+	// Severed are the judges' gateways that an emergency stop cuts off, by name.
+	Severed []string
 }
 
 // Other is a place that a prototype did not declare.

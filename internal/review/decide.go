@@ -77,11 +77,12 @@ func Decide(s Snapshot, now time.Time) Plan {
 		plan.Actions = append(plan.Actions, Action{Do: Seal, Outcome: plan.Outcome})
 		return plan
 	}
-	for _, m := range s.Measured {
-		s.measure(&plan, m, now)
-	}
+	// What must not go on goes before anything that may fail begins.
 	for _, object := range s.Leftovers {
 		plan.Actions = append(plan.Actions, Action{Do: Discard, Name: describe(object)})
+	}
+	for _, m := range s.Measured {
+		s.measure(&plan, m, now)
 	}
 	s.rehearse(&plan)
 	if until := plan.Decided.Until; !until.IsZero() {

@@ -10,6 +10,8 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -114,9 +116,9 @@ func (w *world) signs() {
 }
 
 // asks passes until the run that asks the judge is there with its files.
-func (w *world) asks() *batchv1.Job {
+func (w *world) asks(suffix string) *batchv1.Job {
 	w.Helper()
-	name := identity.Run("quality", key(w.review(), "quality", "")+"-1")
+	name := identity.Run("quality", key(w.review(), "quality", "")+"-1"+suffix)
 	for range 20 {
 		w.must(w.pass())
 		var job batchv1.Job
@@ -137,7 +139,7 @@ func TestAJudgeIsReachedByItsRunAlone(t *testing.T) {
 	if len(w.leading())+len(w.keyed()) > 0 {
 		t.Fatal("there is a way before there is a run")
 	}
-	job := w.asks()
+	job := w.asks("-judged")
 	if got := w.leading(); len(got) != 1 || got[0] != job.Namespace+"/"+job.Name {
 		t.Errorf("ways to the judge: %v", got)
 	}
@@ -199,7 +201,11 @@ func TestNobodyWaitsForAJudge(t *testing.T) {
 			if c.edit != nil {
 				w.signs()
 			}
-			w.asks()
+			suffix := ""
+			if c.ways > 0 {
+				suffix = "-judged"
+			}
+			w.asks(suffix)
 			if got := w.leading(); len(got) != c.ways || len(w.keyed()) > 0 {
 				t.Errorf("ways %v, keys %d", got, len(w.keyed()))
 			}
@@ -212,18 +218,37 @@ func TestNobodyWaitsForAJudge(t *testing.T) {
 	}
 }
 
-// Whoever stops a gateway stops who asks it.
+// Whoever stops a gateway stops who asks it, at once; the prototype is measured without the judge, and nothing else of it is stopped.
 func TestAJudgeIsStopped(t *testing.T) {
-	w := judged(t)
-	w.signs()
-	w.asks()
-	w.must(w.client.Create(w.ctx(), &v1alpha1.EmergencyStop{
-		ObjectMeta: metav1.ObjectMeta{Name: "leak"},
-		Spec:       v1alpha1.EmergencyStopSpec{Scope: v1alpha1.StopScope{Gateway: "judges"}, Action: v1alpha1.StopSever, Reason: "It leaks.", By: "rita@example.org"},
-	}))
-	w.must(w.pass())
-	w.must(w.pass())
-	if len(w.leading()) > 0 || len(w.jobs()) > 0 {
-		t.Errorf("left: %v, %v", w.leading(), w.jobs())
+	for action, severs := range map[v1alpha1.StopAction]bool{v1alpha1.StopSever: true, v1alpha1.StopStop: true, v1alpha1.StopFreeze: false} {
+		t.Run(string(action), func(t *testing.T) {
+			w := judged(t)
+			w.signs()
+			before := w.asks("-judged")
+			w.must(w.client.Create(w.ctx(), &v1alpha1.EmergencyStop{
+				ObjectMeta: metav1.ObjectMeta{Name: "leak"},
+				Spec:       v1alpha1.EmergencyStopSpec{Scope: v1alpha1.StopScope{Gateway: "judges"}, Action: action, Reason: "It leaks.", By: "rita@example.org"},
+			}))
+			begun := len(w.writes)
+			w.must(w.pass())
+			if writes := w.writes[begun:]; severs && (len(writes) < 2 || !strings.HasPrefix(writes[0], "delete ") || !strings.HasPrefix(writes[1], "delete ")) {
+				t.Errorf("something comes before the cut: %q", writes)
+			}
+			gone := apierrors.IsNotFound(w.client.Get(w.ctx(), client.ObjectKeyFromObject(before), &batchv1.Job{}))
+			if got := w.leading(); severs == (len(got) > 0) || severs != gone {
+				t.Errorf("left: %v, %v", got, w.jobs())
+			}
+			w.settle()
+			got, want := w.gauge(), v1alpha1.ReasonJudgeObjects
+			if severs {
+				want = v1alpha1.ReasonJudgeSilent
+			}
+			if got.Verdict != v1alpha1.GatePassed || len(got.Findings) != 1 || got.Findings[0].Reason != want {
+				t.Errorf("%+v", got)
+			}
+			if ready := apimeta.FindStatusCondition(w.review().Status.Conditions, v1alpha1.ConditionReady); ready.Reason == v1alpha1.ReasonEmergencyStop {
+				t.Errorf("%+v", ready)
+			}
+		})
 	}
 }

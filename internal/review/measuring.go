@@ -60,6 +60,7 @@ func (s Snapshot) caseOf(g v1alpha1.Gate, number int, now time.Time) gate.Case {
 func (s Snapshot) ground() gate.Ground {
 	return gate.Ground{
 		Canary: s.Canary, APIServer: s.Settings.APIServer, Nodes: s.Elsewhere.Nodes, Others: s.Elsewhere.Others, Untried: s.Elsewhere.Untried,
+		Severed: s.Severed,
 	}
 }
 
@@ -116,6 +117,10 @@ func (s Snapshot) next(instrument gate.Instrument, g v1alpha1.Gate, now time.Tim
 
 func (s Snapshot) run(g v1alpha1.Gate, planned gate.Run, number int) *Run {
 	suffix := fmt.Sprintf("%s-%d", key(s.Review, g.Name, planned.Part), number)
+	if planned.Gateway != "" {
+		// Where the judge must not be asked any more, nothing needs the run of this name, and the same is made without it.
+		suffix += "-judged"
+	}
 	r := &Run{Run: planned, Name: s.Record.Prototype.Run(g.Name, suffix)}
 	if planned.Control != nil {
 		r.Control = &Witness{Name: s.Record.Prototype.Run("control", suffix)}

@@ -115,11 +115,12 @@ func (o observer) stops(ctx context.Context, s *Snapshot) error {
 	for _, integration := range s.Record.Requirements.Integrations {
 		facts.Integrations = append(facts.Integrations, integration.Name)
 	}
-	// A run that asks a judge is stopped with its gateway.
-	for _, judge := range s.Record.Requirements.Judges {
-		facts.Gateways = append(facts.Gateways, judge.Name)
-	}
 	s.Stops = stop.Of(list.Items, facts)
+	for _, judge := range s.Record.Requirements.Judges {
+		if stop.Of(list.Items, stop.Facts{Gateways: []string{judge.Name}}).Severs() {
+			s.Severed = append(s.Severed, judge.Name)
+		}
+	}
 	return nil
 }
 

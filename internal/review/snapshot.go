@@ -45,6 +45,8 @@ type Snapshot struct {
 	Prototype Prototype
 	// Stops are the effects of the emergency stops on the reviewed subject.
 	Stops stop.Effects
+	// Severed are the judges' gateways that a stop cuts off. That concerns the runs that ask them and nothing else.
+	Severed []string
 	// Newer is the name of a later review of another subject of the same prototype, or of the one that let in what
 	// the prototype went back to; "" without one.
 	Newer     string

@@ -94,6 +94,8 @@ func barred(c gate.Case) string {
 	switch {
 	case gateway == nil:
 		return "its gateway " + judgeOf(c.Gate).Gateway + " was not frozen with the review"
+	case slices.Contains(c.Ground.Severed, gateway.Name):
+		return "an emergency stop cuts its gateway " + gateway.Name + " off"
 	case len(c.Record.Requirements.DataRules) == 0:
 		return "which data the prototype works with was not frozen with the review"
 	case gateway.Credentials != nil && gateway.To.Pods == nil && !strings.HasPrefix(gateway.Address, "https://"):
@@ -123,7 +125,7 @@ func heardFrom(c gate.Case, said *evidence.JudgeResult) []gate.Finding {
 	if said == nil {
 		why := barred(c)
 		if why == "" {
-			why = "there was no time for it, no room in the report, or its gateway's address can't be asked"
+			why = "there was no time for it, no room in the report, its gateway was cut off by an emergency stop, or its address can't be asked"
 		}
 		return []gate.Finding{silence("The judge was not asked: " + why + ".")}
 	}

@@ -89,9 +89,11 @@ func TestJudgesThatAreNotAsked(t *testing.T) {
 		"training that nobody knows of": {func(c *gate.Case) {
 			c.Record.Requirements.DataRules[0].MayTrain = v1alpha1.MayTrainNever
 		}, false, "nobody has said what happens there"},
-		"no rules":         {func(c *gate.Case) { c.Record.Requirements.DataRules = nil }, false, "was not frozen"},
-		"no gateway":       {func(c *gate.Case) { c.Record.Requirements.Judges = nil }, false, "gateway judges was not frozen"},
-		"an address of no": {func(c *gate.Case) { c.Record.Requirements.Judges[0].Address = "https://" }, false, "can't be asked"},
+		"no rules":          {func(c *gate.Case) { c.Record.Requirements.DataRules = nil }, false, "was not frozen"},
+		"no gateway":        {func(c *gate.Case) { c.Record.Requirements.Judges = nil }, false, "gateway judges was not frozen"},
+		"an address of no":  {func(c *gate.Case) { c.Record.Requirements.Judges[0].Address = "https://" }, false, "can't be asked"},
+		"an emergency stop": {func(c *gate.Case) { c.Ground.Severed = []string{"judges"} }, false, "an emergency stop cuts its gateway judges off"},
+		"a stop of another": {func(c *gate.Case) { c.Ground.Severed = []string{"default"} }, true, ""},
 		"a key in the clear": {func(c *gate.Case) {
 			c.Record.Requirements.Judges[0].Address = "http://models.example.org/v1"
 			c.Record.Requirements.Judges[0].To = v1alpha1.Destination{CIDR: &v1alpha1.CIDRDestination{}}
