@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -78,21 +76,6 @@ func (d *decimalText) UnmarshalJSON(raw []byte) error {
 	return nil
 }
 
-// plainNumber keeps exponents, and with them the memory that an exact number takes, small.
-var plainNumber = regexp.MustCompile(`^[+-]?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$`)
-
-// exact reads a number without rounding it; nil for what is none.
-func exact(text string) *big.Rat {
-	if !plainNumber.MatchString(text) {
-		return nil
-	}
-	n, ok := new(big.Rat).SetString(text)
-	if !ok {
-		return nil
-	}
-	return n
-}
-
 // Kind of the assertion, or "" when not exactly one is set.
 func (a Assertion) Kind() Kind {
 	found := Kind("")
@@ -152,21 +135,6 @@ func expectedText(s string) error {
 		return errors.New("what is expected is empty")
 	case len(s) > maxValue:
 		return fmt.Errorf("what is expected is %d bytes long, %d are allowed", len(s), maxValue)
-	}
-	return nil
-}
-
-func (n Number) validate() error {
-	if exact(string(n.Value)) == nil {
-		return errors.New("value is not a plain number such as 120 or 0.5")
-	}
-	for name, text := range map[string]decimalText{"absolute": n.Absolute, "relative": n.Relative} {
-		if tolerance := exact(string(text)); text != "" && (tolerance == nil || tolerance.Sign() < 0) {
-			return fmt.Errorf("%s is not a plain number from 0 on", name)
-		}
-	}
-	if relative := exact(string(n.Relative)); relative != nil && relative.Cmp(big.NewRat(1, 1)) >= 0 {
-		return errors.New("relative is 1 or more: a hundredth is 0.01")
 	}
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/big"
 	"regexp"
 	"regexp/syntax"
 	"strings"
@@ -207,36 +206,4 @@ func describes(schema *jsonschema.Schema, text string) bool {
 	}
 	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 	return err == nil && schema.Validate(value) == nil
-}
-
-// numberInText finds numbers with or without thousands separators. Letters and digits beside it make it none: A4, 3b.
-var numberInText = regexp.MustCompile(`[+-]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?`)
-
-// holds tells whether the answer holds exactly one number, and that one is close enough. An answer of several numbers
-// would be right by chance.
-func (n Number) holds(text string) bool {
-	found := numberInText.FindAllString(text, 2)
-	if len(found) != 1 {
-		return false
-	}
-	got, want := exact(strings.ReplaceAll(found[0], ",", "")), exact(string(n.Value))
-	if got == nil || want == nil {
-		return false
-	}
-	off := new(big.Rat).Sub(got, want)
-	return off.Abs(off).Cmp(n.tolerance(want)) <= 0
-}
-
-func (n Number) tolerance(want *big.Rat) *big.Rat {
-	tolerance := new(big.Rat)
-	if absolute := exact(string(n.Absolute)); absolute != nil {
-		tolerance = absolute
-	}
-	if relative := exact(string(n.Relative)); relative != nil {
-		relative.Mul(relative, new(big.Rat).Abs(want))
-		if relative.Cmp(tolerance) > 0 {
-			tolerance = relative
-		}
-	}
-	return tolerance
 }
