@@ -87,6 +87,8 @@ const (
 	Join Step = "Join"
 	// Follow both.
 	Follow Step = "Follow"
+	// Dismiss the control: the run inside has ended.
+	Dismiss Step = "Dismiss"
 	// Conclude from both, which have ended.
 	Conclude Step = "Conclude"
 	// Discard runs that were made for something else, or are done with.
@@ -107,7 +109,7 @@ const (
 // changes. Nothing is measured before the rules are closed and the pods replaced: it would only show that they are not.
 //
 //	nothing cut, or nothing runs ─Forget▶
-//	due ─Begin▶ control at work ─Join▶ both at work ─Follow▶ both ended ─Conclude▶ rest until due
+//	due ─Begin▶ control at work ─Join▶ both at work ─Follow▶ inside ended ─Dismiss▶ both ended ─Conclude▶ rest until due
 //	       any run made under other inputs ─Discard▶ due
 func (s Scene) Next(inside, control Probe, now time.Time) (Step, time.Time) {
 	any := inside.present() || control.present()
@@ -133,6 +135,8 @@ func (s Scene) Next(inside, control Probe, now time.Time) (Step, time.Time) {
 		return Discard, time.Time{}
 	case !inside.present() && control.State == run.Running && control.Why == atWork:
 		return Join, now.Add(runPoll)
+	case inside.present() && inside.State != run.Running && control.State == run.Running && control.Pod != "" && !control.Told:
+		return Dismiss, now.Add(runPoll)
 	case control.State == run.Running || inside.State == run.Running:
 		return Follow, now.Add(runPoll)
 	}

@@ -200,11 +200,14 @@ func (s Scene) probe(image string, inside bool) workload.Run {
 	return r
 }
 
+// witnessTime is for how long a control waits at most to be told that the run inside has ended.
+const witnessTime = time.Minute
+
 // job is a whole run. The control begins first and stays at work until the run inside has ended.
 func (s Scene) job(image, nonce string, at Addresses, inside bool) (*batchv1.Job, error) {
 	spec := &evidence.IsolationSpec{Targets: s.targets(at, inside), Deadline: evidence.Duration(10 * time.Second)}
 	if !inside {
-		spec.Window, spec.Deadline = evidence.Duration(16*time.Second), evidence.Duration(21*time.Second)
+		spec.Told, spec.Window, spec.Deadline = true, evidence.Duration(witnessTime), evidence.Duration(witnessTime+5*time.Second)
 	}
 	r := s.probe(image, inside)
 	r.Name = names.Attempt(s.series(inside).Name, nonce)

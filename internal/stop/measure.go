@@ -68,6 +68,8 @@ func (m *Meter) take(ctx context.Context, o observer, s Scene, step Step, inside
 	switch step {
 	case Begin, Join:
 		return m.start(ctx, o, s, step == Join)
+	case Dismiss:
+		return run.Dismiss(ctx, m.Client, v1alpha1.GatesNamespace, control.Result, now)
 	case Conclude:
 		return m.tell(ctx, s, s.Judge(inside, control, now).String())
 	case Forget:

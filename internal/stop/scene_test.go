@@ -148,6 +148,12 @@ func leaving(s *Scene) {
 	s.Namespace.DeletionTimestamp = &metav1.Time{Time: start}
 }
 
+// inPod is a run that has a pod, which was told that it may end or was not.
+func inPod(p Probe, told bool) Probe {
+	p.Pod, p.Told = "control", told
+	return p
+}
+
 func TestNext(t *testing.T) {
 	cut := sceneOf(stopOf("s", sever, gateway))
 	probe := func(state run.State, why string) Probe {
@@ -166,7 +172,10 @@ func TestNext(t *testing.T) {
 		"control is starting":         {cut, none, probe(run.Running, "ContainerCreating"), start, Follow},
 		"control is at work":          {cut, none, atWorkNow, start, Join},
 		"both are":                    {cut, atWorkNow, atWorkNow, start, Follow},
-		"control is still at work":    {cut, ended, atWorkNow, start, Follow},
+		"control is to end":           {cut, ended, inPod(atWorkNow, false), start, Dismiss},
+		"as is that of a lost run":    {cut, probe(run.Lost, ""), inPod(atWorkNow, false), start, Dismiss},
+		"control heard of it":         {cut, ended, inPod(atWorkNow, true), start, Follow},
+		"control is needed":           {cut, atWorkNow, inPod(atWorkNow, false), start, Follow},
 		"both have ended":             {cut, ended, ended, start, Conclude},
 		"control was lost before":     {cut, none, probe(run.Lost, ""), start, Conclude},
 		"a run without control":       {cut, ended, none, start, Discard},
