@@ -350,7 +350,7 @@ func TestRequestsAreAsAsked(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil || string(body) != `{"q":"?"}` || r.Method != http.MethodPost || r.URL.RequestURI() != "/ask?x=1" ||
-			r.Header.Get("Content-Type") != "application/json" || r.ContentLength != int64(len(body)) {
+			r.Header.Get("Content-Type") != "application/json" || r.ContentLength != int64(len(body)) || len(r.Header["User-Agent"]) != 0 {
 			wrong.Add(1)
 		}
 	}))

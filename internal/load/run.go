@@ -100,7 +100,8 @@ func newRequest(spec evidence.LoadSpec) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("User-Agent", "affineur-gate-runner")
+	// There but empty: the library would name itself, and nothing says that it is a measurement.
+	request.Header["User-Agent"] = nil
 	for _, h := range spec.Headers {
 		request.Header.Add(h.Name, h.Value)
 	}

@@ -38,7 +38,8 @@ type Demand struct {
 // of Palm and Khintchine; for people's sessions on networks seen by Paxson and Floyd, "Wide-Area Traffic: The Failure
 // of Poisson Modeling", 1995). The rate is the number of requests that none of the hour's 60 minutes exceeds with 99 %
 // confidence (Bonferroni: each minute with 1 − 0.01/60), divided by 60 seconds. For 60 requests an hour that is 6 in the
-// worst minute, six times the mean; for 36,000 an hour 1.15 times. What people do together, after a mail to all of them,
+// worst minute, six times the mean; for 36,000 an hour 1.15 times. The load itself comes at equal distances, which is kinder to
+// what serves one request after the other than clusters of people are; the summary says so. What people do together, after a mail to all of them,
 // is not in it: that is what the policy's headroom is for.
 func NewDemand(d v1alpha1.Demand) (Demand, error) {
 	var out Demand

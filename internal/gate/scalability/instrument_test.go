@@ -79,6 +79,7 @@ func TestInstrumentSummarizes(t *testing.T) {
 	for _, want := range []string{
 		"| 30 req/s | 20 s | 600 | 0 | 600 |", "| judged |", "| climb, overloaded |", "knee at 84.8 req/s, overloaded at 120",
 		"For production: 1 replica for the demand with headroom; the autoscaler from 2 to 3", "With a headroom of 1.5 that is 30 requests a second.",
+		"All requests were the same sample, at equal distances",
 	} {
 		if !strings.Contains(got.Markdown, want) {
 			t.Errorf("%q is not in\n%s", want, got.Markdown)

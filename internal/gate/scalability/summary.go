@@ -94,7 +94,8 @@ func together(capacities []Capacity) string {
 
 func table(report *evidence.LoadReport) string {
 	var out strings.Builder
-	out.WriteString("Times count from when a request was due, to the last byte of its answer.\n\n")
+	out.WriteString("Times count from when a request was due, to the last byte of its answer. All requests were the same sample, at equal distances: ")
+	out.WriteString("one that is answered from memory is answered faster than people's would be, and theirs come in clusters, which wait longer where requests are served one by one.\n\n")
 	out.WriteString("| Sent | For | Requests | Failed | In time | First byte p95 | p50 | p95 | p99 | p99.9 | Slowest | Generator late, p99 | |\n")
 	out.WriteString("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|\n")
 	row := func(s evidence.StepResult, what string) {
