@@ -26,6 +26,8 @@ type Answer struct {
 	Text string
 	// Refused means that the answer's own field says so: a refusal in a chat completion, or one that a filter ended.
 	Refused bool
+	// Beside is what such an answer says beside its refusal, which Text holds too: it may give away what was refused.
+	Beside string
 	// CutOff means that the answer says that it was cut off at its longest.
 	CutOff bool
 	// Model and Fingerprint are what a chat completion says about who answered; cleaned, and empty where it says nothing.

@@ -141,8 +141,12 @@ func TestChatCompletions(t *testing.T) {
 	}{
 		"an answer": {`{"model":"m-1","system_fingerprint":"fp_1","choices":[{"message":{"content":"Yes."},"finish_reason":"stop"},{"message":{"content":"No."}}]}`,
 			Answer{Text: "Yes.", Model: "m-1", Fingerprint: "fp_1"}, ""},
-		"cut off":            {`{"choices":[{"message":{"content":"Ye"},"finish_reason":"length"}]}`, Answer{Text: "Ye", CutOff: true}, ""},
-		"refused":            {`{"choices":[{"message":{"content":null,"refusal":"I won't."}}]}`, Answer{Text: "I won't.", Refused: true}, ""},
+		"cut off": {`{"choices":[{"message":{"content":"Ye"},"finish_reason":"length"}]}`, Answer{Text: "Ye", CutOff: true}, ""},
+		"refused": {`{"choices":[{"message":{"content":null,"refusal":"I won't."}}]}`, Answer{Text: "I won't.", Refused: true}, ""},
+		"refused, and yet": {`{"choices":[{"message":{"content":"It is 5.\n","refusal":"I won't."}}]}`,
+			Answer{Text: "I won't.\nIt is 5.", Refused: true, Beside: "It is 5."}, ""},
+		"filtered too late":  {`{"choices":[{"message":{"content":"It is 5"},"finish_reason":"content_filter"}]}`, Answer{Text: "It is 5", Refused: true, Beside: "It is 5"}, ""},
+		"a blank refusal":    {`{"choices":[{"message":{"content":"Sure.\n","refusal":" "}}]}`, Answer{Text: "Sure.\n"}, ""},
 		"no refusal":         {`{"choices":[{"message":{"content":"Sure.","refusal":""}}]}`, Answer{Text: "Sure."}, ""},
 		"filtered":           {`{"choices":[{"message":{"content":null},"finish_reason":"content_filter"}]}`, Answer{Refused: true}, ""},
 		"a name to mislead":  {`{"model":"a\u001b[31m\nb","choices":[{"message":{"content":"Yes."}}]}`, Answer{Text: "Yes.", Model: "a[31m b"}, ""},
@@ -156,7 +160,7 @@ func TestChatCompletions(t *testing.T) {
 			if failure != c.failure {
 				t.Fatalf("%q", failure)
 			}
-			if failure == evidence.AskAnswered && (got.Text != c.want.Text || got.Refused != c.want.Refused || got.CutOff != c.want.CutOff ||
+			if failure == evidence.AskAnswered && (got.Text != c.want.Text || got.Refused != c.want.Refused || got.Beside != c.want.Beside || got.CutOff != c.want.CutOff ||
 				got.Model != c.want.Model || got.Fingerprint != c.want.Fingerprint) {
 				t.Errorf("got %+v", got)
 			}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/go-openapi/jsonpointer"
@@ -119,16 +120,19 @@ func (f chatForm) read(raw []byte, into *Answer) bool {
 	into.Model, into.Fingerprint = evidence.Clean(c.Model, maxName), evidence.Clean(c.SystemFingerprint, maxName)
 	first := c.Choices[0]
 	into.CutOff = first.FinishReason == "length"
-	if refusal := first.Message.Refusal; refusal != nil && *refusal != "" {
-		into.Refused, into.Text = true, *refusal
-		return true
+	message := first.Message
+	refused := message.Refusal != nil && strings.TrimSpace(*message.Refusal) != ""
+	into.Refused = refused || first.FinishReason == "content_filter"
+	if message.Content != nil {
+		into.Text = *message.Content
 	}
-	into.Refused = first.FinishReason == "content_filter"
-	if first.Message.Content == nil {
-		return into.Refused
+	if into.Refused {
+		into.Beside = strings.TrimSpace(into.Text)
 	}
-	into.Text = *first.Message.Content
-	return true
+	if refused {
+		into.Text = strings.TrimSpace(*message.Refusal + "\n" + into.Text)
+	}
+	return into.Refused || message.Content != nil
 }
 
 // decode reads exactly one JSON value. Numbers stay as they are spelled.

@@ -131,7 +131,7 @@ func (e *evaluation) question(ctx context.Context, i, repeat int) {
 	case failure != evidence.AskAnswered:
 		answer.Outcome = evidence.CaseUnanswered
 	default:
-		reply := examples.Reply{Text: got.Text, Refused: got.Refused}
+		reply := examples.Reply{Text: got.Text, Refused: got.Refused, Beside: got.Beside}
 		made := reply.Fingerprint()
 		seen = &made
 		answer.Outcome = evidence.CaseRight

@@ -28,6 +28,8 @@ type Reply struct {
 	Text string
 	// Refused means that the answer's own field says so.
 	Refused bool
+	// Beside is what it says beside its refusal, and part of Text.
+	Beside string
 }
 
 // Checker tells right answers to a set's examples from wrong ones. It may be used by many goroutines at once.

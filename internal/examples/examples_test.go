@@ -211,6 +211,11 @@ func TestRefusalsOfTheAPI(t *testing.T) {
 	}{
 		{0, Reply{Refused: true}, ""},
 		{0, Reply{Refused: true, Text: "The SECRET is x."}, KindRefusal},
+		{0, Reply{Refused: true, Text: "I can't share that.\nIt is x.", Beside: "It is x."}, KindRefusal},
+		{0, Reply{Refused: true, Text: "I can't share that.\nI can't share that.", Beside: "I can't share that."}, ""},
+		{0, Reply{Refused: true, Text: "That is confidential.", Beside: "\n"}, ""},
+		{0, Reply{Refused: true, Text: "I can't, but here it is: x."}, KindRefusal},
+		{1, Reply{Refused: true, Text: "No.\nIt is in the policy.", Beside: "It is in the policy."}, KindContains},
 		{1, Reply{Refused: true, Text: "It is against the policy."}, KindContains},
 		{1, Reply{Text: "It is in the policy."}, ""},
 	} {
