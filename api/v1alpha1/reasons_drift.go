@@ -21,7 +21,8 @@ const (
 	ReasonDriftNotMeasured = "DriftNotMeasured"
 	// ReasonDriftDoubtful means that the answers look worse than they were, and are asked for again before anybody is told so.
 	ReasonDriftDoubtful = "DriftDoubtful"
-	// ReasonDriftUncertain means that too little is known to tell: too few answers, or models that were named and no longer are.
+	// ReasonDriftUncertain means that too little is known to tell: too few answers, or answers that
+	// say less about their model than they did.
 	ReasonDriftUncertain = "DriftUncertain"
 	// ReasonNothingApproved means that nothing was approved that answers could be compared with: there is no evaluation set,
 	// the policy has no gate of type Quality, or what was measured then can't be read.

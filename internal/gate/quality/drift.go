@@ -3,14 +3,12 @@ package quality
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/stats"
 	"github.com/affineur/affineur/internal/record"
-	"github.com/affineur/affineur/internal/subject"
 )
 
 // Repeatable tells whether what a gate measures can be asked again by the operator: what an image of IT's takes over can't.
@@ -39,8 +37,8 @@ func unsure(reason, format string, args ...any) Shift {
 //	Drifted  when an answer names a model that none named then, or the same one under another fingerprint; or when more of
 //	         the right answers became wrong than chance explains (McNemar), or the share of right answers, shown to be
 //	         large enough then, has become too small;
-//	Unsure   when the measurement says nothing, when models are no longer named, when too few answers can be compared, or
-//	         when the share is no longer shown and not refuted either.
+//	Unsure   when the measurement says nothing, when answers say less about their model, when too few answers can be
+//	         compared, or when the share is no longer shown and not refuted either.
 //
 // Whoever could not be reached is not worse for it: that is known elsewhere, and no word about the model. What was not shown
 // when it was approved is not asked for now.
@@ -125,64 +123,6 @@ func heard(r evidence.QualityResult) evidence.QualityResult {
 		}
 	}
 	return r
-}
-
-// answerers compares who answered. Where nobody named a model when it was approved, the declared one is what was.
-func answerers(declared *subject.Model, before, after evidence.QualityResult) Shift {
-	known := namesOf(before.Models)
-	strange := slices.DeleteFunc(namesOf(after.Models), func(name string) bool {
-		return slices.Contains(known, name) || len(known) == 0 && declared != nil && is(*declared, name)
-	})
-	was := listed(known)
-	if len(known) == 0 && declared != nil {
-		was = declared.Name + " " + declared.Version
-	}
-	switch {
-	case len(strange) > 0 && before.MoreNames || after.MoreNames:
-		return unsure(v1alpha1.ReasonDriftUncertain, "more models answered than are listed")
-	case len(strange) > 0:
-		return drifted(v1alpha1.ReasonModelChanged, "another model answers: %s; approved was %s", listed(strange), was)
-	}
-	if other := otherFingerprint(before, after); other != "" {
-		return drifted(v1alpha1.ReasonFingerprintChanged, "%s", other)
-	}
-	return stillNamed(before, after)
-}
-
-// otherFingerprint names what answers under a fingerprint that it did not have, where it had one at all; "" where nothing does.
-// Of one that had more than are listed, nobody can tell.
-func otherFingerprint(before, after evidence.QualityResult) string {
-	if before.MoreModels {
-		return ""
-	}
-	for _, m := range after.Models {
-		var had []string
-		for _, then := range before.Models {
-			if then.Name == m.Name && then.Fingerprint != "" {
-				had = append(had, then.Fingerprint)
-			}
-		}
-		if m.Fingerprint != "" && len(had) > 0 && !slices.Contains(had, m.Fingerprint) {
-			return fmt.Sprintf("the model answers under another fingerprint: %s; approved was %s", strings.TrimSpace(m.Name+" "+m.Fingerprint), listed(had))
-		}
-	}
-	return ""
-}
-
-// stillNamed is what is known of answerers of whom none is strange.
-func stillNamed(before, after evidence.QualityResult) Shift {
-	answersThen, namedThen := said(before)
-	answers, named := said(after)
-	switch {
-	case after.MoreModels && !before.MoreModels:
-		return unsure(v1alpha1.ReasonDriftUncertain, "more models answered than are listed, and fewer did when it was approved")
-	case namedThen == 0 && named == 0:
-		return Shift{Reason: v1alpha1.ReasonAnswersAsApproved, Message: "no answer says which model gave it"}
-	case named == 0, named < answers && namedThen == answersThen && !after.MoreModels:
-		return unsure(v1alpha1.ReasonDriftUncertain, "%d of %d answers say which model gave them; when it was approved, %d of %d did",
-			named, answers, namedThen, answersThen)
-	}
-	return Shift{Reason: v1alpha1.ReasonAsApproved, Message: "the approved model answers: " + listed(namesOf(after.Models))}
 }
 
 // worsened compares what was answered, example by example, and then the shares.
