@@ -132,7 +132,24 @@ func (w *World) ending(pod *corev1.Pod, order evidence.RunSpec) time.Time {
 		_, to, _ := w.span(pod, order)
 		return to
 	}
-	return pod.Status.StartTime.Add(length(order))
+	ends := pod.Status.StartTime.Add(length(order))
+	if told := w.told(pod, order); !told.IsZero() && told.Before(ends) {
+		return told
+	}
+	return ends
+}
+
+// told is when a run that bears witness has heard that nobody needs it any more; the zero time before.
+func (w *World) told(pod *corev1.Pod, order evidence.RunSpec) time.Time {
+	spec := evidence.As[evidence.IsolationSpec](order.Order)
+	if spec == nil || !spec.Told {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, pod.Annotations[v1alpha1.AnnotationWitnessed])
+	if err != nil {
+		return time.Time{}
+	}
+	return at.Add(time.Second)
 }
 
 // length of a run from its pod's start.
