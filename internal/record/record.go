@@ -48,16 +48,19 @@ type Record struct {
 	AuthorsDoubt string `json:"authorsDoubt,omitempty"`
 	// Examples is the subject's evaluation set, packed; its digest is in the subject.
 	Examples []byte `json:"examples,omitempty"`
-	// Baseline is how the last revision that was promoted answered; nil without one that was evaluated.
-	Baseline *Baseline `json:"baseline,omitempty"`
+	// Baselines are how the revision in production answered, for each gate by its name that compares with it; none where
+	// nothing was promoted.
+	Baselines map[string]Baseline `json:"baselines,omitempty"`
 	// OpenedAt is when the API server took the record: no part of what was written. Zero before it has.
 	OpenedAt time.Time `json:"-"`
 }
 
-// Baseline is what a new revision is compared with.
+// Baseline is what a new revision is compared with by one gate.
 type Baseline struct {
 	// Review that it came from, for people.
 	Review string `json:"review"`
+	// Unasked says why this gate has nothing to compare with: that revision was not asked what the gate asks. "" where it was.
+	Unasked string `json:"unasked,omitempty"`
 	// Lost says why it is not known how it answered.
 	Lost string `json:"lost,omitempty"`
 	// Answers by what was asked, in the words of package quality.

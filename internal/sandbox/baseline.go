@@ -5,13 +5,12 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/run"
 )
 
 // lastPromoted finds the newest review that ended in production, by the outcomes that were sealed: no status tells it.
@@ -31,42 +30,34 @@ func lastPromoted(revisions []appsv1.ControllerRevision, outcomes map[string]rec
 	return last
 }
 
-// baseline is how the last revision that was promoted answered, from its record and its reports. It is frozen with the
+// baselines are how the last revision that was promoted answered, from its record and its reports. They are frozen with the
 // record of the next review, and looked for only where the policy compares.
-func (o *observer) baseline(ctx context.Context, s *Snapshot) error {
-	compares := slices.ContainsFunc(s.Requirements.Gates, quality.Compares)
+func (o *observer) baselines(ctx context.Context, s *Snapshot) error {
+	compare := slices.DeleteFunc(slices.Clone(s.Requirements.Gates), func(g v1alpha1.Gate) bool { return !quality.Compares(g) })
 	last := s.Records.Promoted
-	if !compares || last == nil {
+	if len(compare) == 0 || last == nil {
 		return nil
-	}
-	if last.record == nil {
-		s.Records.Baseline = &record.Baseline{Review: last.review, Lost: "its record can't be read"}
-		return nil
-	}
-	var list corev1.ConfigMapList
-	labels := s.Identity.Labels("report")
-	if err := o.live.List(ctx, &list, client.InNamespace(v1alpha1.RecordsNamespace), client.MatchingLabels{
-		v1alpha1.LabelPrototypeUID: labels[v1alpha1.LabelPrototypeUID], v1alpha1.LabelComponent: labels[v1alpha1.LabelComponent],
-	}); err != nil {
-		return err
 	}
 	var reports []record.Report
-	for i := range list.Items {
-		// One that can't be read is missing, and then the baseline says so.
-		if report, err := record.ReadReport(&list.Items[i]); err == nil {
-			reports = append(reports, report)
+	if last.record != nil {
+		var err error
+		if reports, err = run.Reports(ctx, o.live, s.Identity); err != nil {
+			return err
 		}
 	}
-	s.Records.Baseline = baselineOf(*last.record, reports)
+	s.Records.Baselines = baselinesOf(compare, *last, reports)
 	return nil
 }
 
-// baselineOf a record is how its quality gate's last measurement went; nil where it had no such gate.
-func baselineOf(rec record.Record, reports []record.Report) *record.Baseline {
-	for _, g := range rec.Requirements.Gates {
-		if g.Type == v1alpha1.GateQuality {
-			return quality.Baseline(rec, assess.Newest(rec, g.Name, reports).Taken())
+// baselinesOf what was promoted are how its last measurement went, for each of the gates that compare with it.
+func baselinesOf(compare []v1alpha1.Gate, last promoted, reports []record.Report) map[string]record.Baseline {
+	found := make(map[string]record.Baseline, len(compare))
+	for _, g := range compare {
+		if last.record == nil {
+			found[g.Name] = record.Baseline{Review: last.review, Lost: "its record can't be read"}
+			continue
 		}
+		found[g.Name] = quality.Baseline(g, *last.record, assess.Newest(*last.record, g.Name, reports).Taken())
 	}
-	return nil
+	return found
 }

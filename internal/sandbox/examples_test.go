@@ -27,6 +27,22 @@ func strict() *v1alpha1.HardeningPolicy {
 	return policy
 }
 
+// stricter has an image of IT's ask as well, whose gate comes first, and takes another's answers as they are.
+func stricter() *v1alpha1.HardeningPolicy {
+	policy := strict()
+	policy.Spec.Gates = append([]v1alpha1.Gate{
+		{Name: "golden", Type: v1alpha1.GateQuality, Quality: &v1alpha1.QualityGate{
+			MinimumExamples: 100, PassRateLowerBound: "0.90", Repeats: 1, NonRegression: v1alpha1.NonRegressionRequired,
+			Import: &v1alpha1.QualityImport{Format: v1alpha1.ImportPromptfoo, Image: "registry.example.org/it/golden@sha256:" + strings.Repeat("a", 64)},
+		}},
+		{Name: "free", Type: v1alpha1.GateQuality, Quality: &v1alpha1.QualityGate{
+			MinimumExamples: 100, PassRateLowerBound: "0.90", Repeats: 1, NonRegression: v1alpha1.NonRegressionNone,
+		}},
+	}, policy.Spec.Gates...)
+	policy.Spec.Tiers[0].Gates = append([]string{"golden", "free"}, policy.Spec.Tiers[0].Gates...)
+	return policy
+}
+
 // evaluated is a prototype that names an evaluation set.
 func evaluated(p *v1alpha1.AIPrototype) {
 	p.Spec.Evaluation = &v1alpha1.Evaluation{
@@ -108,8 +124,8 @@ func TestExamplesAreFrozenWithTheReview(t *testing.T) {
 	if err != nil || string(kept) != set.Data["examples.csv"] || first.Subject.Evaluation.Digest != evidence.Digest(kept) {
 		t.Fatalf("kept %q: %v", kept, err)
 	}
-	if first.Baseline != nil {
-		t.Errorf("nothing was promoted, and it is compared with %+v", first.Baseline)
+	if first.Baselines != nil {
+		t.Errorf("nothing was promoted, and it is compared with %+v", first.Baselines)
 	}
 	object, err := first.Object()
 	w.must(err)
@@ -142,7 +158,7 @@ func TestExamplesAreFrozenWithTheReview(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	// promoted is a world in which the first review ended so, after its quality gate had left the report.
 	concluded := func(t *testing.T, outcome v1alpha1.ReviewOutcome, report func(*world, record.Record) *record.Report) *world {
-		w := newWorld(t, aPrototype().inProduction().with(evaluated).obj(), strict(), golden(100))
+		w := newWorld(t, aPrototype().inProduction().with(evaluated).obj(), stricter(), golden(100))
 		w.settle()
 		w.measures(true)
 		w.serves()
@@ -181,12 +197,17 @@ func TestBaseline(t *testing.T) {
 		"with another report": {v1alpha1.OutcomePromoted, func(w *world, rec record.Record) *record.Report { return qualityReport(w, rec, evidence.Digest(nil)) }, "it asked another set", 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := concluded(t, c.outcome, c.report).records().Newest.Baseline
+			frozen := concluded(t, c.outcome, c.report).records().Newest.Baselines
+			got, asked := frozen["answers"]
 			switch {
-			case c.nothing != (got == nil):
+			case c.nothing == asked:
 				t.Errorf("got %+v", got)
-			case got != nil && (got.Review != "churn-advisor-1" || got.Lost != c.says || len(got.Answers) != c.answers):
+			case asked && (got.Review != "churn-advisor-1" || got.Lost != c.says || len(got.Answers) != c.answers):
 				t.Errorf("got %+v", got)
+			}
+			// The other gate's is its own, and the one that compares with nothing has none.
+			if other, asked := frozen["golden"]; c.nothing == asked || asked && (other.Lost == "" || other.Answers != nil) || len(frozen) > 2 {
+				t.Errorf("got %+v", frozen)
 			}
 		})
 	}

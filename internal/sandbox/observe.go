@@ -356,7 +356,7 @@ func (o *observer) records(ctx context.Context, s *Snapshot, seen *remembered, n
 	}
 	records := readRecords(list.Items)
 	s.Records = &records
-	if err := o.baseline(ctx, s); err != nil {
+	if err := o.baselines(ctx, s); err != nil {
 		return err
 	}
 	return o.doubt(ctx, s)

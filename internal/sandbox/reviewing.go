@@ -194,7 +194,7 @@ func (s Snapshot) review(isolation *v1alpha1.IsolationStatus, now time.Time) (Ac
 	}
 	next := s.record(s.Records.Last + 1)
 	next.AuthorsDoubt, next.ReviewDigest = s.Records.Doubt, s.Records.ReviewDigest
-	next.Baseline = s.Records.Baseline
+	next.Baselines = s.Records.Baselines
 	return OpenReview, &next
 }
 

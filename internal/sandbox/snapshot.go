@@ -157,9 +157,9 @@ type Records struct {
 	// Doubt about the authors of the present subject, and the review digest with it.
 	Doubt, ReviewDigest string
 	// Promoted is the last record whose review ended in production, by its outcome; its Record is nil where it can't be
-	// read, and all of it where none did. Baseline is how it answered, where the next review compares.
-	Promoted *promoted
-	Baseline *record.Baseline
+	// read, and all of it where none did. Baselines are how it answered, by the gates of the next review that compare.
+	Promoted  *promoted
+	Baselines map[string]record.Baseline
 }
 
 // promoted is what a sealed outcome says of a review that ended in production.

@@ -87,12 +87,8 @@ func TestImagesAreJudged(t *testing.T) {
 		"old":           {brought(t, of(50, right)), func(c *gate.Case) { c.Now = at.Add(1000 * time.Hour) }, gate.Inconclusive, v1alpha1.ReasonEvidenceStale, "", v1alpha1.OwnerIT},
 		"worse": {brought(t, of(6, wrong), of(194, right)), func(c *gate.Case) {
 			before := importing(t, v1alpha1.ImportPromptfoo)
-			c.Record.Baseline = Baseline(before.Record, tookOver(before, brought(t, of(200, right))))
+			c.Record.Baselines = promoted(before, tookOver(before, brought(t, of(200, right))), c.Gate)
 		}, gate.Failed, v1alpha1.ReasonRegressed, "6 became wrong", v1alpha1.OwnerBusiness},
-		"compared with examples": {brought(t, of(200, right)), func(c *gate.Case) {
-			before := caseOfSet(t, text(50))
-			c.Record.Baseline = Baseline(before.Record, took(t, before, all50(t, right, right)))
-		}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "0 of the 50", v1alpha1.OwnerIT},
 		"a policy that nothing meets": {brought(t, of(50, right)), func(c *gate.Case) { c.Gate.Quality.PassRateLowerBound = "1.5" }, gate.Inconclusive, v1alpha1.ReasonRequirementInvalid, "", v1alpha1.OwnerIT},
 	} {
 		t.Run(name, func(t *testing.T) {

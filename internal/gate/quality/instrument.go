@@ -132,8 +132,16 @@ func contentOf(rec record.Record) evidence.Content {
 func evidenceOf(c gate.Case, set examples.Set, settings Settings, result evidence.QualityResult, at time.Time) Evidence {
 	return Evidence{
 		Settings: settings.after(c.Looks), Set: set, Result: result, At: at,
-		Production: c.Record.Baseline, Model: c.Record.Subject.Model, Content: contentOf(c.Record),
+		Production: productionOf(c), Model: c.Record.Subject.Model, Content: contentOf(c.Record),
 	}
+}
+
+// productionOf is how the revision in production answered this gate; nil where nothing was promoted.
+func productionOf(c gate.Case) *record.Baseline {
+	if b, frozen := c.Record.Baselines[c.Gate.Name]; frozen {
+		return &b
+	}
+	return nil
 }
 
 // unable is why nothing can be measured, as a hole that somebody can mend.

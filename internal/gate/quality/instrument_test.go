@@ -35,7 +35,7 @@ func caseOfSet(t *testing.T, set string) gate.Case {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return gate.Case{
+	c := gate.Case{
 		Record: record.Record{
 			Prototype: names.Identity{Namespace: "membership", Name: "advisor", UID: "u"}, Ordinal: 2, ReviewDigest: reviewed, Examples: packed,
 			Subject: subject.Subject{Evaluation: &subject.Evaluation{
@@ -49,6 +49,8 @@ func caseOfSet(t *testing.T, set string) gate.Case {
 		}},
 		Patience: 1, Now: at.Add(time.Minute),
 	}
+	c.Record.Requirements.Gates = []v1alpha1.Gate{c.Gate}
+	return c
 }
 
 // took is what a run of the case left.
@@ -109,7 +111,7 @@ func TestInstrumentJudges(t *testing.T) {
 		"old":             {func(c *gate.Case) { c.Now = at.Add(1000 * time.Hour) }, func(t *testing.T) evidence.QualityResult { return all50(t, right, right) }, gate.Inconclusive, v1alpha1.ReasonEvidenceStale, ""},
 		"worse than before": {func(c *gate.Case) {
 			set, _ := examples.Read([]byte(text(50)))
-			c.Record.Baseline = baseline(set, of(50, right, right))
+			c.Record.Baselines = map[string]record.Baseline{c.Gate.Name: *baseline(set, of(50, right, right))}
 		}, func(t *testing.T) evidence.QualityResult {
 			r := all50(t, right, right)
 			for i := range 5 {
@@ -158,7 +160,7 @@ func TestForeseen(t *testing.T) {
 
 func TestBaselineOfARecord(t *testing.T) {
 	c := caseOfSet(t, text(50))
-	b := Baseline(c.Record, took(t, c, all50(t, right, wrong)))
+	b := Baseline(c.Gate, c.Record, took(t, c, all50(t, right, wrong)))
 	if b.Review != "advisor-2" || b.Lost != "" || len(b.Answers) != 50 {
 		t.Fatalf("got %+v", b)
 	}
@@ -169,11 +171,11 @@ func TestBaselineOfARecord(t *testing.T) {
 	}
 	swapped := c
 	swapped.Record.Examples = nil
-	for name, b := range map[string]*record.Baseline{
-		"nothing":          Baseline(c.Record, gate.Taken{}),
-		"lost":             Baseline(c.Record, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Lost: "gone"}}}}),
-		"of another set":   Baseline(c.Record, took(t, c, answered(table(t, 50, nil), of(50, right, right)))),
-		"a set that lacks": Baseline(swapped.Record, took(t, c, all50(t, right, right))),
+	for name, b := range map[string]record.Baseline{
+		"nothing":          Baseline(c.Gate, c.Record, gate.Taken{}),
+		"lost":             Baseline(c.Gate, c.Record, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Lost: "gone"}}}}),
+		"of another set":   Baseline(c.Gate, c.Record, took(t, c, answered(table(t, 50, nil), of(50, right, right)))),
+		"a set that lacks": Baseline(c.Gate, swapped.Record, took(t, c, all50(t, right, right))),
 	} {
 		if b.Lost == "" || b.Answers != nil {
 			t.Errorf("%s: %+v", name, b)

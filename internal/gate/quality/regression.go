@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -31,9 +32,13 @@ const (
 	wasUnclear = 'U'
 )
 
-// Baseline is how a revision answered, from what its review took: what the next one is compared with.
-func Baseline(rec record.Record, taken gate.Taken) *record.Baseline {
-	b := &record.Baseline{Review: rec.Prototype.Review(rec.Ordinal)}
+// Baseline is how a revision answered a gate, from what its review took: what the gate compares the next revision with. Each
+// gate has its own: others ask something else.
+func Baseline(g v1alpha1.Gate, rec record.Record, taken gate.Taken) record.Baseline {
+	b := record.Baseline{Review: rec.Prototype.Review(rec.Ordinal)}
+	if b.Unasked = unasked(g, rec); b.Unasked != "" {
+		return b
+	}
 	m := taken.Runs[""].Measurement
 	switch {
 	case m.Lost != "":
@@ -52,6 +57,27 @@ func Baseline(rec record.Record, taken gate.Taken) *record.Baseline {
 		b.Answers = answers(set, *result)
 	}
 	return b
+}
+
+// unasked says why a revision was not asked what a gate asks, or "". Which gates there are and how they ask is IT's to say: no
+// team gets around a comparison by it.
+func unasked(g v1alpha1.Gate, rec record.Record) string {
+	at := slices.IndexFunc(rec.Requirements.Gates, func(then v1alpha1.Gate) bool { return then.Name == g.Name && then.Type == g.Type })
+	if at < 0 {
+		return "its review had no such gate"
+	}
+	if then, now := asker(rec.Requirements.Gates[at]), asker(g); then != now {
+		return fmt.Sprintf("this gate then took its examples from %s, and now from %s", then, now)
+	}
+	return ""
+}
+
+// asker is where a gate has its examples from.
+func asker(g v1alpha1.Gate) string {
+	if i := importOf(g); i != nil {
+		return "an image of IT's (" + string(i.Format) + ")"
+	}
+	return "the evaluation set"
 }
 
 // readReport is what a report says, with the set that was asked: none for an evaluation that brought its own examples.
@@ -119,6 +145,9 @@ type pairs struct {
 // compared judges by the examples that the revision in production was asked too.
 func compared(e Evidence, cases []asked) part {
 	old := *e.Production
+	if old.Unasked != "" {
+		return part{state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, message: fmt.Sprintf("nothing to compare with %s, which was promoted last: %s", old.Review, old.Unasked)}
+	}
 	if old.Lost != "" {
 		return incomparable(fmt.Sprintf("the evaluation of %s, which was promoted last, can't be used: %s", old.Review, old.Lost), v1alpha1.OwnerIT,
 			"IT looks at the record of that review, or sets nonRegression to None for this one promotion.")
