@@ -14,6 +14,8 @@ const (
 	ReasonPlainSecret = "PlainSecretInEnvironment"
 	// ReasonTokenMounted means that the pod gets a token for the API server.
 	ReasonTokenMounted = "ServiceAccountTokenMounted"
+	// ReasonRightsGranted means that a binding gives rights at the API server to the account under which the pod runs.
+	ReasonRightsGranted = "RightsGranted"
 
 	// ReasonMaterialTooLarge means that the registry keeps more beside the image than can be looked at.
 	ReasonMaterialTooLarge = "MaterialTooLarge"

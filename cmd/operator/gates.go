@@ -10,6 +10,7 @@ import (
 	"github.com/affineur/affineur/internal/gate/own"
 	"github.com/affineur/affineur/internal/gate/quality"
 	"github.com/affineur/affineur/internal/gate/scalability"
+	"github.com/affineur/affineur/internal/gate/security"
 	"github.com/affineur/affineur/internal/material"
 	"github.com/affineur/affineur/internal/overhear"
 	"github.com/affineur/affineur/internal/probe"
@@ -20,7 +21,7 @@ import (
 // bench lists every gate there is; none adds itself. live reads past the cache.
 func bench(live client.Reader, mapper meta.RESTMapper, logs kubernetes.Interface) assess.Bench {
 	return assess.Bench{
-		material.Instrument{Live: live, Resolver: registry.Resolver{Live: live}},
+		material.Instrument{Instrument: security.Instrument{Rights: true}, Live: live, Resolver: registry.Resolver{Live: live}},
 		scalability.Instrument{},
 		integration.Instrument{},
 		quality.Instrument{},

@@ -32,11 +32,13 @@ var (
 		readerOf[evidence.IsolationSpec](), readerOf[evidence.LoadSpec](), readerOf[evidence.IntegrationSpec](), readerOf[evidence.FaultsOrder](),
 		readerOf[evidence.QualityOrder](), readerOf[evidence.PrivacyOrder](), readerOf[evidence.ResourceOrder](), readerOf[evidence.MetricOrder](),
 		readerOf[evidence.JobOrder](), readerOf[evidence.MaterialOrder](), readerOf[evidence.SecretsOrder](), readerOf[evidence.SupplyOrder](), readerOf[evidence.LogOrder](),
+		readerOf[evidence.RightsOrder](),
 	}
 	results = []reader{
 		readerOf[evidence.IsolationReport](), readerOf[evidence.LoadReport](), readerOf[evidence.IntegrationReport](), readerOf[evidence.FaultsResult](),
 		readerOf[evidence.QualityResult](), readerOf[evidence.PrivacyResult](), readerOf[evidence.ResourceResult](), readerOf[evidence.MetricResult](),
 		readerOf[evidence.JobResult](), readerOf[evidence.MaterialResult](), readerOf[evidence.SecretsResult](), readerOf[evidence.SupplyResult](), readerOf[evidence.LogResult](),
+		readerOf[evidence.RightsResult](),
 	}
 )
 

@@ -1,5 +1,5 @@
-// Package material gathers what is known beside an image: what its registry keeps, what trivy-operator reported, and the
-// papers that IT keeps in the operator's namespace. The operator does that itself, because it alone may ask registries;
+// Package material gathers for the security gate what is known beside an image: what its registry keeps, what trivy-operator
+// reported, and the papers that IT keeps in the operator's namespace; and which bindings give the prototype rights. The operator does that itself, because it alone may ask registries;
 // nothing of it is believed here. A runner without a network reads and verifies it.
 package material
 
@@ -42,7 +42,10 @@ type Instrument struct {
 var _ run.Sampler = Instrument{}
 
 // Sample implements run.Sampler. It is all or an error.
-func (i Instrument) Sample(ctx context.Context, c gate.Case, _ gate.Run) (evidence.Result, error) {
+func (i Instrument) Sample(ctx context.Context, c gate.Case, r gate.Run) (evidence.Result, error) {
+	if order := evidence.As[evidence.RightsOrder](r.Order); order != nil {
+		return i.rights(ctx, *order)
+	}
 	asked := c.Gate.Security
 	if !security.AsksSupply(asked) {
 		return nil, errors.New("nothing is asked about the image")

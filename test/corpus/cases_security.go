@@ -1,6 +1,13 @@
 package main
 
-import "github.com/affineur/affineur/api/v1alpha1"
+import (
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
+)
 
 // secrets in plain sight. None of them opens anything.
 func secrets() []sample {
@@ -44,6 +51,29 @@ func images() []sample {
 			says: "does not name", edit: runs("library/nginx:1")},
 		{name: "no-such-image", hole: "a tag that nobody pushed", gate: policyGate, reason: v1alpha1.ReasonImageNotFound,
 			says: "no-such-tag", edit: runs("REGISTRY/corpus/suspect:no-such-tag")},
+	}
+}
+
+// rights that somebody gives to the account under which a prototype runs, and to another one that is named like it.
+func rights() []sample {
+	bound := func(name string, to func(names.Identity) rbacv1.Subject) func(names.Identity) client.Object {
+		return func(identity names.Identity) client.Object {
+			return &rbacv1.ClusterRoleBinding{
+				ObjectMeta: metav1.ObjectMeta{Name: "corpus-" + name},
+				RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"},
+				Subjects:   []rbacv1.Subject{to(identity)},
+			}
+		}
+	}
+	account := func(namespace string) rbacv1.Subject {
+		return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: "prototype"}
+	}
+	return []sample{
+		{name: "may-look", hole: "a ClusterRoleBinding for the prototype's account", gate: "security", reason: v1alpha1.ReasonRightsGranted,
+			says: "ClusterRoleBinding corpus-may-look gives ClusterRole view", edit: func(*v1alpha1.AIPrototype) {},
+			beside: bound("may-look", func(i names.Identity) rbacv1.Subject { return account(i.Production()) })},
+		{name: "another-may-look", hole: "a ClusterRoleBinding for an account of the same name in another namespace", edit: func(*v1alpha1.AIPrototype) {},
+			beside: bound("another-may-look", func(names.Identity) rbacv1.Subject { return account("finance") })},
 	}
 }
 

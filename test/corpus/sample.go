@@ -8,8 +8,10 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
 )
 
 // sample is one prototype of the corpus.
@@ -34,6 +36,8 @@ type sample struct {
 	fast bool
 	// papers are what its image has beside it, an image of its own; nil where nobody asks.
 	papers *papers
+	// beside are what somebody else makes in the cluster for it; nil for nothing.
+	beside func(names.Identity) client.Object
 	// edit makes it of a prototype without a hole.
 	edit func(*v1alpha1.AIPrototype)
 }
@@ -43,7 +47,7 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), supplies(), loads(), several(), integrations(), promises(), refused(), answers(), opinions(), takenOver(), keptInRegistry(), extensions(), confided(),
+	return slices.Concat(secrets(), images(), rights(), supplies(), loads(), several(), integrations(), promises(), refused(), answers(), opinions(), takenOver(), keptInRegistry(), extensions(), confided(),
 		confidences(), identities(), readings(), good())
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/test/story/await"
 )
 
@@ -78,7 +80,7 @@ func (g *ground) tryOne(ctx context.Context, c sample) tried {
 	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
 		t.seen, err = observed{refused: err.Error()}, nil
 	} else if err == nil {
-		t.seen, err = g.observe(within, c, p)
+		t.seen, err = g.observeBeside(within, c, p)
 		// What it leaves is taken away in the background: nobody waits for it.
 		if away := g.takeAway(context.WithoutCancel(ctx), p); away != nil && err == nil {
 			err = away
@@ -90,6 +92,19 @@ func (g *ground) tryOne(ctx context.Context, c sample) tried {
 		t.wrong = fmt.Sprintf("%v; %s", err, t.wrong)
 	}
 	return t
+}
+
+// observeBeside observes the prototype beside what somebody else makes for it meanwhile.
+func (g *ground) observeBeside(ctx context.Context, c sample, p *v1alpha1.AIPrototype) (observed, error) {
+	if c.beside == nil {
+		return g.observe(ctx, c, p)
+	}
+	other := c.beside(names.Of(p))
+	if err := g.admin.Create(ctx, other); err != nil {
+		return observed{}, err
+	}
+	seen, err := g.observe(ctx, c, p)
+	return seen, errors.Join(err, g.admin.Delete(context.WithoutCancel(ctx), other))
 }
 
 // observed is what was said about a prototype.

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"testing"
 
-
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/test/lifecycle/world"

@@ -4,7 +4,6 @@ import (
 	"testing"
 	"time"
 
-
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/test/lifecycle/world"
 )

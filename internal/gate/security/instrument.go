@@ -16,10 +16,14 @@ import (
 // Instrument judges the pod as production would run it, from the record, the isolation of the sandbox, what a runner
 // found in the texts of the subject, and what is known of its image. Whoever has a client gathers that; see package
 // material.
-type Instrument struct{}
+type Instrument struct {
+	// Rights tells that somebody looks at the cluster's bindings, which then have to be seen.
+	Rights bool
+}
 
 // Parts of a measurement, in their order.
 const (
+	partRights   = "rights"
 	partSecrets  = "secrets"
 	partMaterial = "material"
 	partSupply   = "supply"
@@ -37,8 +41,11 @@ func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateSecurity }
 
 // Plan implements gate.Instrument: isolation is measured by the sandbox itself. Where nothing is asked about the image and
 // no text is there to be searched, nothing has to be measured.
-func (Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
+func (i Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
 	var runs []gate.Run
+	if i.Rights {
+		runs = append(runs, gate.Run{Part: partRights, Site: gate.SiteOperator, Order: &evidence.RightsOrder{Accounts: AccountsOf(c.Record.Prototype)}})
+	}
 	set, err := setOf(c.Record, c.Gate.Security)
 	if err != nil {
 		return nil, err
@@ -78,7 +85,7 @@ func digestOf(image string) (string, error) {
 }
 
 // Judge implements gate.Instrument.
-func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
+func (i Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	rec := c.Record
 	pod := workload.PodTemplate(rec.Subject, workload.Surroundings{
 		Identity: rec.Prototype, Namespace: rec.Prototype.Production(), Purpose: v1alpha1.PurposeProduction,
@@ -88,10 +95,14 @@ func (Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	for _, e := range rec.Subject.Container.Env {
 		env = append(env, e.Name)
 	}
+	var rights *Rights
+	if i.Rights {
+		rights = &Rights{Run: taken.Runs[partRights].Measurement, Frame: c.Frame()}
+	}
 	verdict := Judge(Evidence{
 		Pod: &pod, Env: env, Demand: rec.Subject.Demand, Registries: []string{rec.Requirements.Registry.Prefix},
 		Isolation: taken.Isolation.Verdict, Now: c.Now, IsolationMaxAge: gate.IsolationMaxAge,
-		Search: searchOf(c, taken), Supply: supplyOf(c, taken),
+		Rights: rights, Search: searchOf(c, taken), Supply: supplyOf(c, taken),
 	})
 	for i := range verdict.Findings {
 		verdict.Findings[i].Field = byName(verdict.Findings[i].Field, env)

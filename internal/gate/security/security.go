@@ -39,6 +39,8 @@ type Evidence struct {
 	// Now is the present time, and IsolationMaxAge how old the isolation verdict may be.
 	Now             time.Time
 	IsolationMaxAge time.Duration
+	// Rights at the API server; nil where nobody looks.
+	Rights *Rights
 	// Search for secrets by a runner, and what is known of the image's Supply chain; nil where nothing was to be measured.
 	Search *Search
 	Supply *Supply
@@ -56,6 +58,9 @@ func Judge(e Evidence) gate.Verdict {
 	}
 	holes = slices.Concat(holes, tokens(e.Pod), images(e), secrets(e), shown(e.Demand))
 	measured := opinion{holes: holes}
+	if e.Rights != nil {
+		measured.add(judgeRights(*e.Rights))
+	}
 	if e.Search != nil {
 		measured.add(judgeSearch(*e.Search, holes))
 	}

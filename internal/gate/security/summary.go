@@ -12,6 +12,11 @@ import (
 // Summarize implements gate.Instrument.
 func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
 	var text strings.Builder
+	if report := taken.Runs[partRights].Report; report != nil {
+		if found := evidence.As[evidence.RightsResult](report.Result); found != nil {
+			fmt.Fprintf(&text, "%d ClusterRoleBindings and %d RoleBindings were looked at for rights of the prototype.\n\n", found.Cluster, found.Namespaced)
+		}
+	}
 	if report := taken.Runs[partSecrets].Report; report != nil {
 		if found := evidence.As[evidence.SecretsResult](report.Result); found != nil {
 			fmt.Fprintf(&text, "%d texts were searched for secrets by %d rules of gitleaks.\n\n", found.Searched, found.Rules)

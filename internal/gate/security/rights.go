@@ -1,0 +1,130 @@
+package security
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/workload"
+)
+
+// Rights are what the cluster's bindings give to the accounts under which the prototype runs.
+type Rights struct {
+	Run   gate.Measurement
+	Frame gate.Frame
+}
+
+// AccountsOf a prototype are those under which it runs: in its sandbox, in production, and while integrations are tried.
+func AccountsOf(identity names.Identity) []evidence.Account {
+	var out []evidence.Account
+	for _, namespace := range []string{identity.Sandbox(), identity.Production(), identity.Rehearsal()} {
+		out = append(out, evidence.Account{Namespace: namespace, Name: workload.Name})
+	}
+	return out
+}
+
+// Bound are the bindings that give a role to one of the accounts, whatever the role: as a service account, as the user as
+// which it is known, or as one of its groups.
+func Bound(accounts []evidence.Account, cluster []rbacv1.ClusterRoleBinding, namespaced []rbacv1.RoleBinding) *evidence.RightsResult {
+	result := &evidence.RightsResult{Cluster: len(cluster), Namespaced: len(namespaced)}
+	add := func(namespace, name string, role rbacv1.RoleRef, subjects []rbacv1.Subject) {
+		for _, subject := range subjects {
+			if !slices.ContainsFunc(accounts, func(a evidence.Account) bool { return is(subject, namespace, a) }) {
+				continue
+			}
+			if len(result.Bindings) == evidence.MaxBindings {
+				result.More++
+				continue
+			}
+			result.Bindings = append(result.Bindings, evidence.Binding{
+				Namespace: namespace, Name: name, Role: role.Name, ClusterRole: role.Kind == "ClusterRole", To: named(subject, namespace),
+			})
+		}
+	}
+	for _, b := range cluster {
+		add("", b.Name, b.RoleRef, b.Subjects)
+	}
+	for _, b := range namespaced {
+		add(b.Namespace, b.Name, b.RoleRef, b.Subjects)
+	}
+	return result
+}
+
+// is tells whether a subject of a binding in a namespace stands for an account.
+func is(subject rbacv1.Subject, namespace string, a evidence.Account) bool {
+	switch subject.Kind {
+	case rbacv1.ServiceAccountKind:
+		return subject.Name == a.Name && home(subject, namespace) == a.Namespace
+	case rbacv1.UserKind:
+		return subject.Name == "system:serviceaccount:"+a.Namespace+":"+a.Name
+	case rbacv1.GroupKind:
+		return subject.Name == "system:serviceaccounts:"+a.Namespace || subject.Name == "system:serviceaccounts" || subject.Name == "system:authenticated"
+	}
+	return false
+}
+
+// home of a service account: that of the binding, where it is not said.
+func home(subject rbacv1.Subject, namespace string) string {
+	if subject.Namespace != "" {
+		return subject.Namespace
+	}
+	return namespace
+}
+
+func named(subject rbacv1.Subject, namespace string) string {
+	if subject.Kind == rbacv1.ServiceAccountKind {
+		return subject.Kind + " " + home(subject, namespace) + "/" + subject.Name
+	}
+	return subject.Kind + " " + subject.Name
+}
+
+// everybodys are the roles that Kubernetes itself gives to everybody who is known to it: to ask who one is and what one
+// may, and what the API server offers.
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles
+var everybodys = []string{"system:basic-user", "system:discovery", "system:public-info-viewer", "system:service-account-issuer-discovery"}
+
+// judgeRights says which bindings are holes: a prototype needs no right at the API server.
+func judgeRights(r Rights) opinion {
+	found, refused := gate.Open[evidence.RightsResult](r.Frame, r.Run, "what the cluster's bindings give to the prototype")
+	if refused != nil {
+		return opinion{unsettled: []gate.Verdict{*refused}}
+	}
+	var o opinion
+	for _, b := range found.Bindings {
+		if !b.ClusterRole || !slices.Contains(everybodys, b.Role) {
+			o.holes = append(o.holes, granted(b))
+		}
+	}
+	switch {
+	case len(o.holes) > 0:
+	case found.Cluster == 0:
+		// Kubernetes makes some itself.
+		o.unsettled = append(o.unsettled, gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "no ClusterRoleBinding was seen, and every cluster has some", time.Time{}))
+	case found.More > 0:
+		o.unsettled = append(o.unsettled, gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "more bindings give everybody something than can be looked at", time.Time{}))
+	default:
+		o.praise = []string{"no rights at the API server"}
+	}
+	return o
+}
+
+func granted(b evidence.Binding) gate.Finding {
+	binding, role := "ClusterRoleBinding "+b.Name, "Role "+b.Role
+	if b.Namespace != "" {
+		binding = "RoleBinding " + b.Namespace + "/" + b.Name
+	}
+	if b.ClusterRole {
+		role = "ClusterRole " + b.Role
+	}
+	return gate.Finding{
+		Reason: v1alpha1.ReasonRightsGranted, Field: workloadField, Owner: v1alpha1.OwnerIT,
+		Message: fmt.Sprintf("%s gives %s to %s, and with it to the prototype: whoever takes that over and comes by a token could use it", binding, role, b.To),
+		Hint:    "A prototype needs no right at the API server. Whoever administers the cluster takes the subject out of " + binding + ", and names there who needs the role.",
+	}
+}

@@ -1,0 +1,138 @@
+package security
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/names"
+)
+
+var prototype = names.Identity{Namespace: "membership", Name: "churn-advisor", UID: "u-1"}
+
+// usual are some of the bindings that every cluster has.
+func usual() []rbacv1.ClusterRoleBinding {
+	return []rbacv1.ClusterRoleBinding{
+		across("system:discovery", "system:discovery", group("system:authenticated")),
+		across("system:service-account-issuer-discovery", "system:service-account-issuer-discovery", group("system:serviceaccounts")),
+		across("cluster-admin", "cluster-admin", group("system:masters")),
+	}
+}
+
+func across(name, role string, to ...rbacv1.Subject) rbacv1.ClusterRoleBinding {
+	return rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name}, RoleRef: rbacv1.RoleRef{Kind: "ClusterRole", Name: role}, Subjects: to}
+}
+
+func within(namespace, kind, role string, to ...rbacv1.Subject) rbacv1.RoleBinding {
+	return rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "look"}, RoleRef: rbacv1.RoleRef{Kind: kind, Name: role}, Subjects: to}
+}
+
+func group(name string) rbacv1.Subject { return rbacv1.Subject{Kind: rbacv1.GroupKind, Name: name} }
+func user(name string) rbacv1.Subject  { return rbacv1.Subject{Kind: rbacv1.UserKind, Name: name} }
+func account(namespace, name string) rbacv1.Subject {
+	return rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: namespace, Name: name}
+}
+
+// Whatever gives the prototype's account a right is a hole, and names the binding; what only looks like it is none.
+func TestRights(t *testing.T) {
+	sandbox, production := prototype.Sandbox(), prototype.Production()
+	for name, c := range map[string]struct {
+		cluster    []rbacv1.ClusterRoleBinding
+		namespaced []rbacv1.RoleBinding
+		// want is part of the finding; "" for none.
+		want string
+	}{
+		"nothing": {},
+		"in the whole cluster": {[]rbacv1.ClusterRoleBinding{across("debug", "view", account(sandbox, "prototype"))}, nil,
+			"ClusterRoleBinding debug gives ClusterRole view to ServiceAccount " + sandbox + "/prototype"},
+		"beside others": {[]rbacv1.ClusterRoleBinding{across("debug", "view", user("kim@example.org"), account(production, "prototype"))}, nil,
+			"to ServiceAccount " + production + "/prototype"},
+		"while integrations are tried": {[]rbacv1.ClusterRoleBinding{across("debug", "view", account(prototype.Rehearsal(), "prototype"))}, nil, "ClusterRoleBinding debug"},
+		"in its own namespace": {nil, []rbacv1.RoleBinding{within(production, "Role", "reader", account("", "prototype"))},
+			"RoleBinding " + production + "/look gives Role reader to ServiceAccount " + production + "/prototype"},
+		"in another's namespace": {nil, []rbacv1.RoleBinding{within("finance", "ClusterRole", "edit", account(production, "prototype"))},
+			"RoleBinding finance/look gives ClusterRole edit"},
+		"as a user": {[]rbacv1.ClusterRoleBinding{across("debug", "view", user("system:serviceaccount:"+sandbox+":prototype"))}, nil, "to User system:serviceaccount:"},
+		"as all accounts of its namespace": {[]rbacv1.ClusterRoleBinding{across("debug", "view", group("system:serviceaccounts:"+sandbox))}, nil,
+			"to Group system:serviceaccounts:" + sandbox},
+		"as all accounts":                       {nil, []rbacv1.RoleBinding{within("finance", "Role", "reader", group("system:serviceaccounts"))}, "to Group system:serviceaccounts"},
+		"as everybody":                          {[]rbacv1.ClusterRoleBinding{across("open", "view", group("system:authenticated"))}, nil, "ClusterRoleBinding open gives ClusterRole view to Group system:authenticated"},
+		"as everybody, under a usual name":      {[]rbacv1.ClusterRoleBinding{across("system:discovery", "view", group("system:authenticated"))}, nil, "gives ClusterRole view"},
+		"a Role that is named like a usual one": {nil, []rbacv1.RoleBinding{within("finance", "Role", "system:discovery", group("system:authenticated"))}, "gives Role system:discovery"},
+
+		"an account of the name elsewhere":                {[]rbacv1.ClusterRoleBinding{across("debug", "view", account("finance", "prototype"))}, nil, ""},
+		"an account of the name in the binding's":         {nil, []rbacv1.RoleBinding{within("finance", "Role", "reader", account("", "prototype"))}, ""},
+		"another account of its namespace":                {[]rbacv1.ClusterRoleBinding{across("debug", "view", account(sandbox, "default"))}, nil, ""},
+		"accounts of a namespace with a longer name":      {[]rbacv1.ClusterRoleBinding{across("debug", "view", group("system:serviceaccounts:"+sandbox+"-2"))}, nil, ""},
+		"a user of the account's name":                    {[]rbacv1.ClusterRoleBinding{across("debug", "view", user("prototype"))}, nil, ""},
+		"a group of the account's name":                   {nil, []rbacv1.RoleBinding{within(sandbox, "Role", "reader", group("prototype"))}, ""},
+		"the operator and the team in the same namespace": {nil, []rbacv1.RoleBinding{within(sandbox, "ClusterRole", "affineur-managed", account("affineur-system", "affineur"), group("membership"))}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := good()
+			found := Bound(AccountsOf(prototype), append(usual(), c.cluster...), c.namespaced)
+			if err := found.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			e.Rights = &Rights{Run: measured(found), Frame: gate.Frame{Subject: reviewed, Now: now, MaxAge: time.Hour}}
+			got := Judge(e)
+			switch {
+			case c.want == "" && (got.State != gate.Passed || !strings.Contains(got.Message, "no rights at the API server")):
+				t.Errorf("%+v", got)
+			case c.want != "" && (got.State != gate.Failed || len(got.Findings) != 1 || got.Findings[0].Reason != v1alpha1.ReasonRightsGranted ||
+				got.Findings[0].Owner != v1alpha1.OwnerIT || !strings.Contains(got.Findings[0].Message, c.want)):
+				t.Errorf("%+v; want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// What was not seen, or not all of it, passes nothing.
+func TestRightsThatAreNotKnown(t *testing.T) {
+	var many []rbacv1.ClusterRoleBinding
+	for i := range evidence.MaxBindings + 1 {
+		many = append(many, across(fmt.Sprintf("d-%d", i), "system:discovery", group("system:authenticated")))
+	}
+	for name, c := range map[string]struct {
+		run  gate.Measurement
+		want gate.State
+	}{
+		"not looked yet":          {gate.Measurement{}, gate.Pending},
+		"not allowed to look":     {gate.Measurement{Lost: "forbidden"}, gate.Inconclusive},
+		"nothing seen at all":     {measured(Bound(AccountsOf(prototype), nil, nil)), gate.Inconclusive},
+		"too many to look at all": {measured(Bound(AccountsOf(prototype), many, nil)), gate.Inconclusive},
+		"something else":          {measured(&evidence.MaterialResult{Image: imageDigest, Packed: []byte{1}}), gate.Inconclusive},
+	} {
+		e := good()
+		e.Rights = &Rights{Run: c.run, Frame: gate.Frame{Subject: reviewed, Now: now, MaxAge: time.Hour}}
+		if got := Judge(e); got.State != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
+// Where somebody looks, it is planned for every prototype, whatever else the policy asks, and nothing passes without.
+func TestRightsArePlanned(t *testing.T) {
+	c := caseOf(nil)
+	c.Record.Prototype, c.Record.Subject.Container.CPU, c.Record.Subject.Container.Memory = prototype, "100m", "64Mi"
+	c.Record.Requirements.Registry.Prefix = "registry.example.org/membership/"
+	runs, err := Instrument{Rights: true}.Plan(c, gate.Taken{})
+	if err != nil || len(runs) != 1 || runs[0].Site != gate.SiteOperator || runs[0].Order.Validate() != nil {
+		t.Fatalf("%+v, %v", runs, err)
+	}
+	taken := gate.Taken{Isolation: gate.Isolation{Verdict: gate.Pass(v1alpha1.ReasonEnforced, "closed", now)}}
+	if got := (Instrument{Rights: true}).Judge(c, taken); got.State != gate.Pending {
+		t.Errorf("nobody looked yet: %+v", got)
+	}
+	taken.Runs = map[string]gate.Witnessed{partRights: {Measurement: measured(Bound(AccountsOf(prototype), usual(), nil))}}
+	if got := (Instrument{Rights: true}).Judge(c, taken); got.State != gate.Passed {
+		t.Errorf("nothing was found: %+v", got)
+	}
+}
