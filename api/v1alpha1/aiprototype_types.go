@@ -258,8 +258,8 @@ type IntegrationUse struct {
 
 // WhenDown is what a prototype promises for the time when a system that it uses is slow or down.
 type WhenDown struct {
-	// then is Degrades, where people still get an answer, if a lesser one; or Fails, where they are told that there is
-	// none.
+	// then is Degrades, where people still get an answer (HTTP 200 to 299), if a lesser one; or Fails, where they are told
+	// that there is none (HTTP 400 to 599). What an answer says is not looked at.
 	// +required
 	Then Promise `json:"then"`
 
@@ -277,7 +277,8 @@ type Promise string
 const (
 	// PromiseDegrades means that people still get an answer (HTTP 200 to 299).
 	PromiseDegrades Promise = "Degrades"
-	// PromiseFails means that people are told in time that there is no answer, by any whole HTTP answer.
+	// PromiseFails means that people are told in time that there is no answer, by a whole HTTP answer with the status of an
+	// error (400 to 599).
 	PromiseFails Promise = "Fails"
 )
 

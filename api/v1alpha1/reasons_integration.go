@@ -15,14 +15,15 @@ const (
 	ReasonFailsAsDeclared = "FailsAsDeclared"
 	// ReasonHangsWhenDown means that people wait longer than declared, or for ever, while a system is down.
 	ReasonHangsWhenDown = "HangsWhenDown"
-	// ReasonBreaksWhenDown means that people get no answer, or an error where it declares less of an answer, while a system
-	// is down.
+	// ReasonBreaksWhenDown means that, while a system is down, people get no answer, or an error where it declares less of an
+	// answer, or an answer where it declares that there is none.
 	ReasonBreaksWhenDown = "BreaksWhenDown"
 	// ReasonDiesWhenDown means that the program ended, or stopped answering its health, while a system was down.
 	ReasonDiesWhenDown = "DiesWhenDown"
 	// ReasonWhenDownNotShown means that it was not shown what a prototype does while a system is down.
 	ReasonWhenDownNotShown = "WhenDownNotShown"
-	// ReasonNotExercised means that the sample request did not lead to a system, so that nothing was shown about it.
+	// ReasonNotExercised means that the sample request did not lead to a system, or no more often than the prototype asks it by
+	// itself, so that nothing was shown about it.
 	ReasonNotExercised = "NotExercised"
 	// ReasonWhenDownUndeclared means that a prototype does not say what people see while a system is down.
 	ReasonWhenDownUndeclared = "WhenDownUndeclared"

@@ -16,7 +16,8 @@ const KindFaults Kind = "faults"
 type Fault string
 
 const (
-	// FaultSlow takes a connection and a request, and never answers.
+	// FaultSlow takes a connection and a request, and never answers; on every other connection it begins to, a byte at a
+	// time, and never gets to the end.
 	FaultSlow Fault = "slow"
 	// FaultRefused has nobody listen.
 	FaultRefused Fault = "refused"
@@ -90,6 +91,19 @@ type FaultAnswer struct {
 	ElapsedMicroseconds Micros `json:"elapsedMicroseconds"`
 }
 
+// FaultWindow is a part of a phase.
+type FaultWindow struct {
+	Contacts            int    `json:"contacts"`
+	ElapsedMicroseconds Micros `json:"elapsedMicroseconds"`
+}
+
+// longestWindow bounds a part of a phase.
+const longestWindow = 10 * time.Minute
+
+func (w FaultWindow) outOfRange() bool {
+	return w.Contacts < 0 || w.ElapsedMicroseconds < 0 || w.ElapsedMicroseconds.Std() > longestWindow
+}
+
 // FaultPhase is what was seen while one system was down in one way.
 type FaultPhase struct {
 	System string `json:"system"`
@@ -100,6 +114,10 @@ type FaultPhase struct {
 	Answers []FaultAnswer `json:"answers,omitempty"`
 	// Contacts are connections that the prototype made to the system; always 0 where nobody listened.
 	Contacts int `json:"contacts"`
+	// Idle are those of them from before the first request, which the prototype makes by itself or for its health; Asked
+	// those from then until shortly after the last answer.
+	Idle  FaultWindow `json:"idle,omitzero"`
+	Asked FaultWindow `json:"asked,omitzero"`
 	// HealthAsked and HealthMissed count questions about its health meanwhile, and those without a good answer.
 	HealthAsked  int `json:"healthAsked"`
 	HealthMissed int `json:"healthMissed"`
@@ -225,6 +243,8 @@ func (p FaultPhase) validate() error {
 		return errors.New("answers and alive contradict each other")
 	case p.Contacts < 0 || p.Contacts > most || p.Open < 0 || p.Open > p.Contacts:
 		return errors.New("contacts and open contradict each other")
+	case p.Idle.outOfRange() || p.Asked.outOfRange() || p.Idle.Contacts > p.Contacts-p.Asked.Contacts:
+		return errors.New("contacts and their parts contradict each other")
 	case p.Fault == FaultRefused && p.Contacts > 0:
 		return errors.New("contacts where nobody listened")
 	case p.HealthAsked < 0 || p.HealthAsked > most || p.HealthMissed < 0 || p.HealthMissed > p.HealthAsked:

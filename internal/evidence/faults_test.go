@@ -62,7 +62,8 @@ func TestPlayedFaults(t *testing.T) {
 }
 
 func faultsResult() FaultsResult {
-	p := FaultPhase{System: "lms", Fault: FaultSlow, Alive: true, Contacts: 3, HealthAsked: 2, Open: 1}
+	p := FaultPhase{System: "lms", Fault: FaultSlow, Alive: true, Contacts: 3, HealthAsked: 2, Open: 1,
+		Idle: FaultWindow{1, 9}, Asked: FaultWindow{2, 5}}
 	for range FaultRequests {
 		p.Answers = append(p.Answers, FaultAnswer{Status: 200, ElapsedMicroseconds: 7})
 	}
@@ -85,6 +86,11 @@ func TestFaultsResult(t *testing.T) {
 		"a name with a newline":  phase(func(p *FaultPhase) { p.System = "a\nb" }),
 		"negative contacts":      phase(func(p *FaultPhase) { p.Contacts, p.Open = -1, -1 }),
 		"more open than made":    phase(func(p *FaultPhase) { p.Open = 4 }),
+		"more in parts":          phase(func(p *FaultPhase) { p.Idle.Contacts = 2 }),
+		"less than nobody idle":  phase(func(p *FaultPhase) { p.Idle.Contacts = -1 }),
+		"less than nobody asked": phase(func(p *FaultPhase) { p.Asked.Contacts = -1 }),
+		"a part of an hour":      phase(func(p *FaultPhase) { p.Asked.ElapsedMicroseconds = MicrosOf(time.Hour) }),
+		"a part runs backwards":  phase(func(p *FaultPhase) { p.Idle.ElapsedMicroseconds = -1 }),
 		"contacts of nobody":     phase(func(p *FaultPhase) { p.Fault = FaultRefused }),
 		"more missed than asked": phase(func(p *FaultPhase) { p.HealthMissed = 3 }),
 		"a status and a class":   phase(func(p *FaultPhase) { p.Answers[0].Class = ClassTimeout }),

@@ -29,6 +29,10 @@ const (
 	aftermath = 3 * time.Second
 	// patience beyond the declared time, so that an answer which is a little late is told from none.
 	patience = time.Second
+	// quiet is for how long nobody asks anything but the health, before the requests are sent: what the prototype makes of
+	// the system by itself shows then. afterAnswer is how long what a request led to may come after its answer.
+	quiet       = time.Second
+	afterAnswer = 500 * time.Millisecond
 	// lull is how long connections may stay open after the last answer before they are counted.
 	lull = 2 * time.Second
 )
@@ -55,7 +59,7 @@ func newShow(order evidence.FaultsOrder, host string, dial Dial) (*show, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &show{order: order, dial: dial, client: &http.Transport{DialContext: dial, DisableKeepAlives: true}, comeBack: comeBack, aftermath: aftermath}
+	s := &show{order: order, dial: dial, client: &http.Transport{DialContext: dial, DisableKeepAlives: true}, comeBack: comeBack, quiet: quiet, aftermath: aftermath}
 	for _, played := range order.Systems {
 		var secure *tls.Config
 		if played.Speaks == evidence.CheckHTTPS || played.Speaks == evidence.CheckTLS {
@@ -85,6 +89,8 @@ type show struct {
 	stages []*stage
 	// comeBack is how long the prototype may take to answer its health again.
 	comeBack time.Duration
+	// quiet is for how long only its health is asked before the requests are sent.
+	quiet time.Duration
 	// aftermath is for how long its health is asked after the last answer.
 	aftermath time.Duration
 }
@@ -142,29 +148,48 @@ func (s *show) set(ctx context.Context, tried *stage, now conduct) error {
 // phase has one system down in one way and sends the requests.
 func (s *show) phase(ctx context.Context, tried *stage, fault evidence.Fault) (evidence.FaultPhase, error) {
 	phase := evidence.FaultPhase{System: tried.played.Name, Fault: fault}
+	began := time.Now()
 	if err := s.set(ctx, tried, conduct(fault)); err != nil {
 		return phase, err
 	}
 	if phase.Alive = s.answers(ctx, s.comeBack); !phase.Alive {
 		return phase, ctx.Err()
 	}
-	over, watched := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(watched)
-		s.watch(ctx, over, &phase)
-	}()
+	if fault != evidence.FaultRefused {
+		s.watched(ctx, &evidence.FaultPhase{}, func() { pause(ctx, s.quiet) })
+		phase.Idle = tried.window(began, 0)
+	}
+	s.watched(ctx, &phase, func() { s.request(ctx, tried, &phase) })
+	s.settle(ctx, tried)
+	phase.Contacts, phase.Open = tried.seen()
+	return phase, ctx.Err()
+}
+
+// request sends the requests, and stays until what they led to has shown.
+func (s *show) request(ctx context.Context, tried *stage, phase *evidence.FaultPhase) {
+	began := time.Now()
 	phase.Answers = make([]evidence.FaultAnswer, evidence.FaultRequests)
 	var all sync.WaitGroup
 	for i := range phase.Answers {
 		all.Go(func() { phase.Answers[i] = s.ask(ctx, tried.played.Within.Std()+patience) })
 	}
 	all.Wait()
-	pause(ctx, s.aftermath)
+	late := min(afterAnswer, s.aftermath)
+	pause(ctx, late)
+	phase.Asked = tried.window(began, phase.Idle.Contacts)
+	pause(ctx, s.aftermath-late)
+}
+
+// watched does something while the prototype's health is asked.
+func (s *show) watched(ctx context.Context, phase *evidence.FaultPhase, do func()) {
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.watch(ctx, over, phase)
+	}()
+	do()
 	close(over)
-	<-watched
-	s.settle(ctx, tried)
-	phase.Contacts, phase.Open = tried.seen()
-	return phase, ctx.Err()
+	<-ended
 }
 
 // settle waits until no connection is open any more, or the lull is over.

@@ -73,7 +73,7 @@ func run(t *testing.T, o evidence.FaultsOrder) *evidence.FaultsResult {
 	if err != nil {
 		t.Fatal(err)
 	}
-	show.aftermath = 600 * time.Millisecond
+	show.aftermath, show.quiet = 600*time.Millisecond, 100*time.Millisecond
 	defer show.end(t.Context())
 	r, err := show.play(t.Context())
 	if err != nil {
@@ -113,7 +113,7 @@ func TestOneWhoseHealthTurnsBadAfterwards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	show.aftermath = 1500 * time.Millisecond
+	show.aftermath, show.quiet = 1500*time.Millisecond, 0
 	defer show.end(t.Context())
 	r, err := show.play(t.Context())
 	if err != nil {
@@ -230,7 +230,7 @@ func TestOneThatEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer played.end(t.Context())
-	played.comeBack, played.aftermath = 300*time.Millisecond, 0
+	played.comeBack, played.aftermath, played.quiet = 300*time.Millisecond, 0, 0
 	r, err := played.play(t.Context())
 	if err != nil || r.Validate() != nil {
 		t.Fatalf("%v: %+v", err, r)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"time"
 )
 
 const (
@@ -31,6 +32,8 @@ func converse(conn net.Conn, now conduct) {
 		return
 	}
 	switch now {
+	case slow:
+		drip(conn)
 	case failing:
 		say(conn, http.StatusInternalServerError, "text/plain", "internal error\n")
 	case garbage:
@@ -38,6 +41,25 @@ func converse(conn net.Conn, now conduct) {
 	case standsIn:
 		status, kind, text := complete(body)
 		say(conn, status, kind, text)
+	}
+}
+
+// dripEvery is the pace of an answer that comes a byte at a time: whoever only limits how long it waits for the next byte
+// waits for ever.
+const dripEvery = 100 * time.Millisecond
+
+// drip begins an answer that is right as far as it comes, until the other side is gone.
+func drip(conn net.Conn) {
+	begun := "HTTP/1.1 200 OK\r\nX-Request: "
+	for i := 0; ; i++ {
+		next := "0"
+		if i < len(begun) {
+			next = begun[i : i+1]
+		}
+		if _, err := io.WriteString(conn, next); err != nil {
+			return
+		}
+		time.Sleep(dripEvery)
 	}
 }
 

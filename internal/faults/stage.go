@@ -88,27 +88,28 @@ func (s *stage) accept(ctx context.Context, listener net.Listener, now conduct) 
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		if !s.enter(listener, conn) {
+		nth := s.enter(listener, conn)
+		if nth == 0 {
 			_ = conn.Close()
 			continue
 		}
 		go func() {
 			defer s.leave(conn)
-			s.serve(ctx, conn, now)
+			s.serve(ctx, conn, now, nth)
 		}()
 	}
 }
 
-// enter counts a connection, unless it belongs to a phase that has ended.
-func (s *stage) enter(listener net.Listener, conn net.Conn) bool {
+// enter counts a connection and gives it its number, 0 if it belongs to a phase that has ended.
+func (s *stage) enter(listener net.Listener, conn net.Conn) int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.listener != listener {
-		return false
+		return 0
 	}
 	s.contacts++
 	s.open[conn] = true
-	return true
+	return s.contacts
 }
 
 func (s *stage) leave(conn net.Conn) {
@@ -125,7 +126,13 @@ func (s *stage) seen() (contacts, open int) {
 	return s.contacts, len(s.open)
 }
 
-func (s *stage) serve(ctx context.Context, conn net.Conn, now conduct) {
+// window is what was seen since a time, without the contacts from before.
+func (s *stage) window(began time.Time, before int) evidence.FaultWindow {
+	contacts, _ := s.seen()
+	return evidence.FaultWindow{Contacts: contacts - before, ElapsedMicroseconds: evidence.MicrosOf(time.Since(began))}
+}
+
+func (s *stage) serve(ctx context.Context, conn net.Conn, now conduct, nth int) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(longest))
@@ -142,13 +149,17 @@ func (s *stage) serve(ctx context.Context, conn net.Conn, now conduct) {
 		spoken = secured
 	}
 	switch {
-	case now == slow:
+	case now == slow && (nth%2 == 1 || s.played.Blind || !s.speaksHTTP()):
 		hold(spoken)
-	case s.played.Speaks == evidence.CheckTCP || s.played.Speaks == evidence.CheckTLS:
+	case !s.speaksHTTP():
 		_, _ = spoken.Write([]byte(noise))
 	default:
 		converse(spoken, now)
 	}
+}
+
+func (s *stage) speaksHTTP() bool {
+	return s.played.Speaks == evidence.CheckHTTP || s.played.Speaks == evidence.CheckHTTPS
 }
 
 // breakOff ends a connection with a RST instead of an orderly end.

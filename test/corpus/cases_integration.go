@@ -62,11 +62,14 @@ func promises() []sample {
 	}
 	elsewhere := of("unasked", "the sample of a request needs no system, so nothing shows what people see", v1alpha1.ReasonNotExercised, "degrades", v1alpha1.PromiseDegrades)
 	elsewhere.edit = also(elsewhere.edit, func(p *v1alpha1.AIPrototype) { p.Spec.Demand.Request.Path = "/" })
+	watched := of("watched", "its health asks a system, and the sample of a request does not", v1alpha1.ReasonNotExercised, "watches", v1alpha1.PromiseDegrades)
+	watched.edit = also(watched.edit, func(p *v1alpha1.AIPrototype) { p.Spec.Demand.Request.Path = "/" })
 	return []sample{
 		of("hangs", "it waits for a system that does not answer, for as long as it takes", v1alpha1.ReasonHangsWhenDown, "patient", v1alpha1.PromiseDegrades),
 		of("breaks", "it promises a lesser answer and gives none", v1alpha1.ReasonBreaksWhenDown, "fails", v1alpha1.PromiseDegrades),
 		of("sulks", "its health is bad while a system is down, so that it would be stopped", v1alpha1.ReasonDiesWhenDown, "sulks", v1alpha1.PromiseDegrades),
-		elsewhere,
+		elsewhere, watched,
+		of("pretends", "it promises to say that there is no answer, and gives one", v1alpha1.ReasonBreaksWhenDown, "degrades", v1alpha1.PromiseFails),
 		of("degrades", "it knows less while a system is down, as it declares", "", "degrades", v1alpha1.PromiseDegrades),
 		of("fails", "it says that there is no answer while a system is down, as it declares", "", "fails", v1alpha1.PromiseFails),
 	}

@@ -38,7 +38,8 @@ type Shown struct {
 //
 //	answered in time, as declared ─────────────────────── kept
 //	late or never ─────────────────────────────────────── broken (HangsWhenDown)
-//	broken off, or an error where an answer is declared ─ broken (BreaksWhenDown)
+//	broken off, an error where an answer is declared, or
+//	an answer where an error is declared ──────────────── broken (BreaksWhenDown)
 //	gone, or too busy for its health ──────────────────── broken (DiesWhenDown)
 //	not tried, not led there, the runner's own fault ──── unclear
 func Faults(declared []Down, r *evidence.FaultsResult) Shown {
@@ -62,7 +63,12 @@ func Faults(declared []Down, r *evidence.FaultsResult) Shown {
 }
 
 func (s *Shown) judge(d Down, r *evidence.FaultsResult) {
-	contacts, kept := 0, 0
+	kept, asked := 0, exercise{}
+	for _, p := range r.Phases {
+		if p.System == d.Name {
+			asked.add(p)
+		}
+	}
 	for _, fault := range d.Faults {
 		at := slices.IndexFunc(r.Phases, func(p evidence.FaultPhase) bool { return p.System == d.Name && p.Fault == fault })
 		if at < 0 {
@@ -74,13 +80,11 @@ func (s *Shown) judge(d Down, r *evidence.FaultsResult) {
 			s.gone(d, r.Phases[:at])
 			return
 		}
-		contacts += p.Contacts
 		kept = max(kept, p.Open)
-		s.phase(d, p)
+		s.phase(d, p, asked.shown())
 	}
-	if contacts == 0 && len(d.Faults) > 0 {
-		s.unclear(v1alpha1.ReasonNotExercised, Down{Name: d.Name, Field: "spec.demand.request"},
-			"the sample request never led to "+d.Name+", so nothing was shown about it",
+	if !asked.shown() && len(d.Faults) > 0 {
+		s.unclear(v1alpha1.ReasonNotExercised, Down{Name: d.Name, Field: "spec.demand.request"}, asked.words(d.Name),
 			"Choose a sample request for which the prototype needs "+d.Name+", or take whenDown away.")
 	}
 	if kept >= evidence.FaultRequests {
@@ -101,7 +105,7 @@ func (s *Shown) gone(d Down, before []evidence.FaultPhase) {
 }
 
 // phase judges one system that is down in one way. One finding of a kind is enough.
-func (s *Shown) phase(d Down, p evidence.FaultPhase) {
+func (s *Shown) phase(d Down, p evidence.FaultPhase, led bool) {
 	while := fmt.Sprintf("while %s %s", d.Name, conduct[p.Fault])
 	if len(p.Answers) != evidence.FaultRequests {
 		s.unclear(v1alpha1.ReasonWhenDownNotShown, d, while+" too few requests were sent", "It is measured again.")
@@ -119,7 +123,19 @@ func (s *Shown) phase(d Down, p evidence.FaultPhase) {
 		if done := s.answer(d, a, while); done {
 			return
 		}
+		if !d.Degrades && led && pretends(p.Fault, a) {
+			s.Broken = append(s.Broken, business(v1alpha1.ReasonBreaksWhenDown, d,
+				fmt.Sprintf("%s people get status %d, as if there were an answer, where the prototype declares that it says there is none", while, a.Status),
+				"Answer with a status of an error, 400 to 599. If it is an answer after all, declare that it Degrades."))
+			return
+		}
 	}
+}
+
+// pretends tells whether a prototype that should say that there is no answer gave one. Where the system's own answer was
+// of the right status, one that needs no more than that may have an answer.
+func pretends(fault evidence.Fault, a evidence.FaultAnswer) bool {
+	return a.Status < 400 && fault != evidence.FaultGarbage
 }
 
 // answer judges one request, and tells whether it said enough about the phase.
@@ -145,9 +161,10 @@ func (s *Shown) answer(d Down, a evidence.FaultAnswer, while string) bool {
 }
 
 func (s *Shown) broken(reason string, d Down, message string) {
-	hint := "Give the call to " + d.Name + " a time limit shorter than " + d.Within.String() + ", and answer with what there is."
+	limit := "Give the call to " + d.Name + " a time limit shorter than " + d.Within.String() + ", for all of it and not only for each part, "
+	hint := limit + "and answer with what there is."
 	if !d.Degrades {
-		hint = "Give the call to " + d.Name + " a time limit shorter than " + d.Within.String() + ", and answer with an error that says so."
+		hint = limit + "and answer with an error that says so."
 	}
 	s.Broken = append(s.Broken, business(reason, d, message, hint))
 }

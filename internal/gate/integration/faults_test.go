@@ -27,10 +27,15 @@ func kept(status int, after time.Duration) evidence.FaultsResult {
 		}
 		if fault != evidence.FaultRefused {
 			p.Contacts = evidence.FaultRequests
+			p.Idle, p.Asked = window(0, time.Second), window(evidence.FaultRequests, 600*time.Millisecond)
 		}
 		r.Phases = append(r.Phases, p)
 	}
 	return r
+}
+
+func window(contacts int, took time.Duration) evidence.FaultWindow {
+	return evidence.FaultWindow{Contacts: contacts, ElapsedMicroseconds: evidence.MicrosOf(took)}
 }
 
 // slow is the phase in which the system is slow.
@@ -48,14 +53,30 @@ func TestFaults(t *testing.T) {
 	status := func(status int) change {
 		return func(_ *integration.Down, r *evidence.FaultsResult) { *r = kept(status, time.Millisecond) }
 	}
+	contacts := func(idle, asked int) change {
+		return each(func(p *evidence.FaultPhase) {
+			if p.Fault != evidence.FaultRefused {
+				p.Contacts, p.Idle.Contacts, p.Asked.Contacts = idle+asked+3, idle, asked
+			}
+		})
+	}
 	fails := func(d *integration.Down, _ *evidence.FaultsResult) { d.Degrades = false }
 	for name, c := range map[string]struct {
 		changes                []change
 		broken, unclear, notes string
 	}{
-		"answers":                   {},
-		"says so where it may":      {changes: []change{fails, status(503)}},
-		"answers where it need not": {changes: []change{fails, status(200)}},
+		"answers":              {},
+		"says so where it may": {changes: []change{fails, status(503)}},
+		"answers where it said it would not": {[]change{fails, status(200)},
+			"BreaksWhenDown while lms refuses connections people get status 200, as if there were an answer", "", ""},
+		"leads elsewhere where it said it would fail": {[]change{fails, status(302)}, "BreaksWhenDown while lms refuses connections people get status 302", "", ""},
+		"takes garbage of the right status": {changes: []change{fails, status(503), each(func(p *evidence.FaultPhase) {
+			if p.Fault == evidence.FaultGarbage {
+				p.Answers[0].Status = 200
+			}
+		})}},
+		"answers without asking, where it said it would not": {[]change{fails, status(200), each(func(p *evidence.FaultPhase) { p.Contacts, p.Asked.Contacts = 0, 0 })},
+			"", "NotExercised the sample request never led to lms", ""},
 		"an error where it answers": {[]change{status(503)}, "BreaksWhenDown while lms refuses connections people get status 503", "", ""},
 		"a redirect is no answer":   {[]change{status(302)}, "BreaksWhenDown while lms refuses", "", ""},
 		"an error that may be another's": {[]change{status(500), func(d *integration.Down, _ *evidence.FaultsResult) { d.Alone = false }}, "",
@@ -66,10 +87,10 @@ func TestFaults(t *testing.T) {
 		"one of three hangs": {[]change{func(_ *integration.Down, r *evidence.FaultsResult) {
 			r.Phases[slow].Answers[2] = evidence.FaultAnswer{Class: evidence.ClassTimeout}
 		}}, "HangsWhenDown while lms takes requests and never answers", "", ""},
-		"hangs where it may fail": {[]change{fails, func(_ *integration.Down, r *evidence.FaultsResult) {
+		"hangs where it may fail": {[]change{fails, status(503), func(_ *integration.Down, r *evidence.FaultsResult) {
 			r.Phases[slow].Answers[0] = evidence.FaultAnswer{Class: evidence.ClassTimeout}
 		}}, "HangsWhenDown", "", ""},
-		"breaks off": {[]change{fails, func(_ *integration.Down, r *evidence.FaultsResult) {
+		"breaks off": {[]change{fails, status(503), func(_ *integration.Down, r *evidence.FaultsResult) {
 			r.Phases[4].Answers[0] = evidence.FaultAnswer{Class: evidence.ClassUnanswered}
 		}}, "BreaksWhenDown while lms answers with garbage people get no answer at all", "", ""},
 		"the runner had no sockets": {[]change{func(_ *integration.Down, r *evidence.FaultsResult) {
@@ -79,13 +100,24 @@ func TestFaults(t *testing.T) {
 			r.Phases = append(r.Phases[:slow], evidence.FaultPhase{System: "lms", Fault: evidence.FaultSlow})
 			r.AliveAfter = false
 		}}, "DiesWhenDown after lms breaks connections off, the prototype did not answer its health any more", "", ""},
-		"dies last":             {[]change{func(_ *integration.Down, r *evidence.FaultsResult) { r.AliveAfter = false }}, "DiesWhenDown after lms answers with garbage", "", ""},
-		"too busy for health":   {[]change{each(func(p *evidence.FaultPhase) { p.HealthMissed = 2 })}, "DiesWhenDown while lms refuses connections the prototype missed 2 of 3", "", ""},
-		"late once for health":  {changes: []change{each(func(p *evidence.FaultPhase) { p.HealthMissed = 1 })}},
-		"health not asked":      {[]change{each(func(p *evidence.FaultPhase) { p.HealthAsked = 0 })}, "", "WhenDownNotShown while lms refuses connections nobody asked", ""},
-		"keeps connections":     {[]change{each(func(p *evidence.FaultPhase) { p.Open = p.Contacts })}, "", "", "KeepsConnections 3 connections to lms"},
-		"never asks the system": {[]change{each(func(p *evidence.FaultPhase) { p.Contacts = 0 })}, "", "NotExercised the sample request never led to lms", ""},
-		"asks it once in all":   {changes: []change{each(func(p *evidence.FaultPhase) { p.Contacts = min(p.Contacts, 1) })}},
+		"dies last":            {[]change{func(_ *integration.Down, r *evidence.FaultsResult) { r.AliveAfter = false }}, "DiesWhenDown after lms answers with garbage", "", ""},
+		"too busy for health":  {[]change{each(func(p *evidence.FaultPhase) { p.HealthMissed = 2 })}, "DiesWhenDown while lms refuses connections the prototype missed 2 of 3", "", ""},
+		"late once for health": {changes: []change{each(func(p *evidence.FaultPhase) { p.HealthMissed = 1 })}},
+		"health not asked":     {[]change{each(func(p *evidence.FaultPhase) { p.HealthAsked = 0 })}, "", "WhenDownNotShown while lms refuses connections nobody asked", ""},
+		"keeps connections":    {[]change{each(func(p *evidence.FaultPhase) { p.Open = p.Contacts })}, "", "", "KeepsConnections 3 connections to lms"},
+		"never asks the system": {[]change{each(func(p *evidence.FaultPhase) { p.Contacts, p.Asked.Contacts = 0, 0 })}, "",
+			"NotExercised the sample request never led to lms", ""},
+		"asks it once for all":       {changes: []change{each(func(p *evidence.FaultPhase) { p.Asked.Contacts = min(p.Asked.Contacts, 1) })}},
+		"only its health asks it":    {[]change{contacts(3, 2)}, "", "NotExercised while the sample request was sent, lms was asked no more often than", ""},
+		"its health asks it as well": {changes: []change{contacts(3, 5)}},
+		"asked once by chance": {[]change{func(_ *integration.Down, r *evidence.FaultsResult) {
+			for i := range r.Phases {
+				r.Phases[i].Asked.Contacts = 0
+			}
+			r.Phases[slow].Asked.Contacts = 1
+		}}, "", "NotExercised while the sample request", ""},
+		"nobody knows its pace":        {[]change{each(func(p *evidence.FaultPhase) { p.Idle = evidence.FaultWindow{} })}, "", "NotExercised while the sample request", ""},
+		"nobody knows how long it was": {[]change{each(func(p *evidence.FaultPhase) { p.Asked.ElapsedMicroseconds = 0 })}, "", "NotExercised while the sample request", ""},
 		"a phase is missing": {[]change{func(_ *integration.Down, r *evidence.FaultsResult) { r.Phases = r.Phases[:4] }}, "",
 			"WhenDownNotShown it was not tried what happens while lms answers with garbage", ""},
 		"another system's phases": {[]change{each(func(p *evidence.FaultPhase) { p.System = "crm" })}, "", "WhenDownNotShown it was not tried", ""},

@@ -45,6 +45,12 @@ func (s *stage) health(w http.ResponseWriter, r *http.Request) {
 		serve.WriteError(w, &serve.Error{Status: http.StatusServiceUnavailable, Type: "server_error", Message: "something is down"})
 		return
 	}
+	if s.play.needs == "watches" {
+		ctx, cancel := context.WithTimeout(r.Context(), lookupTime/2)
+		defer cancel()
+		// It is none the worse for what it finds.
+		_ = lookUp(ctx, os.Getenv(needed)+"/health")
+	}
 	serve.Healthy(w, r)
 }
 

@@ -37,7 +37,7 @@ type play struct {
 	adds string
 	// model in whose name it answers chat completions.
 	model string
-	// needs is what it does while a system that it needs is down: it degrades, fails, is patient, or sulks.
+	// needs is what it does while a system that it needs is down: it degrades, fails, is patient, sulks, or only watches.
 	needs string
 	// leads names what a system lends to one at a time: only who has it answers.
 	leads string

@@ -210,7 +210,7 @@ func TestNeeds(t *testing.T) {
 		healthy  bool
 	}{
 		"up": {"needs=fails", up.URL, 200, true}, "degrades": {"needs=degrades", "http://127.0.0.1:1", 200, true},
-		"fails": {"needs=fails", "http://127.0.0.1:1", 503, true}, "sulks": {"needs=sulks", "http://127.0.0.1:1", 200, false},
+		"fails": {"needs=fails", "http://127.0.0.1:1", 503, true}, "watches": {"needs=watches", "http://127.0.0.1:1", 200, true}, "sulks": {"needs=sulks", "http://127.0.0.1:1", 200, false},
 	} {
 		t.Setenv(needed, c.at)
 		parsed, err := parsePlay(c.play)

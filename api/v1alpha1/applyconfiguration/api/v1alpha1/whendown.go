@@ -14,8 +14,8 @@ import (
 //
 // WhenDown is what a prototype promises for the time when a system that it uses is slow or down.
 type WhenDownApplyConfiguration struct {
-	// then is Degrades, where people still get an answer, if a lesser one; or Fails, where they are told that there is
-	// none.
+	// then is Degrades, where people still get an answer (HTTP 200 to 299), if a lesser one; or Fails, where they are told
+	// that there is none (HTTP 400 to 599). What an answer says is not looked at.
 	Then *apiv1alpha1.Promise `json:"then,omitempty"`
 	// within is how long they wait for either, from 100ms to 30s.
 	Within *v1.Duration `json:"within,omitempty"`

@@ -1,0 +1,86 @@
+package faults
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/integration"
+)
+
+// What the health asks of a system is no request's doing, and hides no request's.
+func TestWhatTheHealthAsksIsNoRequest(t *testing.T) {
+	for name, c := range map[string]struct {
+		requestAsks bool
+		reason      string
+	}{"only its health asks": {false, v1alpha1.ReasonNotExercised}, "both ask": {true, ""}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			port := freePort(t)
+			mux := http.NewServeMux()
+			ask := func() { _ = calls(fmt.Sprintf("http://127.0.0.1:%d", port), within/2, nil) }
+			mux.HandleFunc("/healthz", func(http.ResponseWriter, *http.Request) { ask() })
+			mux.HandleFunc("/ask", func(http.ResponseWriter, *http.Request) {
+				if c.requestAsks {
+					ask()
+				}
+			})
+			s := httptest.NewServer(mux)
+			defer s.Close()
+			o := order(s, lms(port))
+			show, err := newShow(o, "127.0.0.1", (&net.Dialer{}).DialContext)
+			if err != nil {
+				t.Fatal(err)
+			}
+			show.aftermath = afterAnswer
+			defer show.end(t.Context())
+			r, err := show.play(t.Context())
+			if err != nil || r.Validate() != nil {
+				t.Fatalf("%v: %+v", err, r)
+			}
+			found := integration.Faults([]integration.Down{{Name: "lms", Field: "spec.x", Faults: o.Systems[0].Faults(), Degrades: true, Within: time.Second, Alone: true}}, r)
+			if len(found.Broken) > 0 || (c.reason == "") != (len(found.Unclear) == 0) || c.reason != "" && found.Unclear[0].Reason != c.reason {
+				t.Errorf("found %+v in %+v", found, r.Phases)
+			}
+		})
+	}
+}
+
+// Whoever only limits how long it waits for the next byte waits for ever, where an answer comes a byte at a time.
+func TestOneThatWaitsForTheNextByte(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	s := prototype(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(port)))
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		_, _ = conn.Write([]byte("GET / HTTP/1.1\r\nHost: lms\r\n\r\n"))
+		for err == nil {
+			if err = conn.SetReadDeadline(time.Now().Add(within / 2)); err == nil {
+				_, err = conn.Read(make([]byte, 64))
+			}
+		}
+	})
+	var late, inTime int
+	for _, p := range run(t, order(s, lms(port))).Phases {
+		for _, a := range p.Answers {
+			switch {
+			case p.Fault != evidence.FaultSlow:
+			case a.Class == evidence.ClassTimeout:
+				late++
+			default:
+				inTime++
+			}
+		}
+	}
+	if late != 1 || inTime != 2 {
+		t.Errorf("of three answers, %d are late", late)
+	}
+}
