@@ -76,6 +76,8 @@ func faultsReport(order evidence.FaultsOrder, late bool) *evidence.FaultsResult 
 			phase.Answers = slices.Repeat([]evidence.FaultAnswer{answer}, evidence.FaultRequests)
 			if fault != evidence.FaultRefused {
 				phase.Contacts = evidence.FaultRequests
+				phase.Idle.ElapsedMicroseconds = evidence.MicrosOf(time.Second)
+				phase.Asked = evidence.FaultWindow{Contacts: evidence.FaultRequests, ElapsedMicroseconds: evidence.MicrosOf(600 * time.Millisecond)}
 			}
 			result.Phases = append(result.Phases, phase)
 		}
