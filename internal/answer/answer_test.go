@@ -41,7 +41,7 @@ func TestSchema(t *testing.T) {
 		`{"status":"ok","courses":[],"` + secret + `":1}`:               "the answer violates additionalProperties",
 		`{"status":"ok","courses":[],"byMember":{"` + secret + `":10}}`: "byMember.* violates maximum",
 		`{"status":"ok","courses":[],"byMember":{"1970":10}}`:           "byMember[] violates maximum",
-		`{"status":"ok","courses":[],"byMember":{"a":1e999999999}}`:     "byMember.* violates",
+		`{"status":"ok","courses":[],"byMember":{"a":1e999999999}}`:     "the answer violates the bound",
 		`[]`:                                    "the answer violates type",
 		`{"status":"ok","courses":[]`:           "the answer violates JSON",
 		`<html>` + secret:                       "the answer violates JSON",

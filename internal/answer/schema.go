@@ -9,11 +9,13 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"sigs.k8s.io/yaml"
+
+	"github.com/affineur/affineur/internal/bounded"
 )
 
 // Schema is a JSON Schema of an answer's body.
 type Schema struct {
-	compiled *jsonschema.Schema
+	compiled *bounded.Schema
 	names    known
 }
 
@@ -52,9 +54,13 @@ func Compile(text string) (*Schema, error) {
 	if err != nil {
 		return nil, errUnusable
 	}
+	within, err := bounded.New(compiled, schemaURL)
+	if err != nil {
+		return nil, errUnusable
+	}
 	names := known{}
 	namesIn(document, names)
-	return &Schema{compiled: compiled, names: names}, nil
+	return &Schema{compiled: within, names: names}, nil
 }
 
 // Judge says the first thing that is wrong with a body, nil for a good one.
@@ -67,6 +73,8 @@ func (s *Schema) Judge(body []byte) *Violation {
 	switch err := s.compiled.Validate(document); {
 	case err == nil:
 		return nil
+	case errors.Is(err, bounded.ErrTooMuch):
+		return &Violation{Where: "the answer", Keyword: "the bound on depth, numbers and work"}
 	case !errors.As(err, &invalid):
 		return &Violation{Where: "the answer", Keyword: "JSON"}
 	}

@@ -263,6 +263,21 @@ func TestWhatStandsBesideARefusal(t *testing.T) {
 	}
 }
 
+// A schema of a few lines that takes ages to hold an answer against keeps no run from its end.
+func TestASchemaThatTakesAges(t *testing.T) {
+	var defs strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&defs, `"d%[1]d":{"anyOf":[{"$ref":"#/$defs/d%[2]d"},{"$ref":"#/$defs/d%[2]d"}]},`, i, i+1)
+	}
+	set := `{"input":"?","assert":[{"jsonSchema":{"type":"string","$ref":"#/$defs/d0","$defs":{` + defs.String() + `"d40":{"type":"number"}}}}]}`
+	url := prototype(t, func(w http.ResponseWriter, _ *http.Request, _ string) { _, _ = io.WriteString(w, `"x"`) })
+	o := order(url, set, 2)
+	o.Examples = 1
+	if got := run(t, o, set).Cases[0].Answers[1]; got.Outcome != evidence.CaseWrong || got.Kind != "jsonSchema" {
+		t.Errorf("got %+v", got)
+	}
+}
+
 func TestRunsThatCannotBe(t *testing.T) {
 	url := prototype(t, func(http.ResponseWriter, *http.Request, string) { t.Error("asked") })
 	set := table(3)

@@ -1,19 +1,17 @@
 package examples
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
 	"regexp/syntax"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/affineur/affineur/internal/bounded"
 )
 
 // maxExpression bounds one regular expression, in bytes.
@@ -43,14 +41,14 @@ type check func(Reply) bool
 
 // compiler shares what examples have in common.
 type compiler struct {
-	schemas map[string]*jsonschema.Schema
+	schemas map[string]*bounded.Schema
 	size    int
 }
 
 // Compile prepares the checks of a set that Read accepted. It fails on regular expressions and schemas that are none,
 // that accept an empty answer or everything, or that are too large.
 func (s Set) Compile() (*Checker, error) {
-	c := &compiler{schemas: make(map[string]*jsonschema.Schema)}
+	c := &compiler{schemas: make(map[string]*bounded.Schema)}
 	checker := &Checker{checks: make([][]check, len(s.Examples))}
 	for i, e := range s.Examples {
 		for n, a := range e.Assert {
@@ -154,58 +152,4 @@ func (c *compiler) regexp(text string) (*regexp.Regexp, error) {
 		return nil, errors.New("the set's regular expressions are too large together")
 	}
 	return regexp.Compile(text)
-}
-
-// nothing loads no schema: a set describes its answers by itself.
-type nothing struct{}
-
-func (nothing) Load(string) (any, error) {
-	return nil, errors.New("a schema refers to nothing outside itself")
-}
-
-// schema compiles a JSON Schema, of the draft that it names or 2020-12.
-func (c *compiler) schema(raw json.RawMessage) (*jsonschema.Schema, error) {
-	if known := c.schemas[string(raw)]; known != nil {
-		return known, nil
-	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		return nil, errors.New("not JSON")
-	}
-	if !restricts(document) {
-		return nil, errors.New("it accepts everything: say type, enum or const at its top")
-	}
-	made := jsonschema.NewCompiler()
-	made.UseLoader(nothing{})
-	made.AssertFormat()
-	made.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) { return c.regexp(text) })
-	const here = "affineur:///schema.json"
-	if err := made.AddResource(here, document); err != nil {
-		return nil, errors.New("not a JSON Schema")
-	}
-	schema, err := made.Compile(here)
-	if err != nil {
-		return nil, errors.New("not a JSON Schema that stands by itself")
-	}
-	c.schemas[string(raw)] = schema
-	return schema, nil
-}
-
-// restricts tells whether a schema says at its top what kind of JSON it takes.
-func restricts(document any) bool {
-	object, _ := document.(map[string]any)
-	for _, key := range []string{"type", "enum", "const"} {
-		if _, there := object[key]; there {
-			return true
-		}
-	}
-	return false
-}
-
-func describes(schema *jsonschema.Schema, text string) bool {
-	if !utf8.ValidString(text) {
-		return false
-	}
-	value, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
-	return err == nil && schema.Validate(value) == nil
 }
