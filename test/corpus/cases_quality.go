@@ -55,6 +55,8 @@ func answers() []sample {
 		of("wrong-answers", "two of five answers are wrong", v1alpha1.ReasonTooManyWrong, "60 of 100 examples are right", examined("wrong", "/v1/ask", "/answer")).fastly(),
 		of("few-answers", "24 examples, all of them right", v1alpha1.ReasonTooFewExamples,
 			"24 examples; 76 more needed; then at least 95 of 100 must be right", examined("few", "/v1/ask", "/answer")),
+		of("fewer-answers-than-asked-for", "60 examples, all of them right: enough to show the share, and fewer than IT wants to see", v1alpha1.ReasonTooFewExamples,
+			"60 examples; 40 more needed", examined("sixty", "/v1/ask", "/answer")),
 		of("weak-slice", "good on the whole, and wrong where it is about fees", v1alpha1.ReasonSliceTooWeak, "slice fees: 8 of 20", examined("narrow", "/v1/ask", "/answer")),
 		of("wavering-answers", "each question is answered rightly, most of the time", v1alpha1.ReasonAnswersVary, "right one time and wrong another",
 			also(examined("plain", "/v1/ask", "/answer"), plays("lie-every=7"))),
@@ -95,7 +97,7 @@ func examined(set, path, answer string) edit {
 // sets are the evaluation sets. The program adds sums, and says "You asked: " and the question to all else.
 func sets() map[string]string {
 	return map[string]string{
-		"plain": table(100, 3, ""), "wrong": table(100, 40, ""), "few": table(24, 0, ""), "narrow": table(300, 12, "fees"),
+		"plain": table(100, 3, ""), "wrong": table(100, 40, ""), "few": table(24, 0, ""), "sixty": table(60, 0, ""), "narrow": table(300, 12, "fees"),
 		"padded": "question,expected\n" + strings.Repeat("question 1,You asked: question 1\n", 100), "lines": lines(100),
 		"telling": table(100, 0, "") + telling + ",You asked: " + telling + ",\n",
 		"sums":    sums(), "broken": strings.Replace(sums(), "7+1000,1007", "7+1000", 1), "semicolons": strings.ReplaceAll(sums(), ",", ";"),
