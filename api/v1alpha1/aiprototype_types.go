@@ -153,6 +153,8 @@ const (
 	ExposurePublic Exposure = "Public"
 	// AutonomyAnswers means that it answers questions only.
 	AutonomyAnswers Autonomy = "Answers"
+	// AutonomySuggests means that it proposes what people then do.
+	AutonomySuggests Autonomy = "Suggests"
 	// AutonomyActs means that it changes things by itself; it is assumed where nothing is said.
 	AutonomyActs Autonomy = "Acts"
 )

@@ -18,7 +18,24 @@ type ModelDriftPolicy struct {
 	// +optional
 	// +kubebuilder:default=Alert
 	OnDrift DriftAnswer `json:"onDrift,omitempty"`
+
+	// acting says whether prototypes that act by themselves are asked too. Whatever a question makes such a one do, it does in
+	// production, each time.
+	// +optional
+	// +kubebuilder:default=Leave
+	Acting ActingAnswer `json:"acting,omitempty"`
 }
+
+// ActingAnswer is whether a prototype that acts is asked questions in production.
+// +kubebuilder:validation:Enum=Leave;Ask
+type ActingAnswer string
+
+const (
+	// ActingLeave asks it nothing: whether its model drifted is not known, and the condition says so.
+	ActingLeave ActingAnswer = "Leave"
+	// ActingAsk asks it like any other. The questions of its evaluation set must be such that acting on them does no harm.
+	ActingAsk ActingAnswer = "Ask"
+)
 
 // DriftAnswer is what happens to what serves when its model drifted.
 // +kubebuilder:validation:Enum=Alert;RollBack

@@ -19,10 +19,13 @@ const (
 	ReasonAnswersAsApproved = "AnswersAsApproved"
 	// ReasonDriftNotMeasured means that what serves was not measured yet, or not for too long.
 	ReasonDriftNotMeasured = "DriftNotMeasured"
+	// ReasonDriftNotAsked means that what serves acts by itself, and that the policy does not have such a prototype asked
+	// questions in production.
+	ReasonDriftNotAsked = "DriftNotAsked"
 	// ReasonDriftDoubtful means that the answers look worse than they were, and are asked for again before anybody is told so.
 	ReasonDriftDoubtful = "DriftDoubtful"
-	// ReasonDriftUncertain means that too little is known to tell: too few answers, or answers that
-	// say less about their model than they did.
+	// ReasonDriftUncertain means that too little is known to tell: too few answers, or answers that say less
+	// about their model than they did.
 	ReasonDriftUncertain = "DriftUncertain"
 	// ReasonNothingApproved means that nothing was approved that answers could be compared with: there is no evaluation set,
 	// the policy has no gate of type Quality, or what was measured then can't be read.

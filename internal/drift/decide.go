@@ -43,6 +43,7 @@ func (p Plan) keeps() bool { return p.Step == Start || p.Step == Tend || p.Step 
 // Decide says what to do now. It is pure.
 //
 //	not asked for ─▶ Forget        nothing serves, or another is on its way ─▶ Rest, what was known stays
+//	acts by itself, and the policy leaves such alone ─▶ Tell "not asked"
 //	serves ─▶ Tell "not measured" ─▶ Start (when due and answering) ─▶ Tend ─▶ Conclude ─▶ Rest until due again
 //
 // Anything that is not Start, Tend or Conclude closes what is open in production.
@@ -58,6 +59,8 @@ func Decide(s Scene, now time.Time) Plan {
 		return Plan{Step: Forget}
 	case !s.State.Of(s.Serving.Record):
 		return Plan{Step: Tell, State: unmeasured(s.Serving.Record, s.State.Number, now)}
+	case s.acts():
+		return s.leave(now)
 	case s.Stops.Severs():
 		return s.wait("an emergency stop cuts it off.", now)
 	case s.Run.State == run.Measured || s.Run.State == run.Lost:
@@ -80,6 +83,25 @@ func Decide(s Scene, now time.Time) Plan {
 // asked tells whether the policy has what serves watched, and it uses a model.
 func (s Scene) asked() bool {
 	return s.Record.Requirements.Production.ModelDrift != nil && s.Record.Subject.Model != nil
+}
+
+// acts tells whether a question could make what serves do something, and the policy does not say that it may. Whoever is not
+// said to only answer or suggest acts; one that writes to an integration does (subject.FactsOf).
+func (s Scene) acts() bool {
+	switch s.Record.Subject.Facts.Autonomy {
+	case v1alpha1.AutonomyAnswers, v1alpha1.AutonomySuggests:
+		return false
+	}
+	return s.Record.Requirements.Production.ModelDrift.Acting != v1alpha1.ActingAsk
+}
+
+// leave what acts alone, and say so. A drift that was shown stays.
+func (s Scene) leave(now time.Time) Plan {
+	next := s.State.unasked(now)
+	if next == s.State || s.State.Verdict == Drifted {
+		return Plan{Step: Rest}
+	}
+	return Plan{Step: Tell, State: next}
 }
 
 func (s Scene) every() time.Duration {

@@ -123,7 +123,7 @@ func serving(edits ...func(*Scene)) Scene {
 		Serving:   Serving{Record: "churn-1", Digest: "sha256:1"}, Answering: true,
 		Record: &record.Record{
 			Prototype: names.Identity{Namespace: "membership", Name: "churn", UID: "u"}, Ordinal: 1, ReviewDigest: "sha256:1",
-			Subject: subject.Subject{Model: &subject.Model{Name: "m"}, Container: subject.Container{Port: 8080}},
+			Subject: subject.Subject{Model: &subject.Model{Name: "m"}, Facts: subject.Facts{Autonomy: v1alpha1.AutonomyAnswers}, Container: subject.Container{Port: 8080}},
 			Requirements: policy.Requirements{Production: v1alpha1.ProductionPolicy{
 				ModelDrift: &v1alpha1.ModelDriftPolicy{Every: metav1.Duration{Duration: day}, OnDrift: v1alpha1.DriftAlert},
 			}},
@@ -188,6 +188,57 @@ func TestDecide(t *testing.T) {
 			}
 			if p.Step == Tell && (p.State.Verdict != Unknown || p.State.Reason != v1alpha1.ReasonDriftNotMeasured || p.State.Message == "") {
 				t.Errorf("tells %+v", p.State)
+			}
+		})
+	}
+}
+
+// A question makes what acts do something, in production: it is asked none without IT's word, and that is no good verdict.
+func TestWhatActsIsLeftAlone(t *testing.T) {
+	autonomy := func(a v1alpha1.Autonomy) func(*Scene) {
+		return func(s *Scene) { s.Record.Subject.Facts.Autonomy = a }
+	}
+	acting := func(a v1alpha1.ActingAnswer) func(*Scene) {
+		return func(s *Scene) { s.Record.Requirements.Production.ModelDrift.Acting = a }
+	}
+	known := func(shift quality.Shift) func(*Scene) {
+		return func(s *Scene) { s.State = s.State.conclude(shift, 1, "r", now.Add(-day)) }
+	}
+	acts, asks := autonomy(v1alpha1.AutonomyActs), acting(v1alpha1.ActingAsk)
+	running := func(s *Scene) { s.Run.State = run.Running }
+	told := func(s *Scene) { s.State = s.State.unasked(now.Add(-time.Hour)) }
+	for name, c := range map[string]struct {
+		scene Scene
+		step  Step
+	}{
+		"answers":                       {serving(autonomy(v1alpha1.AutonomyAnswers)), Start},
+		"suggests":                      {serving(autonomy(v1alpha1.AutonomySuggests)), Start},
+		"acts":                          {serving(acts), Tell},
+		"acts, and that is known":       {serving(acts, told), Rest},
+		"acts, was as approved":         {serving(acts, known(same)), Tell},
+		"acts, has drifted":             {serving(acts, known(renamed)), Rest},
+		"acts, at work":                 {serving(acts, running), Tell},
+		"acts, at work, that is known":  {serving(acts, running, told), Rest},
+		"acts, ended":                   {serving(acts, func(s *Scene) { s.Run.State = run.Measured }), Tell},
+		"nobody knows":                  {serving(autonomy("")), Tell},
+		"a word of later":               {serving(autonomy("Dreams")), Tell},
+		"acts, left by the policy":      {serving(acts, acting(v1alpha1.ActingLeave)), Tell},
+		"acts, and may":                 {serving(acts, asks), Start},
+		"acts, and may since":           {serving(acts, asks, told), Start},
+		"acts, and nobody looks":        {serving(acts, func(s *Scene) { s.Record.Requirements.Production.ModelDrift = nil }), Forget},
+		"acts, new, is told that first": {serving(acts, func(s *Scene) { s.State = State{} }), Tell},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Decide(c.scene, now)
+			if p.Step != c.step || p.keeps() != (c.step == Start) || !p.Wake.IsZero() {
+				t.Fatalf("got %+v", p)
+			}
+			if p.Step != Tell || c.scene.State == (State{}) {
+				return
+			}
+			if s := p.State; s.Verdict != Unknown || s.Reason != v1alpha1.ReasonDriftNotAsked || !strings.Contains(s.Message, "IT says so") || len(s.Message) > maxMessage ||
+				!strings.HasSuffix(s.Message, ".") {
+				t.Errorf("tells %+v", s)
 			}
 		})
 	}

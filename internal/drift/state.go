@@ -83,6 +83,14 @@ func unmeasured(record string, number int, now time.Time) State {
 	}
 }
 
+// unasked is the state of what acts by itself.
+func (s State) unasked(now time.Time) State {
+	next := s
+	next.Message = "What serves acts by itself (spec.facts.autonomy, or an integration with ReadWrite), so what it is asked it may do, and the policy does " +
+		"not have such prototypes asked in production. Where that does no harm, IT says so with production.modelDrift.acting: Ask; it counts from the next review on."
+	return next.turned(Unknown, v1alpha1.ReasonDriftNotAsked, s.Since, now)
+}
+
 // doubtful means that answers looked worse once.
 func (s State) doubtful() bool {
 	return s.Verdict == Unknown && s.Reason == v1alpha1.ReasonDriftDoubtful

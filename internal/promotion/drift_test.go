@@ -165,6 +165,7 @@ func evaluated(t *testing.T) func(*record.Record) {
 			t.Fatal(err)
 		}
 		r.Examples = packed
+		r.Subject.Facts.Autonomy = v1alpha1.AutonomyAnswers
 		r.Subject.Model = &subject.Model{Gateway: "default", Name: "example-large", Version: "4.7"}
 		r.Subject.Evaluation = &subject.Evaluation{
 			Examples: subject.Examples{Digest: evidence.Digest(outlines())},

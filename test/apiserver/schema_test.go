@@ -400,6 +400,8 @@ func TestPolicySchema(t *testing.T) {
 		{"drift as it is", "spec.production.modelDrift", "{}", ""},
 		{"drift all the time", "spec.production.modelDrift", "{every: 59s}", "every minute at most"},
 		{"drift once a year", "spec.production.modelDrift", "{every: 721h}", "every 720h at least"},
+		{"drift of what acts", "spec.production.modelDrift", "{acting: Ask}", ""},
+		{"drift of what acts, somehow", "spec.production.modelDrift", "{acting: Maybe}", "Unsupported value"},
 		{"drift, and then", "spec.production.modelDrift", "{onDrift: Panic}", "Unsupported value"},
 		{"fewer at most than at least", "spec.production.replicas", "{min: 5, max: 2}", "max must not be below min"},
 		{"a registry without a boundary", "spec.sandbox.registries.0.prefix", "registry.example.org", "should match"},

@@ -139,6 +139,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: atomic
 - name: com.github.affineur.affineur.api.v1alpha1.Access
   scalar: string
+- name: com.github.affineur.affineur.api.v1alpha1.ActingAnswer
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.AllowedPersonalData
   map:
     fields:
@@ -1241,6 +1243,10 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.affineur.affineur.api.v1alpha1.ModelDriftPolicy
   map:
     fields:
+    - name: acting
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ActingAnswer
+      default: Leave
     - name: every
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Duration

@@ -20,6 +20,9 @@ type ModelDriftPolicyApplyConfiguration struct {
 	Every *v1.Duration `json:"every,omitempty"`
 	// onDrift says what happens to what serves.
 	OnDrift *apiv1alpha1.DriftAnswer `json:"onDrift,omitempty"`
+	// acting says whether prototypes that act by themselves are asked too. Whatever a question makes such a one do, it does in
+	// production, each time.
+	Acting *apiv1alpha1.ActingAnswer `json:"acting,omitempty"`
 }
 
 // ModelDriftPolicyApplyConfiguration constructs a declarative configuration of the ModelDriftPolicy type for use with
@@ -41,5 +44,13 @@ func (b *ModelDriftPolicyApplyConfiguration) WithEvery(value v1.Duration) *Model
 // If called multiple times, the OnDrift field is set to the value of the last call.
 func (b *ModelDriftPolicyApplyConfiguration) WithOnDrift(value apiv1alpha1.DriftAnswer) *ModelDriftPolicyApplyConfiguration {
 	b.OnDrift = &value
+	return b
+}
+
+// WithActing sets the Acting field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Acting field is set to the value of the last call.
+func (b *ModelDriftPolicyApplyConfiguration) WithActing(value apiv1alpha1.ActingAnswer) *ModelDriftPolicyApplyConfiguration {
+	b.Acting = &value
 	return b
 }
