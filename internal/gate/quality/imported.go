@@ -82,7 +82,7 @@ func judgeImport(c gate.Case, taken gate.Taken, i v1alpha1.QualityImport) gate.V
 // was told to ask for.
 func broughtBy(c gate.Case, settings Settings, result evidence.ImportResult, at time.Time) Evidence {
 	e := evidenceOf(c, examples.Set{}, settings, result.Evaluation, at)
-	e.Model = nil
+	e.Model, e.AtMost = nil, 0
 	return e
 }
 

@@ -65,17 +65,32 @@ func Ask(c gate.Case, namespace string) (gate.Run, error) {
 		Repeats: Repeats(len(set.Examples), settings.Repeats), InFlight: inFlight,
 		Content: contentOf(c.Record),
 	}
-	asked := time.Duration(order.Examples*order.Repeats)*perQuestion/inFlight + order.Call.Timeout.Std()
-	order.Within = evidence.Duration(min(max(asked, shortest)*time.Duration(c.Patience), longest))
-	if limit := c.Gate.Timeout; limit != nil {
-		order.Within = min(order.Within, evidence.Duration(max(limit.Duration-ending, time.Second)))
-	}
+	order.Within = evidence.Duration(given(c, order))
 	if err := order.Validate(); err != nil {
 		return gate.Run{}, err
 	}
 	return gate.Run{
 		Order: &order, Length: order.Within.Std() + ending, CPU: "250m", Memory: "256Mi", Files: map[string][]byte{file: raw},
 	}, nil
+}
+
+// given is how long all questions may take. At first they take as long as people wait; where that was not enough, as long as the
+// prototype says that each may. Who answers sooner ends sooner.
+func given(c gate.Case, o evidence.QualityOrder) time.Duration {
+	asked := time.Duration(o.Examples * o.Repeats)
+	within := max(asked*perQuestion/inFlight+o.Call.Timeout.Std(), shortest) * time.Duration(c.Patience)
+	if c.Patience > 1 {
+		within = max(within, asked*o.Call.Timeout.Std()/inFlight+o.Call.Timeout.Std())
+	}
+	return min(within, atMost(c.Gate))
+}
+
+// atMost is the longest that all questions may ever take.
+func atMost(g v1alpha1.Gate) time.Duration {
+	if g.Timeout == nil {
+		return longest
+	}
+	return min(longest, max(g.Timeout.Duration-ending, time.Second))
 }
 
 // Spent implements gate.Statistical: answers to the same questions may be luckier the next time.
@@ -133,6 +148,7 @@ func evidenceOf(c gate.Case, set examples.Set, settings Settings, result evidenc
 	return Evidence{
 		Settings: settings.after(c.Looks), Set: set, Result: result, At: at,
 		Production: productionOf(c), Model: c.Record.Subject.Model, Content: contentOf(c.Record),
+		AtMost: atMost(c.Gate),
 	}
 }
 

@@ -63,6 +63,8 @@ type Evidence struct {
 	Model *subject.Model
 	// Content is what the result may hold of questions and answers.
 	Content evidence.Content
+	// AtMost is how long asking may take however often it is made again; zero where that is not known here.
+	AtMost time.Duration
 }
 
 // Judge says
@@ -100,7 +102,11 @@ func Judge(e Evidence) gate.Verdict {
 	if e.Model != nil {
 		parts = append(parts, identified(*e.Model, e.Result))
 	}
-	return together(parts, e.At)
+	v := together(parts, e.At)
+	for i, f := range v.Findings {
+		v.Findings[i] = timed(f, cases, e.AtMost)
+	}
+	return v
 }
 
 // after is what is asked for at a look after so many others.
