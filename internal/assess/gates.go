@@ -11,7 +11,6 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/isolation"
-	"github.com/affineur/affineur/internal/gate/stats"
 	"github.com/affineur/affineur/internal/record"
 )
 
@@ -40,7 +39,7 @@ func (b Bench) Gates(rec record.Record, reports []record.Report, now time.Time) 
 		verdict := gate.Unknown(v1alpha1.ReasonGateUnknown, fmt.Sprintf("This operator can't judge a gate of type %s.", g.Type), time.Time{})
 		if instrument := b.Of(g.Type); instrument != nil {
 			verdict = instrument.Judge(gate.Case{
-				Record: rec, Gate: g, Looks: looks(rec, g, instrument, reports, newest.Number, now), Patience: gate.PatienceOf(newest.Number), Now: now,
+				Record: rec, Gate: g, Earlier: earlier(rec, g, instrument, reports, newest.Number), Patience: gate.PatienceOf(newest.Number), Now: now,
 			}, taken)
 		}
 		out = append(out, statusOf(g, verdict, newest, isolated))
@@ -48,19 +47,19 @@ func (b Bench) Gates(rec record.Record, reports []record.Report, now time.Time) 
 	return out
 }
 
-// looks counts the attempts before the given one that used up a look.
-func looks(rec record.Record, g v1alpha1.Gate, instrument gate.Instrument, reports []record.Report, before int, now time.Time) stats.Look {
+// earlier is what the attempts before the given one took that used up a look.
+func earlier(rec record.Record, g v1alpha1.Gate, instrument gate.Instrument, reports []record.Report, before int) []gate.Taken {
 	statistical, ok := instrument.(gate.Statistical)
 	if !ok {
-		return 0
+		return nil
 	}
-	var spent stats.Look
+	var spent []gate.Taken
 	for number := 1; number < before; number++ {
 		attempt := AttemptOf(rec, g.Name, reports, number)
 		// As it was judged then: it may be old by now, and was not.
-		then := gate.Case{Record: rec, Gate: g, Looks: spent, Patience: gate.PatienceOf(number), Now: attempt.At()}
+		then := gate.Case{Record: rec, Gate: g, Earlier: spent, Patience: gate.PatienceOf(number), Now: attempt.At()}
 		if verdict := statistical.Judge(then, attempt.Taken()); statistical.Spent(verdict.State, verdict.Reason) {
-			spent++
+			spent = append(spent, attempt.Taken())
 		}
 	}
 	return spent

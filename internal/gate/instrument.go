@@ -60,7 +60,7 @@ func (s Size) And(other Size) Size {
 type Statistical interface {
 	Instrument
 	// Spent tells whether a verdict used up a look: it is no fault of the measurement, and did not show what was wanted. It is
-	// not measured again without being asked, and the next look, Case.Looks, has to be surer.
+	// not measured again without being asked, and the next look, after Case.Looks, has to be surer.
 	Spent(state State, reason string) bool
 }
 
@@ -72,13 +72,16 @@ type Case struct {
 	Gate v1alpha1.Gate
 	// Ground is known only where runs are planned; verdicts don't depend on it.
 	Ground Ground
-	// Looks that came before, for a Statistical instrument.
-	Looks stats.Look
+	// Earlier is what attempts took that used up a look, oldest first, for a Statistical instrument.
+	Earlier []Taken
 	// Patience of the attempt that is planned.
 	Patience Patience
 	// Now is the present time.
 	Now time.Time
 }
+
+// Looks that came before.
+func (c Case) Looks() stats.Look { return stats.Look(len(c.Earlier)) }
 
 // MeasurementMaxAge is how old a measurement of the subject may be where the policy does not say. The subject does not
 // change; what it leans on does.

@@ -383,8 +383,8 @@ type chancy struct {
 
 func (c chancy) Judge(k gate.Case, taken gate.Taken) gate.Verdict {
 	v := c.gauge.Judge(k, taken)
-	if v.State == gate.Passed && int(k.Looks) < c.failing {
-		return gate.Unknown("Close", fmt.Sprintf("%d looks", k.Looks), v.MeasuredAt)
+	if v.State == gate.Passed && int(k.Looks()) < c.failing {
+		return gate.Unknown("Close", fmt.Sprintf("%d looks", k.Looks()), v.MeasuredAt)
 	}
 	return v
 }

@@ -146,7 +146,7 @@ func contentOf(rec record.Record) evidence.Content {
 
 func evidenceOf(c gate.Case, set examples.Set, settings Settings, result evidence.QualityResult, at time.Time) Evidence {
 	return Evidence{
-		Settings: settings.after(c.Looks), Set: set, Result: result, At: at,
+		Settings: settings.after(c.Looks()), Set: set, Result: result, At: at, Earlier: earlier(c),
 		Production: productionOf(c), Model: c.Record.Subject.Model, Content: contentOf(c.Record),
 		AtMost: atMost(c.Gate),
 	}

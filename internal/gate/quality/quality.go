@@ -57,6 +57,8 @@ type Evidence struct {
 	// Result that a runner measured, and when it had.
 	Result evidence.QualityResult
 	At     time.Time
+	// Earlier results of the same review, of looks that did not show what was wanted, oldest first.
+	Earlier []evidence.QualityResult
 	// Production is how the last revision that was promoted answered; nil where none was, or where it was never evaluated.
 	Production *record.Baseline
 	// Model that the prototype declares; nil without one.

@@ -12,14 +12,11 @@ import (
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/examples"
 	"github.com/affineur/affineur/internal/gate"
-	"github.com/affineur/affineur/internal/gate/stats"
 	"github.com/affineur/affineur/internal/record"
 )
 
 const (
-	// byChance is the largest probability at which a difference is taken for none.
-	// Where a comparison failed before, the next must be that much further from failing: the chance of one of so many is as
-	// many times as large (Bonferroni).
+	// byChance is the least probability at which a difference is taken for none.
 	byChance = 0.05
 	// fewestPairs can show anything: five that all became worse are so by chance once in 32 times.
 	fewestPairs = 5
@@ -158,11 +155,11 @@ func compared(e Evidence, cases []asked) part {
 			found.n, len(old.Answers), old.Review, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them.")
 	}
 	counts := fmt.Sprintf("of %d examples that %s was asked too, %d became wrong and %d became right", found.n, old.Review, found.worse, found.better)
-	if p := stats.McNemar(found.worse, found.better); p < byChance*float64(e.Settings.Looks+1) {
-		message := fmt.Sprintf("%s: by chance that happens %s times in 100", counts, hundredths(p))
+	if why, which := worse(e, cases, found); why != "" {
+		message := counts + ": " + why
 		return part{state: gate.Failed, reason: v1alpha1.ReasonRegressed, message: message, findings: []gate.Finding{{
 			Reason: v1alpha1.ReasonRegressed, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,
-			Message: fmt.Sprintf("%s: %s", message, listed(found.became)),
+			Message: fmt.Sprintf("%s: %s", message, listed(which)),
 			Hint:    "Look at what the promoted revision answers to these: the new one should not be worse.",
 		}}}
 	}
