@@ -37,20 +37,18 @@ func TestEveryGateHasItsOwnBaseline(t *testing.T) {
 
 // What IT asks for the first time, or from now on otherwise, has nothing to be compared with, and says so.
 func TestNothingToCompareWhereNothingWasAsked(t *testing.T) {
-	before := caseOfSet(t, text(50))
-	answered := took(t, before, all50(t, right, right))
 	for name, c := range map[string]struct {
-		asks func(*gate.Case)
+		asks func(before, now *gate.Case)
 		says string
 	}{
-		"another gate":     {func(c *gate.Case) { c.Gate.Name = "new" }, "advisor-2, which was promoted last: its review had no such gate"},
-		"by an image now":  {func(*gate.Case) {}, "then took its examples from the evaluation set, and now from an image of IT's (Promptfoo)"},
-		"of the same name": {func(c *gate.Case) { before.Record.Requirements.Gates[0].Type = v1alpha1.GateJob }, "its review had no such gate"},
+		"another gate":     {func(_, now *gate.Case) { now.Gate.Name = "new" }, "advisor-2, which was promoted last: its review had no such gate"},
+		"by an image now":  {func(_, _ *gate.Case) {}, "then took its examples from the evaluation set, and now from an image of IT's (Promptfoo)"},
+		"of the same name": {func(before, _ *gate.Case) { before.Record.Requirements.Gates[0].Type = v1alpha1.GateJob }, "its review had no such gate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			now := importing(t, v1alpha1.ImportPromptfoo)
-			c.asks(&now)
-			now.Record.Baselines = promoted(before, answered, now.Gate)
+			before, now := caseOfSet(t, text(50)), importing(t, v1alpha1.ImportPromptfoo)
+			c.asks(&before, &now)
+			now.Record.Baselines = promoted(before, took(t, before, all50(t, right, right)), now.Gate)
 			want(t, Instrument{}.Judge(now, tookOver(now, brought(t, of(50, right)))), gate.Passed, v1alpha1.ReasonAnswersRight, "50 of 50", c.says)
 		})
 	}
@@ -58,7 +56,7 @@ func TestNothingToCompareWhereNothingWasAsked(t *testing.T) {
 	now := caseOfSet(t, text(50))
 	for _, nothing := range []record.Baseline{Baseline(now.Gate, now.Record, gate.Taken{}), {Review: "advisor-1"}, {Review: "advisor-1", Answers: map[string]string{}}} {
 		now.Record.Baselines = map[string]record.Baseline{now.Gate.Name: nothing}
-		want(t, Instrument{}.Judge(now, answered), gate.Inconclusive, v1alpha1.ReasonNothingToCompare)
+		want(t, Instrument{}.Judge(now, took(t, now, all50(t, right, right))), gate.Inconclusive, v1alpha1.ReasonNothingToCompare)
 	}
 }
 
