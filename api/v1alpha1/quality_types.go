@@ -161,7 +161,7 @@ const (
 
 // SliceFloor is what one slice of the set must show.
 type SliceFloor struct {
-	// name of the slice; * for each slice that has no floor of its own.
+	// name of the slice; * for each slice that has no floor of its own, and for the examples that are in none, as if they were one.
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

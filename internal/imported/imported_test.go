@@ -102,6 +102,7 @@ func TestPromptfooAnswers(t *testing.T) {
 		"by a model alone":                  {`"type":"equals"}}]=>"type":"llm-rubric"}}]`, "a Lost", false},
 		"by a model, not so":                {failed + `|"type":"equals"}}]=>"type":"not-llm-rubric"}}]`, "a Lost", true},
 		"by nobody knows what":              {`"type":"equals"}}]=>"type":"oracle"}}]`, "a Lost", false},
+		"long enough":                       {`"type":"equals"}}]=>"type":"word-count"}}]`, "a Lost", false},
 		"fast enough":                       {`"type":"equals"}}]=>"type":"latency"}}]`, "a Lost", false},
 		"from a store":                      {`{"output":"x"}=>{"output":"x","cached":true}`, "a Lost", false},
 		"an error of the provider":          {`{"output":"x"}=>{"error":"status 500"}`, "a Lost", false},

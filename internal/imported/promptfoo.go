@@ -69,13 +69,13 @@ const (
 )
 
 // promptfooTells are the assertions that tell of themselves whether an answer is right. Of the others, some ask a model and
-// some ask for something else than the answer, such as its price; one that is not known counts among them.
+// some ask for something else than what is right, such as a price or a length; one that is not known counts among them.
 var promptfooTells = map[string]bool{
 	"equals": true, "contains": true, "icontains": true, "contains-all": true, "contains-any": true, "icontains-all": true, "icontains-any": true,
 	"starts-with": true, "regex": true, "is-json": true, "contains-json": true, "is-xml": true, "contains-xml": true, "is-html": true,
 	"contains-html": true, "is-sql": true, "contains-sql": true, "is-refusal": true, "is-valid-function-call": true,
 	"is-valid-openai-function-call": true, "is-valid-openai-tools-call": true, "tool-call-f1": true, "levenshtein": true, "rouge-n": true,
-	"bleu": true, "gleu": true, "meteor": true, "f-score": true, "word-count": true, "javascript": true, "python": true, "ruby": true,
+	"bleu": true, "gleu": true, "meteor": true, "f-score": true, "javascript": true, "python": true, "ruby": true,
 }
 
 func readPromptfoo(_ evidence.ImportOrder, raw []byte) (*evidence.ImportResult, error) {

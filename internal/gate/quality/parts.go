@@ -41,7 +41,7 @@ func ofSlice(cases []asked, floor Floor) part {
 	within := slices.DeleteFunc(slices.Clone(cases), func(a asked) bool { return a.slice != floor.Slice })
 	s := inSlice(cases, floor)
 	state, reason := s.judge()
-	says := "slice " + floor.Slice + ": " + s.says()
+	says := floor.name() + ": " + s.says()
 	p := part{state: state, reason: reason, message: says}
 	switch {
 	case state == gate.Passed:

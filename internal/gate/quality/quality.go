@@ -20,7 +20,7 @@ import (
 // Settings are what the policy asks for.
 type Settings struct {
 	Bound
-	// Floors of slices. The slice * stands for each one that has no floor of its own.
+	// Floors of slices. The slice * stands for each one that has no floor of its own, and for what is in no slice.
 	Floors []Floor
 	// Repeats is how often each question is asked; fewer where the set is so large that it would be too many questions.
 	Repeats int
@@ -40,13 +40,21 @@ type Bound struct {
 	Looks stats.Look
 }
 
-// Floor is the bound of one slice.
+// Floor is the bound of one slice; "" for the examples of none.
 type Floor struct {
 	Slice string
 	Bound
 }
 
-// EverySlice is the floor of each slice that has none of its own.
+// name of the slice, for people.
+func (f Floor) name() string {
+	if f.Slice == "" {
+		return "examples of no slice"
+	}
+	return "slice " + f.Slice
+}
+
+// EverySlice is the floor of each slice that has none of its own, and of the examples of no slice.
 const EverySlice = "*"
 
 // Evidence is what the verdict rests on.
@@ -206,7 +214,8 @@ func strays(set examples.Set, r evidence.QualityResult) string {
 	return ""
 }
 
-// expanded are the floors with * written out.
+// expanded are the floors with * written out. Examples of no slice are held to it as one slice without a name, but where they
+// are all that there is and the gate asks for more anyway: who leaves the slice empty must not get out of it.
 func (s Settings) expanded(cases []asked) []Floor {
 	named := make(map[string]bool)
 	var all []Floor
@@ -222,11 +231,17 @@ func (s Settings) expanded(cases []asked) []Floor {
 	if every == nil {
 		return all
 	}
+	if asksLess(every.Bound, s.Bound) && !slices.ContainsFunc(cases, func(a asked) bool { return a.slice != "" }) {
+		return all
+	}
 	for _, c := range cases {
-		if c.slice != "" && !named[c.slice] {
+		if !named[c.slice] {
 			named[c.slice] = true
 			all = append(all, Floor{Slice: c.slice, Bound: every.Bound})
 		}
 	}
 	return all
 }
+
+// asksLess tells a bound that holds wherever the other does.
+func asksLess(a, b Bound) bool { return a.Ratio <= b.Ratio && a.needed() <= b.needed() }

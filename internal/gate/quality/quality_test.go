@@ -260,6 +260,33 @@ func TestSlices(t *testing.T) {
 	}
 }
 
+// Who leaves the slice of what is weak empty does not get out of a floor for each.
+func TestExamplesOfNoSlice(t *testing.T) {
+	some, none := table(t, 200, map[string]int{"dates": 100, "fees": 85}), table(t, 200, nil)
+	for name, c := range map[string]struct {
+		set    examples.Set
+		ratio  float64
+		state  gate.State
+		reason string
+		says   string
+	}{
+		"weak":             {some, 0.5, gate.Failed, v1alpha1.ReasonSliceTooWeak, "examples of no slice: 5 of 15 examples are right; 50 of 100"},
+		"good enough":      {some, 0.1, gate.Passed, v1alpha1.ReasonAnswersRight, "examples of no slice: 5 of 15"},
+		"all of them":      {none, 0.5, gate.Passed, v1alpha1.ReasonAnswersRight, "190 of 200"},
+		"all, and too few": {none, 0.97, gate.Failed, v1alpha1.ReasonSliceTooWeak, "examples of no slice: 190 of 200"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := settings(100, 0.9)
+			s.Floors = []Floor{{Slice: EverySlice, Bound: Bound{Ratio: c.ratio, Minimum: 5}}}
+			v := Judge(Evidence{Settings: s, Set: c.set, Result: answered(c.set, of(190, right), of(10, wrong)), At: at})
+			want(t, v, c.state, c.reason, c.says)
+			if name == "all of them" && strings.Contains(v.Message, "no slice") {
+				t.Errorf("the same is said twice: %s", v.Message)
+			}
+		})
+	}
+}
+
 func TestFindingsSayWhatIsWrongAndWhere(t *testing.T) {
 	v := Judge(evaluation(t, 100, of(70, right), of(20, wrong), of(10, broken)))
 	if len(v.Findings) != 2 || v.Findings[0].Field != "spec.evaluation.examples" || v.Findings[1].Field != "spec.evaluation.call" {

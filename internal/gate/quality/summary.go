@@ -20,7 +20,7 @@ func Markdown(e Evidence) string {
 	b.WriteString("| Examples | | Right | At least, of 100 | Asked for | Must be right |\n|---|---|---|---|---|---|\n")
 	row(&b, "all", share{counted(cases, all), e.Settings.Bound})
 	for _, f := range e.Settings.expanded(cases) {
-		row(&b, "slice "+f.Slice, inSlice(cases, f))
+		row(&b, f.name(), inSlice(cases, f))
 	}
 	total := counted(cases, all)
 	if times := len(cases[0].answers); times > 1 {

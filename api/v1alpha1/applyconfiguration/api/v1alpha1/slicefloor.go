@@ -9,7 +9,7 @@ package v1alpha1
 //
 // SliceFloor is what one slice of the set must show.
 type SliceFloorApplyConfiguration struct {
-	// name of the slice; * for each slice that has no floor of its own.
+	// name of the slice; * for each slice that has no floor of its own, and for the examples that are in none, as if they were one.
 	Name *string `json:"name,omitempty"`
 	// passRateLowerBound is the share of right answers that must be shown with 95 % confidence, as a decimal below 1.
 	PassRateLowerBound *string `json:"passRateLowerBound,omitempty"`
