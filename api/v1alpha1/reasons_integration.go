@@ -11,6 +11,8 @@ const (
 
 	// ReasonCertificateEnds means that the certificate of an integration is valid, but not for as long as the policy wants.
 	ReasonCertificateEnds = "CertificateEnds"
+	// ReasonCredentialNotShown means that the check of an integration shows nothing about its credential. It stands in nobody's way.
+	ReasonCredentialNotShown = "CredentialNotShown"
 	// ReasonFailsAsDeclared means that, while a system was down, the prototype did what it declares under whenDown.
 	ReasonFailsAsDeclared = "FailsAsDeclared"
 	// ReasonHangsWhenDown means that people wait longer than declared, or for ever, while a system is down.

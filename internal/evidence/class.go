@@ -23,6 +23,9 @@ const (
 	ClassForbiddenAddress Class = "ForbiddenAddress"
 	// ClassCertificate means that the server's certificate could not be verified.
 	ClassCertificate Class = "Certificate"
+	// ClassIncompleteChain means that the server's certificate is signed by an authority that is neither trusted nor was sent
+	// along: one in between is missing, or nobody trusts the authority.
+	ClassIncompleteChain Class = "IncompleteChain"
 	// ClassProtocol means that the server did not speak the expected protocol.
 	ClassProtocol Class = "Protocol"
 	// ClassStatus means that the HTTP status was not the expected one.
@@ -39,7 +42,7 @@ const (
 
 var classes = map[Class]bool{
 	ClassNone: true, ClassTimeout: true, ClassRefused: true, ClassNoRoute: true, ClassDenied: true, ClassUnanswered: true,
-	ClassDNS: true, ClassForbiddenAddress: true, ClassCertificate: true, ClassProtocol: true, ClassStatus: true,
+	ClassDNS: true, ClassForbiddenAddress: true, ClassCertificate: true, ClassIncompleteChain: true, ClassProtocol: true, ClassStatus: true,
 	ClassTLSVersion: true, ClassAnswer: true, ClassLocal: true, ClassOther: true,
 }
 

@@ -103,6 +103,9 @@ type CheckResult struct {
 	CertificateExpires *time.Time `json:"certificateExpires,omitempty"`
 	// TLSVersion that was spoken, such as 1.3; empty without a handshake that worked.
 	TLSVersion string `json:"tlsVersion,omitempty"`
+	// WithoutCredential means that the answer was as good when it was asked once more without the credential: then the check
+	// says nothing about it. Only with OK.
+	WithoutCredential bool `json:"withoutCredential,omitempty"`
 	// Document is the SHA-256 of the OpenAPI document that the answer was judged by.
 	Document string `json:"document,omitempty"`
 	// ElapsedMicroseconds is how long the last attempt took.
@@ -308,6 +311,8 @@ func (c *CheckResult) validate() error {
 		return errors.New("unknown class")
 	case c.OK != (c.Class == ClassNone):
 		return errors.New("ok and class contradict each other")
+	case c.WithoutCredential && !c.OK:
+		return errors.New("it answers without a credential and not with it")
 	case len(c.Detail) > maxText:
 		return errors.New("detail is too long")
 	case !tlsVersions[c.TLSVersion]:

@@ -57,7 +57,10 @@ func askHTTP(ctx context.Context, q question, guard Guard, config *tls.Config, r
 			return evidence.ClassLocal, "the credential can't be used"
 		}
 	}
-	transport := &http.Transport{DialContext: guard.DialContext, TLSClientConfig: config, DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeaders}
+	// A transport with a way of its own to dial speaks HTTP/2 only when it is told to, and some servers speak nothing else. It
+	// writes the protocols that it offers into the settings that it is given.
+	transport := &http.Transport{DialContext: guard.DialContext, TLSClientConfig: config.Clone(), ForceAttemptHTTP2: true,
+		DisableKeepAlives: true, MaxResponseHeaderBytes: maxHeaders}
 	resp, err := transport.RoundTrip(req)
 	switch {
 	case err != nil && q.Kind == evidence.CheckHTTPS:
@@ -122,16 +125,12 @@ func (e expectation) judge(ctx context.Context, req *http.Request, resp *http.Re
 		}
 	}
 	if e.schema == nil && e.operation == nil {
-		return evidence.ClassNone, ""
+		return begins(resp)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, answers.MaxBody+1))
 	switch {
 	case err != nil:
-		class, detail := explain(err)
-		if class == evidence.ClassOther {
-			class = evidence.ClassUnanswered
-		}
-		return class, detail
+		return brokenOff(err)
 	case len(body) > answers.MaxBody:
 		return evidence.ClassAnswer, "the answer is longer than 1 MiB"
 	}
@@ -149,6 +148,29 @@ func (e expectation) judge(ctx context.Context, req *http.Request, resp *http.Re
 		}
 	}
 	return evidence.ClassNone, ""
+}
+
+// maxBeginning is how much of an answer is read of which only the status counts.
+const maxBeginning = 64 << 10
+
+// begins reads an answer whose words don't count, to its end or as far as that: one that breaks off, or never comes, is
+// none, whatever its status. A stream of events has no end to wait for.
+func begins(resp *http.Response) (evidence.Class, string) {
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err == nil && kind == "text/event-stream" {
+		return evidence.ClassNone, ""
+	}
+	if _, err := io.CopyN(io.Discard, resp.Body, maxBeginning); err != nil && !errors.Is(err, io.EOF) {
+		return brokenOff(err)
+	}
+	return evidence.ClassNone, ""
+}
+
+func brokenOff(err error) (evidence.Class, string) {
+	class, detail := explain(err)
+	if class == evidence.ClassOther {
+		class = evidence.ClassUnanswered
+	}
+	return class, detail
 }
 
 func statusFits(got, want int) bool {

@@ -75,6 +75,7 @@ func insist(ctx context.Context, c evidence.Check, guard Guard, deadline time.Ti
 			return r, ctx.Err()
 		}
 		r.Attempts = attempts
+		r.WithoutCredential = r.OK && needless(ctx, c, guard)
 		if r.OK || !time.Now().Before(deadline) || !again(c, r.Class) {
 			return r, nil
 		}
@@ -82,6 +83,15 @@ func insist(ctx context.Context, c evidence.Check, guard Guard, deadline time.Ti
 			return r, err
 		}
 	}
+}
+
+// needless tells whether the answer is as good without the credential. A POST is not sent twice to find out.
+func needless(ctx context.Context, c evidence.Check, guard Guard) bool {
+	if c.Credential == nil || c.Method == http.MethodPost {
+		return false
+	}
+	c.Credential = nil
+	return checkOnce(ctx, c, guard).OK
 }
 
 // again tells whether a check may be made once more: what may change something is not sent twice, unless it never got

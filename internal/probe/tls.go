@@ -1,11 +1,13 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
+	"slices"
 	"time"
 
 	"github.com/affineur/affineur/internal/evidence"
@@ -70,8 +72,11 @@ func afterwards(conn *tls.Conn) error {
 func explainTLS(ctx context.Context, guard Guard, address string, config *tls.Config, err error, r *evidence.CheckResult) (evidence.Class, string) {
 	noteRefused(r, err)
 	class, detail := explain(err)
-	if class == evidence.ClassOther {
+	switch {
+	case class == evidence.ClassOther:
 		class = evidence.ClassProtocol
+	case class == evidence.ClassCertificate && incomplete(err, config.RootCAs):
+		return evidence.ClassIncompleteChain, "the certificate is signed by an authority that is neither trusted nor sent along"
 	}
 	if class != evidence.ClassProtocol && class != evidence.ClassUnanswered {
 		return class, detail
@@ -85,6 +90,32 @@ func explainTLS(ctx context.Context, guard Guard, address string, config *tls.Co
 	}
 	r.TLSVersion = spoken.TLSVersion
 	return evidence.ClassTLSVersion, ""
+}
+
+// incomplete tells whether a certificate was refused for want of one above it: the chain that was sent ends with one whose
+// authority was not sent and is none of the roots, by name.
+func incomplete(err error, roots *x509.CertPool) bool {
+	var unknown x509.UnknownAuthorityError
+	var verify *tls.CertificateVerificationError
+	if !errors.As(err, &unknown) || !errors.As(err, &verify) || len(verify.UnverifiedCertificates) == 0 {
+		return false
+	}
+	last, rest := verify.UnverifiedCertificates[0], verify.UnverifiedCertificates[1:]
+	for {
+		at := slices.IndexFunc(rest, func(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, last.RawIssuer) })
+		if at < 0 {
+			break
+		}
+		last, rest = rest[at], slices.Delete(slices.Clone(rest), at, at+1)
+	}
+	if bytes.Equal(last.RawIssuer, last.RawSubject) {
+		return false
+	}
+	if roots == nil {
+		return true
+	}
+	//nolint:staticcheck // the pool is of a file, and its subjects are all of them
+	return !slices.ContainsFunc(roots.Subjects(), func(subject []byte) bool { return bytes.Equal(subject, last.RawIssuer) })
 }
 
 // note keeps the version that was spoken, and when the chain ends by which the certificate was verified.

@@ -36,6 +36,7 @@ func good() []sample {
 		fine("wildcard", "a certificate for many names", uses("wild")),
 		fine("fortnight", "a certificate that ends in two weeks, which is longer than the policy wants", uses("fortnight")),
 		fine("with-credential", "a system that wants a credential, and gets it", uses("guarded")).fastly(),
+		{name: "with-any-credential", hole: "a system that answers to any credential and to none, which is told", says: "the answer is as good without it", edit: uses("unguarded")},
 		fine("three-ways", "the same system in three ways: a connection, a handshake, a request", uses("plain", "handshake", "health")),
 		fine("another-name", "a system that is reached, and declared only under its other name", uses("alias")),
 		carries("cold-start", "the first requests are slow, until the program is warm", also(plays("first=5 slow=1500ms"), asks("10", 500*time.Millisecond, "0.05"))).fastly(),

@@ -61,6 +61,7 @@ func entries() []entry {
 		contracted("contradicts", "/contradicts", anyMember), contracted("drips", "/drips", anyMember),
 		inTheClear("keyless", "/guarded", 200),
 		inTheClear("guarded", "/guarded", 200).with(func(e *entry) { e.credentials = rightToken }),
+		inTheClear("unguarded", "/health", 200).with(func(e *entry) { e.credentials = wrongToken }),
 		inTheClear("locked", "/guarded", 200).with(func(e *entry) { e.credentials = wrongToken }),
 		inTheClear("nameless", "/health", 200).with(func(e *entry) { e.address = "http://nobody." + organisation + ".svc:8080" }),
 		inTheClear("closed", "/health", 200).with(func(e *entry) { e.address, e.port = fmt.Sprintf("http://%s:%d", systemsHost, dead), dead }),

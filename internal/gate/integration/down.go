@@ -126,6 +126,7 @@ func withPromises(c gate.Case, v gate.Verdict, taken gate.Taken) gate.Verdict {
 		return gate.Unknown(v1alpha1.ReasonRequirementInvalid, err.Error(), v.MeasuredAt)
 	}
 	shown := unspoken(c, silent)
+	shown.Notes = append(shown.Notes, unproven(c, taken)...)
 	if len(declared) > 0 {
 		if refused := shown.add(c, declared, taken.Runs[partDown]); refused != nil {
 			if v.State == gate.Passed {

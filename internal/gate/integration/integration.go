@@ -143,6 +143,8 @@ func words(r *evidence.CheckResult) (why, hint string) {
 		return r.Detail, "Correct the host in the catalogue's production.address, or its DNS entry."
 	case evidence.ClassCertificate:
 		return r.Detail + expiry(r), "Renew its certificate, or name the right authority under the catalogue's production.ca."
+	case evidence.ClassIncompleteChain:
+		return r.Detail + expiry(r), "Have the system send the certificates of all authorities between its own and a trusted one, or name the authority under the catalogue's production.ca."
 	case evidence.ClassTLSVersion:
 		return "it speaks no version of TLS that is new enough, at most " + r.TLSVersion, "Have it speak a newer one, or lower minTLSVersion of the policy's integration gate."
 	case evidence.ClassAnswer:

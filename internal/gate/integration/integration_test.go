@@ -136,6 +136,8 @@ func TestJudge(t *testing.T) {
 		"other":    {lms(bad(evidence.ClassOther)), gate.Failed, v1alpha1.ReasonIntegrationBroken, "unexpected"},
 		"status": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassStatus, Status: 401, Attempts: 1}), gate.Failed,
 			v1alpha1.ReasonIntegrationBroken, "status 401"},
+		"a chain that lacks one": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassIncompleteChain, Detail: "neither trusted nor sent along", Attempts: 1}),
+			gate.Failed, v1alpha1.ReasonIntegrationBroken, "neither trusted nor sent along"},
 		"certificate": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassCertificate, Detail: "the certificate has expired", Attempts: 1,
 			CertificateExpires: &ends}), gate.Failed, v1alpha1.ReasonIntegrationBroken, "expired (it ends 2026-02-28)"},
 		"not as declared": {lms(evidence.CheckResult{Name: "lms", Class: evidence.ClassAnswer, Detail: "courses[].title violates required", Status: 200, Attempts: 1}),
