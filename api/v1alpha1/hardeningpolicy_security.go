@@ -40,6 +40,16 @@ type SecurityGate struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=4
 	VEX []LocalName `json:"vex,omitempty"`
+
+	// rolesOfEverybody are roles that this cluster gives to groups to which prototypes belong like everybody else
+	// (system:authenticated, system:serviceaccounts), beside the four of Kubernetes itself, and that IT knows to do no harm:
+	// a ClusterRole by its name, a Role as namespace/name. A binding to the prototype's own account is never excused.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=317
+	RolesOfEverybody []string `json:"rolesOfEverybody,omitempty"`
 }
 
 // SecretSearch is who searches for secrets.

@@ -98,6 +98,9 @@ func (i Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	var rights *Rights
 	if i.Rights {
 		rights = &Rights{Run: taken.Runs[partRights].Measurement, Frame: c.Frame()}
+		if c.Gate.Security != nil {
+			rights.Excused = c.Gate.Security.RolesOfEverybody
+		}
 	}
 	verdict := Judge(Evidence{
 		Pod: &pod, Env: env, Demand: rec.Subject.Demand, Registries: []string{rec.Requirements.Registry.Prefix},

@@ -3,6 +3,7 @@ package security
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -18,6 +19,8 @@ import (
 type Rights struct {
 	Run   gate.Measurement
 	Frame gate.Frame
+	// Excused are roles that groups may have: a ClusterRole by its name, a Role as namespace/name.
+	Excused []string
 }
 
 // AccountsOf a prototype are those under which it runs: in its sandbox, in production, and while integrations are tried.
@@ -97,7 +100,7 @@ func judgeRights(r Rights) opinion {
 	}
 	var o opinion
 	for _, b := range found.Bindings {
-		if !b.ClusterRole || !slices.Contains(everybodys, b.Role) {
+		if !r.excuses(b) {
 			o.holes = append(o.holes, granted(b))
 		}
 	}
@@ -114,6 +117,18 @@ func judgeRights(r Rights) opinion {
 	return o
 }
 
+// excuses a binding that gives what everybody has. What the policy excuses, it does for groups alone.
+func (r Rights) excuses(b evidence.Binding) bool {
+	if b.ClusterRole && slices.Contains(everybodys, b.Role) {
+		return true
+	}
+	role := b.Role
+	if !b.ClusterRole {
+		role = b.Namespace + "/" + role
+	}
+	return strings.HasPrefix(b.To, rbacv1.GroupKind+" ") && slices.Contains(r.Excused, role)
+}
+
 func granted(b evidence.Binding) gate.Finding {
 	binding, role := "ClusterRoleBinding "+b.Name, "Role "+b.Role
 	if b.Namespace != "" {
@@ -122,9 +137,13 @@ func granted(b evidence.Binding) gate.Finding {
 	if b.ClusterRole {
 		role = "ClusterRole " + b.Role
 	}
+	hint := "A prototype needs no right at the API server. Whoever administers the cluster takes the subject out of " + binding + ", and names there who needs the role."
+	if strings.HasPrefix(b.To, rbacv1.GroupKind+" ") {
+		hint += " Where everybody has it and it does no harm, IT says so in the policy, under the gate's security.rolesOfEverybody."
+	}
 	return gate.Finding{
 		Reason: v1alpha1.ReasonRightsGranted, Field: workloadField, Owner: v1alpha1.OwnerIT,
 		Message: fmt.Sprintf("%s gives %s to %s, and with it to the prototype: whoever takes that over and comes by a token could use it", binding, role, b.To),
-		Hint:    "A prototype needs no right at the API server. Whoever administers the cluster takes the subject out of " + binding + ", and names there who needs the role.",
+		Hint:    hint,
 	}
 }

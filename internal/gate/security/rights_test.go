@@ -94,6 +94,40 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// What everybody has anyway is excused by IT, by name; what the prototype alone has is not.
+func TestRightsOfEverybody(t *testing.T) {
+	for name, c := range map[string]struct {
+		found *evidence.RightsResult
+		want  gate.State
+	}{
+		"a ClusterRole of everybody":         {Bound(AccountsOf(prototype), append(usual(), across("s", "self-provisioner", group("system:authenticated"))), nil), gate.Passed},
+		"a Role of everybody":                {Bound(AccountsOf(prototype), usual(), []rbacv1.RoleBinding{within("shared", "Role", "viewer", group("system:serviceaccounts"))}), gate.Passed},
+		"the Role's name elsewhere":          {Bound(AccountsOf(prototype), usual(), []rbacv1.RoleBinding{within("finance", "Role", "viewer", group("system:serviceaccounts"))}), gate.Failed},
+		"a ClusterRole of the Role's name":   {Bound(AccountsOf(prototype), append(usual(), across("s", "viewer", group("system:authenticated"))), nil), gate.Failed},
+		"another ClusterRole":                {Bound(AccountsOf(prototype), append(usual(), across("s", "view", group("system:authenticated"))), nil), gate.Failed},
+		"the ClusterRole for this one alone": {Bound(AccountsOf(prototype), append(usual(), across("s", "self-provisioner", account(prototype.Production(), "prototype"))), nil), gate.Failed},
+	} {
+		e := good()
+		e.Rights = &Rights{
+			Run: measured(c.found), Frame: gate.Frame{Subject: reviewed, Now: now, MaxAge: time.Hour}, Excused: []string{"self-provisioner", "shared/viewer"},
+		}
+		if got := Judge(e); got.State != c.want {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	c := caseOf(&v1alpha1.SecurityGate{Secrets: v1alpha1.SearchBuiltIn, RolesOfEverybody: []string{"self-provisioner"}})
+	c.Record.Prototype, c.Record.Subject.Container.CPU, c.Record.Subject.Container.Memory = prototype, "100m", "64Mi"
+	c.Record.Requirements.Registry.Prefix = "registry.example.org/membership/"
+	found := Bound(AccountsOf(prototype), append(usual(), across("s", "self-provisioner", group("system:authenticated"))), nil)
+	taken := gate.Taken{
+		Isolation: gate.Isolation{Verdict: gate.Pass(v1alpha1.ReasonEnforced, "closed", now)},
+		Runs:      map[string]gate.Witnessed{partRights: {Measurement: measured(found)}},
+	}
+	if got := (Instrument{Rights: true}).Judge(c, taken); got.State != gate.Passed {
+		t.Errorf("the policy excuses it: %+v", got)
+	}
+}
+
 // What was not seen, or not all of it, passes nothing.
 func TestRightsThatAreNotKnown(t *testing.T) {
 	var many []rbacv1.ClusterRoleBinding

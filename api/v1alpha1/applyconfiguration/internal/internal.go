@@ -1923,6 +1923,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: provenance
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.ProvenanceRule
+    - name: rolesOfEverybody
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
     - name: sbom
       type:
         namedType: com.github.affineur.affineur.api.v1alpha1.Presence

@@ -29,6 +29,10 @@ type SecurityGateApplyConfiguration struct {
 	// vex names ConfigMaps in the operator's namespace whose keys hold VEX documents (OpenVEX or CycloneDX): what they
 	// excuse does not count. Documents beside the image count only from a signer who vouches for VEX.
 	VEX []LocalNameApplyConfiguration `json:"vex,omitempty"`
+	// rolesOfEverybody are roles that this cluster gives to groups to which prototypes belong like everybody else
+	// (system:authenticated, system:serviceaccounts), beside the four of Kubernetes itself, and that IT knows to do no harm:
+	// a ClusterRole by its name, a Role as namespace/name. A binding to the prototype's own account is never excused.
+	RolesOfEverybody []string `json:"rolesOfEverybody,omitempty"`
 }
 
 // SecurityGateApplyConfiguration constructs a declarative configuration of the SecurityGate type for use with
@@ -86,6 +90,16 @@ func (b *SecurityGateApplyConfiguration) WithVEX(values ...*LocalNameApplyConfig
 			panic("nil value passed to WithVEX")
 		}
 		b.VEX = append(b.VEX, *values[i])
+	}
+	return b
+}
+
+// WithRolesOfEverybody adds the given value to the RolesOfEverybody field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the RolesOfEverybody field.
+func (b *SecurityGateApplyConfiguration) WithRolesOfEverybody(values ...string) *SecurityGateApplyConfiguration {
+	for i := range values {
+		b.RolesOfEverybody = append(b.RolesOfEverybody, values[i])
 	}
 	return b
 }
