@@ -14,6 +14,9 @@ const (
 	ReasonGeneratorLimited = "GeneratorLimited"
 	// ReasonCutShort means that the measurement was stopped before its end.
 	ReasonCutShort = "MeasurementCutShort"
+	// ReasonNoAnswerAlone means that not one good answer came while nothing else was asked, so that there is nothing that answers
+	// under load can be compared with.
+	ReasonNoAnswerAlone = "NoAnswerAlone"
 	// ReasonMeasuredBelowDemand means that less was sent than the demand with headroom.
 	ReasonMeasuredBelowDemand = "MeasuredBelowDemand"
 	// ReasonMeasuredAboveDemand means that the subject failed at a rate above its demand, which was chosen to get

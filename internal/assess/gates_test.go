@@ -171,7 +171,7 @@ func loadOf(t *testing.T, rec record.Record, at time.Time, patience gate.Patienc
 func loadFor(t *testing.T, rec record.Record, name string, at time.Time, patience gate.Patience, edits ...func(*evidence.LoadReport)) record.Report {
 	t.Helper()
 	spec := planned(t, rec, name, patience).Order.(*evidence.LoadSpec)
-	report := &evidence.LoadReport{Within: spec.Within}
+	report := &evidence.LoadReport{Within: spec.Within, Alone: 10}
 	for _, step := range spec.Steps {
 		n, took := step.Arrivals(), evidence.MicrosOf(40*time.Millisecond)
 		report.Steps = append(report.Steps, evidence.StepResult{

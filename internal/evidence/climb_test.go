@@ -94,6 +94,14 @@ func TestLoadReportRefuses(t *testing.T) {
 		"curve without end":            func(r *LoadReport) { r.Steps[0].LatencyCurve = make([]Point, 100) },
 		"curve of first bytes of none": func(r *LoadReport) { r.Steps[0].FirstByteCurve = []Point{{0, 40}} },
 		"flow of more than all":        func(r *LoadReport) { r.Steps[0].SecondHalf.Arrived = 1001 },
+		"failed, not counted":          func(r *LoadReport) { r.Steps[0].Failures.OtherShape = 1 },
+		"nothing, not counted":         func(r *LoadReport) { r.Climb[0].Failures.NotAsDeclared = 1 },
+		"negative, of another shape":   func(r *LoadReport) { f := &r.Steps[0].Failures; f.OtherShape, f.Timeout = f.OtherShape-1, f.Timeout+1 },
+		"late by lag, and in time":     func(r *LoadReport) { r.Steps[0].LateByLag = r.Steps[0].Succeeded - r.Steps[0].WithinTarget + 1 },
+		"begun late, and in time":      func(r *LoadReport) { s := &r.Steps[0]; s.FirstLateByLag = s.Succeeded - s.FirstWithinTarget + 1 },
+		"negative lateness":            func(r *LoadReport) { r.Steps[0].LateByLag = -1 },
+		"alone, never so often":        func(r *LoadReport) { r.Alone = 101 },
+		"alone, less than never":       func(r *LoadReport) { r.Alone = -1 },
 		"negative flow":                func(r *LoadReport) { r.Steps[0].SecondHalf.Answered = -1 },
 		"negative processor time":      func(r *LoadReport) { r.Steps[0].Generator.Processor = -1 },
 		"unknown limit":                func(r *LoadReport) { r.Climb[0].GeneratorLimited, r.Climb[0].LimitedBy = true, "Mood" },
@@ -106,11 +114,12 @@ func TestLoadReportRefuses(t *testing.T) {
 	}
 }
 
-func TestLoadSpecRefusesClimbs(t *testing.T) {
+func TestLoadSpecRefuses(t *testing.T) {
 	good := func() *LoadSpec {
 		return &LoadSpec{URL: "http://subject.sandbox.svc:8080/", Method: "GET", Steps: []Step{{RatePerSecond: "1", Duration: Duration(time.Second)}},
 			Timeout: Duration(time.Second), Within: Duration(time.Second), MaxInFlight: 10, MaxLag: Duration(time.Second),
-			Climb: &Climb{Factor: "1.5", Most: 5, Duration: Duration(time.Second), ErrorRatio: "0.01"}}
+			Climb: &Climb{Factor: "1.5", Most: 5, Duration: Duration(time.Second), ErrorRatio: "0.01"},
+			Alone: &Alone{Most: 10, Duration: Duration(time.Second)}, Answer: []string{"", "/answer"}}
 	}
 	if err := good().Validate(); err != nil {
 		t.Fatal(err)
@@ -125,6 +134,12 @@ func TestLoadSpecRefusesClimbs(t *testing.T) {
 		"all the time":       func(s *LoadSpec) { s.Climb.Duration = Duration(2 * time.Hour) },
 		"all may fail twice": func(s *LoadSpec) { s.Climb.ErrorRatio = "2" },
 		"first after last":   func(s *LoadSpec) { s.FirstWithin = s.Within + 1 },
+		"none alone":         func(s *LoadSpec) { s.Alone.Most = 0 },
+		"alone for ever":     func(s *LoadSpec) { s.Alone.Most = 101 },
+		"alone for no time":  func(s *LoadSpec) { s.Alone.Duration = 0 },
+		"alone all day":      func(s *LoadSpec) { s.Alone.Duration = Duration(2 * time.Hour) },
+		"no pointer":         func(s *LoadSpec) { s.Answer[1] = "answer" },
+		"answers everywhere": func(s *LoadSpec) { s.Answer = make([]string, 9) },
 		"first before now":   func(s *LoadSpec) { s.FirstWithin = -1 },
 	} {
 		s := good()

@@ -5,14 +5,18 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
-	"net/url"
-	"strings"
+	"slices"
 	"time"
 )
 
 // MaxTimeout is the longest time that a load measurement waits for one answer. What takes longer is no service that
 // people wait for.
 const MaxTimeout = 10 * time.Minute
+
+const (
+	// maxAlone is how many requests are sent without load at most, maxAnswers in how many places an answer may be.
+	maxAlone, maxAnswers = 100, 8
+)
 
 // Header is one header of a request.
 type Header struct {
@@ -38,7 +42,13 @@ type LoadSpec struct {
 	Headers []Header `json:"headers,omitempty"`
 	// Body of every request, at most 64 KiB.
 	Body string `json:"body,omitempty"`
-	// WarmUp is sent first and not counted; absent for none.
+	// Alone is asked before anything else, to learn what an answer looks like without load; absent for not at all, and then every
+	// complete answer with a status of 200 to 299 is a good one.
+	Alone *Alone `json:"alone,omitempty"`
+	// Answer is where the prototype declares its answers to be: JSON pointers (RFC 6901), one of which has to lead to something that
+	// is not empty, the empty one to the body itself. At most 8; none where nothing is declared.
+	Answer []string `json:"answer,omitempty"`
+	// WarmUp is sent before the steps and not counted; absent for none.
 	WarmUp *Step `json:"warmUp,omitempty"`
 	// Steps that are measured one after the other, 1 to 32.
 	Steps []Step `json:"steps"`
@@ -62,6 +72,14 @@ type LoadSpec struct {
 	Climb *Climb `json:"climb,omitempty"`
 }
 
+// Alone asks for requests one after the other, without any load.
+type Alone struct {
+	// Most requests, 1 to 100.
+	Most int `json:"most"`
+	// Duration after which no other one is begun; at most one hour.
+	Duration Duration `json:"duration"`
+}
+
 // LoadFailures counts the arrivals that got no good answer, by what went wrong.
 type LoadFailures struct {
 	// Timeout: no complete answer in time.
@@ -76,6 +94,10 @@ type LoadFailures struct {
 	ShortRead int64 `json:"shortRead"`
 	// NotSent: MaxInFlight requests were unanswered when this one was due.
 	NotSent int64 `json:"notSent"`
+	// OtherShape: a complete answer with a status of 200 to 299 that does not look like those without load.
+	OtherShape int64 `json:"otherShape,omitempty"`
+	// NotAsDeclared: one that has nothing where LoadSpec.Answer says.
+	NotAsDeclared int64 `json:"notAsDeclared,omitempty"`
 }
 
 // Total is the sum of all failures.
@@ -83,7 +105,7 @@ func (f LoadFailures) Total() int64 { return f.Sent() + f.NotSent }
 
 // Sent is the number of failures among the requests that were sent.
 func (f LoadFailures) Sent() int64 {
-	return f.Timeout + f.Connect + f.ServerError + f.OtherStatus + f.ShortRead
+	return f.Timeout + f.Connect + f.ServerError + f.OtherStatus + f.ShortRead + f.OtherShape + f.NotAsDeclared
 }
 
 // Latency sums up measured times in microseconds, exact to three significant digits.
@@ -121,7 +143,7 @@ type StepResult struct {
 	Duration      Duration `json:"duration"`
 	// Planned arrivals: rate times duration, rounded down.
 	Planned int64 `json:"planned"`
-	// Succeeded: a complete answer with a status of 200 to 299.
+	// Succeeded: a complete answer with a status of 200 to 299, that looks like one without load and has what is declared.
 	Succeeded int64        `json:"succeeded"`
 	Failures  LoadFailures `json:"failures"`
 	// Skipped arrivals were lost for a reason on the generator's side.
@@ -132,6 +154,10 @@ type StepResult struct {
 	WithinTarget int64 `json:"withinTarget"`
 	// FirstWithinTarget is how many of the succeeded began within LoadSpec.FirstWithin; 0 where none is promised.
 	FirstWithinTarget int64 `json:"firstWithinTarget,omitempty"`
+	// LateByLag is how many of the others would have been answered within LoadSpec.Within had the generator sent them when they were
+	// due; FirstLateByLag how many would have begun within LoadSpec.FirstWithin.
+	LateByLag      int64 `json:"lateByLag,omitempty"`
+	FirstLateByLag int64 `json:"firstLateByLag,omitempty"`
 	// FirstByte is the time of the succeeded from the intended sending time to the first byte of the body.
 	FirstByte Latency `json:"firstByte,omitzero"`
 	// Latency of the succeeded, from the intended sending time to the last byte. All zero when none succeeded.
@@ -156,8 +182,10 @@ type LoadReport struct {
 	// Within repeats LoadSpec.Within.
 	Within Duration `json:"within"`
 	// FirstWithin repeats LoadSpec.FirstWithin.
-	FirstWithin Duration     `json:"firstWithin,omitzero"`
-	Steps       []StepResult `json:"steps"`
+	FirstWithin Duration `json:"firstWithin,omitzero"`
+	// Alone is how many answers were had without load, which those under load were compared with; 0 where there was none.
+	Alone int64        `json:"alone,omitempty"`
+	Steps []StepResult `json:"steps"`
 	// Climb holds the steps of LoadSpec.Climb that were made, and ClimbEnd why there are no more.
 	Climb    []StepResult `json:"climb,omitempty"`
 	ClimbEnd ClimbEnd     `json:"climbEnd,omitempty"`
@@ -227,6 +255,12 @@ func (s *LoadSpec) validateBounds() error {
 			return fmt.Errorf("climb: %w", err)
 		}
 	}
+	if a := s.Alone; a != nil && (a.Most < 1 || a.Most > maxAlone || within(a.Duration.Std(), time.Millisecond, time.Hour) != nil) {
+		return errors.New("alone is not 1 to 100 requests in at most an hour")
+	}
+	if len(s.Answer) > maxAnswers || slices.ContainsFunc(s.Answer, func(at string) bool { return !isPointer(at) }) {
+		return errors.New("answer is not at most 8 JSON pointers")
+	}
 	if s.MaxInFlight < 1 || s.MaxInFlight > 20_000 {
 		return errors.New("maxInFlight is not between 1 and 20,000")
 	}
@@ -265,44 +299,6 @@ func (s Step) Arrivals() int64 {
 	return int64(rate*s.Duration.Std().Seconds() + 1e-6)
 }
 
-// validateURL demands an absolute URL of one of the schemes with a host and no user info, query or fragment tricks.
-func validateURL(raw string, schemes ...string) error {
-	u, err := url.Parse(raw)
-	if err != nil || len(raw) > 2048 || hasControl(raw) {
-		return errors.New("not a URL")
-	}
-	if u.User != nil {
-		return errors.New("a URL carries no user info")
-	}
-	if u.Hostname() == "" || u.Opaque != "" || u.Fragment != "" {
-		return errors.New("not a URL with a host and without a fragment")
-	}
-	for _, s := range schemes {
-		if u.Scheme == s {
-			return nil
-		}
-	}
-	return fmt.Errorf("the scheme is not one of %v", schemes)
-}
-
-func hasControl(s string) bool {
-	for _, r := range s {
-		if r < ' ' || r == 0x7f {
-			return true
-		}
-	}
-	return false
-}
-
-func isToken(s string) bool {
-	if s == "" || len(s) > 128 {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
-	})
-}
-
 // Validate implements Body.
 func (r *LoadReport) Validate() error {
 	if len(r.Steps) == 0 || len(r.Steps) > 32 {
@@ -310,6 +306,9 @@ func (r *LoadReport) Validate() error {
 	}
 	if r.Within <= 0 {
 		return errors.New("within is not above zero")
+	}
+	if r.Alone < 0 || r.Alone > maxAlone {
+		return errors.New("alone is not between 0 and 100")
 	}
 	limited := false
 	for i := range r.Steps {
@@ -336,8 +335,8 @@ func (s *StepResult) validate() error {
 		return err
 	}
 	f := s.Failures
-	for _, n := range []int64{s.Planned, s.Succeeded, s.Skipped, s.Unfinished, s.WithinTarget, s.FirstWithinTarget,
-		f.Timeout, f.Connect, f.ServerError, f.OtherStatus, f.ShortRead, f.NotSent} {
+	for _, n := range []int64{s.Planned, s.Succeeded, s.Skipped, s.Unfinished, s.WithinTarget, s.FirstWithinTarget, s.LateByLag, s.FirstLateByLag,
+		f.Timeout, f.Connect, f.ServerError, f.OtherStatus, f.ShortRead, f.NotSent, f.OtherShape, f.NotAsDeclared} {
 		// The bound keeps the sums below from overflowing into agreement.
 		if n < 0 || n > 1<<40 {
 			return errors.New("a count is negative or absurd")
@@ -348,7 +347,7 @@ func (s *StepResult) validate() error {
 		return errors.New("planned is not rate times duration")
 	case s.Planned != s.Succeeded+f.Total()+s.Skipped+s.Unfinished:
 		return errors.New("the arrivals do not add up")
-	case s.WithinTarget > s.Succeeded || s.FirstWithinTarget > s.Succeeded:
+	case s.WithinTarget+s.LateByLag > s.Succeeded || s.FirstWithinTarget+s.FirstLateByLag > s.Succeeded:
 		return errors.New("more within the target than succeeded")
 	case s.Skipped > 0 && !s.GeneratorLimited || s.GeneratorLimited != (s.LimitedBy != LimitNone):
 		return errors.New("skipped, generatorLimited and limitedBy contradict each other")

@@ -19,6 +19,8 @@ const (
 	otherStatus
 	shortRead
 	notSent
+	otherShape
+	notAsDeclared
 	unfinished
 	noAddress
 	noResources

@@ -34,6 +34,8 @@ type line struct {
 	used    bool
 	carried int
 	buffer  []byte
+	// seen is what the newest good answer looked like.
+	seen shape
 }
 
 // arrival is one request that is due.
@@ -58,7 +60,7 @@ func (l *line) serve(ctx context.Context, a arrival) {
 }
 
 // exchange sends one request and reads its answer to the last byte. Redirects are not followed: another address is
-// another subject. The body of the answer is thrown away unseen. A connection that the subject closed while it was idle
+// another subject. Of the body no more is kept than what it looks like. A connection that the subject closed while it was idle
 // is no failure of the subject: it is replaced, also when that shows only after sending, if the request may be sent
 // twice, as clients of people do (RFC 9110, 9.2.2).
 func (l *line) exchange(ctx context.Context, due time.Time) (end, moments) {
@@ -115,9 +117,10 @@ func (l *line) read(response *http.Response, due time.Time) (end, moments) {
 	l.header.left = math.MaxInt64
 	var at moments
 	var err error
+	look := newLook(response)
 	for n := 0; err == nil; {
 		n, err = response.Body.Read(l.buffer)
-		if n > 0 && at.first == 0 {
+		if look.take(l.buffer[:n]); look.began && at.first == 0 {
 			at.first = time.Since(due)
 		}
 	}
@@ -125,6 +128,7 @@ func (l *line) read(response *http.Response, due time.Time) (end, moments) {
 	if at.first == 0 {
 		at.first = at.last
 	}
+	l.seen = look.shape(l.g.declared)
 	whole := err == io.EOF
 	l.carried++
 	worn := l.g.spec.Reuse > 0 && l.carried >= l.g.spec.Reuse
@@ -138,6 +142,10 @@ func (l *line) read(response *http.Response, due time.Time) (end, moments) {
 		return otherStatus, at
 	case !whole:
 		return broken(err, shortRead), at
+	case !l.g.usual.takes(l.seen):
+		return otherShape, at
+	case !l.seen.declared:
+		return notAsDeclared, at
 	}
 	return succeeded, at
 }

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-openapi/jsonpointer"
+
 	"github.com/affineur/affineur/internal/evidence"
 )
 
@@ -34,6 +36,9 @@ type generator struct {
 	// connections must not become one of the cluster's DNS, whose slowness would be taken for the subject's.
 	resolved atomic.Pointer[string]
 	tls      *tls.Config
+	// usual is what answers look like without load, set before there is any, and declared where they must hold something.
+	usual    *usual
+	declared []jsonpointer.Pointer
 	alarm    *alarm
 	shards   int
 
@@ -56,11 +61,14 @@ func Run(ctx context.Context, spec evidence.LoadSpec, dial Dial) (*evidence.Load
 	}
 	defer g.end()
 	defer context.AfterFunc(ctx, g.interrupt)()
+	report := &evidence.LoadReport{Within: spec.Within, FirstWithin: spec.FirstWithin}
+	if spec.Alone != nil {
+		report.Alone = g.learn(ctx)
+	}
 	if spec.WarmUp != nil {
 		// What the warm-up asked last is still under way when the first step begins: a steady state has no pause.
 		g.walk(ctx, newTally(*spec.WarmUp, g.shards))
 	}
-	report := &evidence.LoadReport{Within: spec.Within, FirstWithin: spec.FirstWithin}
 	for _, step := range spec.Steps {
 		report.Add(g.measure(ctx, step))
 	}
@@ -82,6 +90,13 @@ func newGenerator(spec evidence.LoadSpec, dial Dial) (*generator, error) {
 	g := &generator{
 		spec: spec, dial: dial, request: request, wire: wire.Bytes(), address: request.URL.Host,
 		alarm: newAlarm(), shards: runtime.GOMAXPROCS(0), conns: map[net.Conn]bool{},
+	}
+	for _, place := range spec.Answer {
+		pointer, err := jsonpointer.New(place)
+		if err != nil {
+			return nil, errors.New("a place of the answer is not a JSON pointer")
+		}
+		g.declared = append(g.declared, pointer)
 	}
 	port := "80"
 	if request.URL.Scheme == "https" {
@@ -234,7 +249,7 @@ func (g *generator) send(ctx context.Context, l *line, a arrival) {
 	case ctx.Err() != nil && end != succeeded:
 		a.tally.add(l.shard, unfinished, 1)
 	case end == succeeded:
-		a.tally.answered(l.shard, a.due, at, g.spec)
+		a.tally.answered(l.shard, a.due, lag, at, g.spec)
 	case end == noAddress:
 		a.tally.skip(l.shard, evidence.LimitAddress)
 	case end == noResources:

@@ -35,7 +35,9 @@ type shard struct {
 	limit   evidence.Limit
 	// within and firstWithin count the answers that kept their promise, in the second half those that ended in it.
 	within, firstWithin, secondHalf int64
-	latency, first, lag             *hdrhistogram.Histogram
+	// lateByLag and firstLateByLag count those that did not, and would have without the generator's own lag.
+	lateByLag, firstLateByLag int64
+	latency, first, lag       *hdrhistogram.Histogram
 }
 
 func newTally(step evidence.Step, shards int) *tally {
@@ -76,16 +78,22 @@ func (t *tally) skip(shard int, why evidence.Limit) {
 	}
 }
 
-func (t *tally) answered(shard int, due time.Time, at moments, spec evidence.LoadSpec) {
+func (t *tally) answered(shard int, due time.Time, lag time.Duration, at moments, spec evidence.LoadSpec) {
 	s := t.shards[shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.counts[succeeded]++
-	if at.last <= spec.Within.Std() {
+	switch promised := spec.Within.Std(); {
+	case at.last <= promised:
 		s.within++
+	case at.last-lag <= promised:
+		s.lateByLag++
 	}
-	if at.first <= spec.FirstWithin.Std() {
+	switch promised := spec.FirstWithin.Std(); {
+	case at.first <= promised:
 		s.firstWithin++
+	case at.first-lag <= promised:
+		s.firstLateByLag++
 	}
 	if ended := due.Add(at.last).Sub(t.begin); ended >= t.step.Duration.Std()/2 && ended < t.step.Duration.Std() {
 		s.secondHalf++
@@ -125,6 +133,7 @@ func (t *tally) merge() *shard {
 		}
 		sum.skipped += s.skipped
 		sum.within, sum.firstWithin, sum.secondHalf = sum.within+s.within, sum.firstWithin+s.firstWithin, sum.secondHalf+s.secondHalf
+		sum.lateByLag, sum.firstLateByLag = sum.lateByLag+s.lateByLag, sum.firstLateByLag+s.firstLateByLag
 		if sum.limit == evidence.LimitNone {
 			sum.limit = s.limit
 		}
@@ -144,15 +153,16 @@ func (t *tally) result(spec evidence.LoadSpec) evidence.StepResult {
 		Failures: evidence.LoadFailures{
 			Timeout: s.counts[timedOut], Connect: s.counts[notConnected], ServerError: s.counts[serverError],
 			OtherStatus: s.counts[otherStatus], ShortRead: s.counts[shortRead], NotSent: s.counts[notSent],
+			OtherShape: s.counts[otherShape], NotAsDeclared: s.counts[notAsDeclared],
 		},
-		Skipped: s.skipped, Unfinished: s.counts[unfinished], WithinTarget: s.within,
+		Skipped: s.skipped, Unfinished: s.counts[unfinished], WithinTarget: s.within, LateByLag: s.lateByLag,
 		SecondHalf: evidence.Flow{Arrived: t.planned - t.arrivedBy(t.step.Duration.Std()/2), Answered: s.secondHalf},
 		Latency:    summary(s.latency), FirstByte: summary(s.first), Lag: summary(s.lag),
 		LatencyCurve: curve(s.latency), FirstByteCurve: curve(s.first),
 		Generator: t.spent.generator(t.step.Duration.Std()), LimitedBy: s.limit,
 	}
 	if spec.FirstWithin > 0 {
-		r.FirstWithinTarget = s.firstWithin
+		r.FirstWithinTarget, r.FirstLateByLag = s.firstWithin, s.firstLateByLag
 	}
 	if r.LimitedBy == evidence.LimitNone {
 		r.LimitedBy = limitOf(r, spec.MaxLag.Std())

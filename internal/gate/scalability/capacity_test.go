@@ -92,8 +92,20 @@ func TestJudgeFirstBytes(t *testing.T) {
 		reason   string
 		message  string
 	}{
-		"kept":                       {promised(first(600)), gate.Passed, v1alpha1.ReasonSustainsDemand, "first byte 40 ms of 1 s"},
-		"close":                      {promised(first(574)), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close"},
+		"kept":  {promised(first(600)), gate.Passed, v1alpha1.ReasonSustainsDemand, "first byte 40 ms of 1 s"},
+		"close": {promised(first(574)), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close"},
+		// Fewer than enough would be shown by their lower bound; these are enough, and more are late than may be.
+		"broken, just": {promised(first(565)), gate.Failed, v1alpha1.ReasonTooSlow, "first byte 40 ms of 1 s"},
+		"broken by lag": {promised(func() gate.Measurement {
+			run := first(565)
+			run.Report.Result.(*evidence.LoadReport).Steps[0].FirstLateByLag = 10
+			return run
+		}()), gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, ""},
+		"broken by itself and lag": {promised(func() gate.Measurement {
+			run := first(565)
+			run.Report.Result.(*evidence.LoadReport).Steps[0].FirstLateByLag = 4
+			return run
+		}()), gate.Failed, v1alpha1.ReasonTooSlow, ""},
 		"broken":                     {promised(first(500)), gate.Failed, v1alpha1.ReasonTooSlow, ""},
 		"never":                      {promised(first(0)), gate.Failed, v1alpha1.ReasonTooSlow, ""},
 		"not counted":                {promised(loadRun(step("30", 20))), gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable, ""},

@@ -67,6 +67,9 @@ func runOf(n int32, spec evidence.LoadSpec) gate.Run {
 // lengthOf an order: every step waits for its last answer.
 func lengthOf(spec evidence.LoadSpec) time.Duration {
 	var length time.Duration
+	if spec.Alone != nil {
+		length += spec.Alone.Duration.Std() + spec.Timeout.Std()
+	}
 	if spec.WarmUp != nil {
 		length += spec.WarmUp.Duration.Std()
 	}
@@ -99,6 +102,7 @@ func orderWith(c gate.Case, n int32, first Capacity) (evidence.LoadSpec, error) 
 	sample := c.Record.Subject.Demand
 	spec, err := Plan(demand, settings, evidence.LoadSpec{
 		URL: workload.URL(c.Record.Prototype.Sandbox()) + sample.Path, Method: sample.Method, Body: sample.Body, Headers: contentType(sample.Body),
+		Answer: answerOf(c.Record.Subject),
 	})
 	if err != nil {
 		return evidence.LoadSpec{}, err

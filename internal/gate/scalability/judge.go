@@ -34,7 +34,7 @@ type Evidence struct {
 //	Passed        when the demand with headroom was sent, and it is shown with 95 % confidence that at least 95 of 100
 //	              answers come within the promised time and that no more fail than may (Wilson's bounds);
 //	Failed        when enough was sent and the promises were not kept, or so badly that fewer requests show it too;
-//	Inconclusive  when the generator was the bottleneck, the run was cut short, less than the demand was sent, or too
+//	Inconclusive  when the generator was the bottleneck, or answers were late only by its own lag, the run was cut short, less than the demand was sent, or too
 //	              little to tell.
 func Judge(e Evidence) gate.Verdict {
 	if err := e.Demand.validate(); err != nil {
@@ -64,7 +64,7 @@ func Judge(e Evidence) gate.Verdict {
 	case step.GeneratorLimited || step.Lag.P99.Std() > maxLag(e.Demand.LatencyP95):
 		return limited(step, at)
 	}
-	m := measured{step: step, demand: e.Demand, wanted: wanted, at: at}
+	m := measured{compared: report.Alone > 0, step: step, demand: e.Demand, wanted: wanted, at: at}
 	if where := CapacityOf(report, e.Demand, 1).Describe(); where != "" && len(report.Climb) > 0 {
 		m.more = "; " + where
 	}
@@ -117,6 +117,8 @@ type measured struct {
 	demand Demand
 	wanted float64
 	at     time.Time
+	// compared tells whether there were answers without load to compare with.
+	compared bool
 	// more is what was seen above the demand.
 	more string
 }
@@ -133,11 +135,19 @@ func (m measured) judge() gate.Verdict {
 	if exceeds(failed, n, m.demand.ErrorRatio) && enough || errorsLow > m.demand.ErrorRatio {
 		holes = append(holes, m.tooManyErrors())
 	}
-	if exceeds(slow, s.Succeeded, 1-quantile) && enough || slowLow > 1-quantile {
-		holes = append(holes, m.tooSlow())
-	}
-	if exceeds(lateFirst, s.Succeeded, 1-quantile) && enough || firstLow > 1-quantile {
-		holes = append(holes, m.beginsLate())
+	ownFault := false
+	for _, late := range []struct {
+		n, byLag int64
+		low      float64
+		hole     func() gate.Finding
+	}{{slow, s.LateByLag, slowLow, m.tooSlow}, {lateFirst, s.FirstLateByLag, firstLow, m.beginsLate}} {
+		switch {
+		case !m.tooMany(late.n, late.low, enough):
+		case late.byLag > 0 && !m.tooMany(late.n-late.byLag, lowest(late.n-late.byLag, s.Succeeded), enough):
+			ownFault = true
+		default:
+			holes = append(holes, late.hole())
+		}
 	}
 	// Where not even one failure is allowed, none of a sufficient sample is as much as can be shown.
 	errorsShown := errorsHigh <= m.demand.ErrorRatio || m.demand.ErrorRatio == 0 && failed == 0 && enough
@@ -148,6 +158,11 @@ func (m measured) judge() gate.Verdict {
 			m.summary(), short(m.wanted)), "Let the policy's scalability gate measure for longer, so that the demand itself can be measured.", m.at)
 	case len(holes) > 0:
 		return gate.Fail(holes[0].Reason, m.summary(), m.at, holes...)
+	case ownFault:
+		return m.ownFault()
+	case errorsShown && slowShown && !m.compared:
+		return unknown(v1alpha1.ReasonNoAnswerAlone, m.summary()+"; but not one good answer came without load, so nobody knows what one looks like",
+			"See that the prototype answers spec.demand.request as soon as its health is good; it is measured again.", m.at)
 	case errorsShown && slowShown:
 		return gate.Pass(v1alpha1.ReasonSustainsDemand, m.summary()+m.more, m.at)
 	}
@@ -162,6 +177,22 @@ func (m measured) first() (late int64, low, high float64) {
 	late = m.step.Succeeded - m.step.FirstWithinTarget
 	low, high = stats.Wilson(late, m.step.Succeeded)
 	return late, low, high
+}
+
+// tooMany tells whether more answers were late than may be, low being the lower bound of their share.
+func (m measured) tooMany(late int64, low float64, enough bool) bool {
+	return exceeds(late, m.step.Succeeded, 1-quantile) && enough || low > 1-quantile
+}
+
+func lowest(k, n int64) float64 {
+	low, _ := stats.Wilson(k, n)
+	return low
+}
+
+// ownFault is the verdict where too many answers were late, and would not have been had all been asked for when they were due.
+func (m measured) ownFault() gate.Verdict {
+	return unknown(v1alpha1.ReasonGeneratorLimited, m.summary()+fmt.Sprintf("; but so many were late only because the load generator was (1 of 100 requests by more than %s), so nothing is said about the prototype",
+		span(m.step.Lag.P99.Std())), "Give the runner more processor time, or a node with less to do; it is measured again.", m.at)
 }
 
 func exceeds(k, n int64, ratio float64) bool { return n > 0 && float64(k) > ratio*float64(n) }
@@ -210,7 +241,8 @@ func (m measured) tooManyErrors() gate.Finding {
 		what string
 	}{
 		{f.Timeout, "without an answer in time"}, {f.Connect, "without a connection"}, {f.ServerError, "with a server error (5xx)"},
-		{f.OtherStatus, "with another status than 2xx"}, {f.ShortRead, "broken off"}, {f.NotSent, "not accepted: too many were waiting"},
+		{f.OtherStatus, "with another status than 2xx"}, {f.OtherShape, "with an answer of another shape than without load"},
+		{f.NotAsDeclared, "with nothing where spec.evaluation.call says that the answer is"}, {f.ShortRead, "broken off"}, {f.NotSent, "not accepted: too many were waiting"},
 	} {
 		if k.n > 0 {
 			kinds = append(kinds, fmt.Sprintf("%d %s", k.n, k.what))

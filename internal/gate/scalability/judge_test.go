@@ -50,11 +50,21 @@ func slow(s evidence.StepResult, n int64) evidence.StepResult {
 	return s
 }
 
+// lagging lets n of the slow answers be slow only by the generator's lag.
+func lagging(s evidence.StepResult, n int64) evidence.StepResult {
+	s.LateByLag = n
+	s.Lag = evidence.Latency{Mean: 10_000, P99: 150_000, P999: 150_000, Max: 150_000}
+	return s
+}
+
+func otherShape(f *evidence.LoadFailures) *int64 { return &f.OtherShape }
+func undeclared(f *evidence.LoadFailures) *int64 { return &f.NotAsDeclared }
+
 func timeout(f *evidence.LoadFailures) *int64     { return &f.Timeout }
 func serverError(f *evidence.LoadFailures) *int64 { return &f.ServerError }
 
 func loadRun(steps ...evidence.StepResult) gate.Measurement {
-	r := &evidence.LoadReport{Within: evidence.Duration(2 * time.Second), Steps: steps}
+	r := &evidence.LoadReport{Within: evidence.Duration(2 * time.Second), Alone: 10, Steps: steps}
 	for _, s := range steps {
 		r.GeneratorLimited = r.GeneratorLimited || s.GeneratorLimited
 		r.CutShort = r.CutShort || s.Unfinished > 0
@@ -85,26 +95,36 @@ func TestJudge(t *testing.T) {
 		reason  string
 		message string
 	}{
-		"good":             {step("30", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "30 req/s for 20 s: p95 412 ms of 2 s, 0 of 600 failed"},
-		"more than asked":  {step("60", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "60 req/s for 20 s: p95 412 ms of 2 s, 0 of 1200 failed"},
-		"a few failures":   {failing(step("30", 20), 1, timeout), gate.Passed, v1alpha1.ReasonSustainsDemand, "1 of 600 failed"},
-		"a few slow":       {slow(step("30", 20), 15), gate.Passed, v1alpha1.ReasonSustainsDemand, ""},
-		"close, errors":    {failing(step("30", 20), 5, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close to what was promised to be sure: about"},
-		"close, latency":   {slow(step("30", 20), 26), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close"},
-		"too many errors":  {failing(step("30", 20), 9, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "9 of 600 failed"},
-		"too slow":         {slow(step("30", 20), 60), gate.Failed, v1alpha1.ReasonTooSlow, "p95 3 s of 2 s"},
-		"everything fails": {failing(step("30", 20), 600, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "no answer, 600 of 600 failed"},
-		"everything slow":  {slow(step("30", 20), 600), gate.Failed, v1alpha1.ReasonTooSlow, ""},
-		"few, good":        {step("30", 1), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too few to be sure: about 268 requests"},
-		"few, one bad":     {failing(step("30", 5), 1, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, ""},
-		"few, all bad":     {failing(step("30", 1), 30, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
-		"few, mostly slow": {slow(step("30", 1), 20), gate.Failed, v1alpha1.ReasonTooSlow, ""},
-		"below the demand": {step("29", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
-		"without headroom": {step("20", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
-		"fails far above":  {failing(step("60", 20), 100, timeout), gate.Inconclusive, v1alpha1.ReasonMeasuredAboveDemand, "says nothing about the demand"},
-		"dead far above":   {failing(step("60", 20), 1200, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
-		"too slow at all":  {slow(step("60", 20), 1200), gate.Failed, v1alpha1.ReasonTooSlow, ""},
-		"generator late":   {limited, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, "too late itself"},
+		"good":            {step("30", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "30 req/s for 20 s: p95 412 ms of 2 s, 0 of 600 failed"},
+		"more than asked": {step("60", 20), gate.Passed, v1alpha1.ReasonSustainsDemand, "60 req/s for 20 s: p95 412 ms of 2 s, 0 of 1200 failed"},
+		"a few failures":  {failing(step("30", 20), 1, timeout), gate.Passed, v1alpha1.ReasonSustainsDemand, "1 of 600 failed"},
+		"a few slow":      {slow(step("30", 20), 15), gate.Passed, v1alpha1.ReasonSustainsDemand, ""},
+		"close, errors":   {failing(step("30", 20), 5, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close to what was promised to be sure: about"},
+		"close, latency":  {slow(step("30", 20), 26), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too close"},
+		"too many errors": {failing(step("30", 20), 9, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "9 of 600 failed"},
+		"too slow":        {slow(step("30", 20), 60), gate.Failed, v1alpha1.ReasonTooSlow, "p95 3 s of 2 s"},
+		"turned away":     {failing(step("30", 20), 538, otherShape), gate.Failed, v1alpha1.ReasonTooManyErrors, "538 of 600 failed"},
+		"answers nothing": {failing(step("30", 20), 600, undeclared), gate.Failed, v1alpha1.ReasonTooManyErrors, "no answer, 600 of 600 failed"},
+		"slow by lag": {lagging(slow(step("30", 20), 60), 40), gate.Inconclusive, v1alpha1.ReasonGeneratorLimited,
+			"late only because the load generator was (1 of 100 requests by more than 150 ms)"},
+		"slow by lag, few":        {lagging(slow(step("30", 1), 20), 20), gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, ""},
+		"slow by itself and lag":  {lagging(slow(step("30", 20), 60), 29), gate.Failed, v1alpha1.ReasonTooSlow, ""},
+		"slow by lag, not too":    {lagging(slow(step("30", 20), 15), 15), gate.Passed, v1alpha1.ReasonSustainsDemand, ""},
+		"slow by lag, close":      {lagging(slow(step("30", 20), 26), 26), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, ""},
+		"slow by lag, and errors": {lagging(slow(failing(step("30", 20), 60, timeout), 60), 60), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
+		"slow by lag, far above":  {lagging(slow(step("60", 20), 120), 100), gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, ""},
+		"everything fails":        {failing(step("30", 20), 600, serverError), gate.Failed, v1alpha1.ReasonTooManyErrors, "no answer, 600 of 600 failed"},
+		"everything slow":         {slow(step("30", 20), 600), gate.Failed, v1alpha1.ReasonTooSlow, ""},
+		"few, good":               {step("30", 1), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, "too few to be sure: about 268 requests"},
+		"few, one bad":            {failing(step("30", 5), 1, timeout), gate.Inconclusive, v1alpha1.ReasonTooFewRequests, ""},
+		"few, all bad":            {failing(step("30", 1), 30, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
+		"few, mostly slow":        {slow(step("30", 1), 20), gate.Failed, v1alpha1.ReasonTooSlow, ""},
+		"below the demand":        {step("29", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
+		"without headroom":        {step("20", 20), gate.Inconclusive, v1alpha1.ReasonMeasuredBelowDemand, ""},
+		"fails far above":         {failing(step("60", 20), 100, timeout), gate.Inconclusive, v1alpha1.ReasonMeasuredAboveDemand, "says nothing about the demand"},
+		"dead far above":          {failing(step("60", 20), 1200, timeout), gate.Failed, v1alpha1.ReasonTooManyErrors, ""},
+		"too slow at all":         {slow(step("60", 20), 1200), gate.Failed, v1alpha1.ReasonTooSlow, ""},
+		"generator late":          {limited, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, "too late itself"},
 		"generator was late, and says nothing": {quietlyLate, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited,
 			"by more than 300 ms"},
 		"generator no name": {noDNS, gate.Inconclusive, v1alpha1.ReasonGeneratorLimited, "could not resolve"},
@@ -137,6 +157,27 @@ func TestJudgeShowsEveryHole(t *testing.T) {
 	}
 	if want := "95 of 100 answers took up to 3 s; 2 s are promised (440 of 540 kept it)"; v.Findings[1].Message != want {
 		t.Errorf("got %q, want %q", v.Findings[1].Message, want)
+	}
+}
+
+func TestJudgeSaysWhatAnswersLacked(t *testing.T) {
+	v := scalability.Judge(judged(loadRun(failing(failing(step("30", 20), 538, otherShape), 2, undeclared))))
+	want := "540 of 600 requests failed, 1 of 100 may: 538 with an answer of another shape than without load, 2 with nothing where spec.evaluation.call says that the answer is"
+	if len(v.Findings) != 1 || v.Findings[0].Message != want {
+		t.Errorf("got %+v", v.Findings)
+	}
+}
+
+// With nothing to compare answers with, nobody passes; who fails, fails all the same.
+func TestJudgeWithoutAnAnswerAlone(t *testing.T) {
+	for want, step := range map[string]evidence.StepResult{
+		v1alpha1.ReasonNoAnswerAlone: step("30", 20), v1alpha1.ReasonTooSlow: slow(step("30", 20), 60), v1alpha1.ReasonTooFewRequests: step("30", 1),
+	} {
+		run := loadRun(step)
+		run.Report.Result.(*evidence.LoadReport).Alone = 0
+		if v := scalability.Judge(judged(run)); v.State == gate.Passed || v.Reason != want {
+			t.Errorf("got %+v, want %s", v, want)
+		}
 	}
 }
 

@@ -86,6 +86,7 @@ func Plan(d Demand, s Settings, request evidence.LoadSpec) (evidence.LoadSpec, e
 	request.Timeout = evidence.Duration(timeout)
 	request.Within = evidence.Duration(d.LatencyP95)
 	request.FirstWithin = evidence.Duration(d.FirstWithin)
+	request.Alone = alone(d.LatencyP95)
 	request.Climb = s.Climb.plan(d, rate, evidence.Duration(duration))
 	top := rate
 	if request.Climb != nil {
@@ -116,6 +117,20 @@ func reuse(order evidence.LoadSpec) int {
 		top = max(top, rate)
 	}
 	return max(fewestReused, int(math.Ceil(top/mostConnecting)))
+}
+
+const (
+	// mostAlone is how many answers are had without load: enough that what is in all of them is in nearly every one.
+	mostAlone = 10
+	// fewestAlone is for how many there is time, where each takes as long as is promised.
+	fewestAlone = 3
+	// shortestAlone is for how long there is time at least.
+	shortestAlone = 5 * time.Second
+)
+
+// alone are the answers without load with which the others are compared.
+func alone(promised time.Duration) *evidence.Alone {
+	return &evidence.Alone{Most: mostAlone, Duration: evidence.Duration(max(shortestAlone, fewestAlone*promised))}
 }
 
 // warmUpOf a measured time is how long it is warmed up for.
