@@ -29,8 +29,11 @@ const (
 	// the verdict depends on them.
 	ReasonExamplesNotAsked = "ExamplesNotAsked"
 	// ReasonNothingToCompare means that the revision in production can't be compared with: its evaluation is lost, or
-	// too few of its examples are still in the set.
+	// too many of its examples are gone from the set.
 	ReasonNothingToCompare = "NothingToCompare"
+	// ReasonExamplesReplaced means that some of the examples that the revision in production was asked are gone from the set or
+	// expect something else, and could not be compared. It stands in nobody's way, and is for whoever approves.
+	ReasonExamplesReplaced = "ExamplesReplaced"
 	// ReasonJudgeObjects means that the judging model objects to answers that the assertions found right. It stands in
 	// nobody's way.
 	ReasonJudgeObjects = "JudgeObjects"

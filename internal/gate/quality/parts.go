@@ -139,12 +139,12 @@ func varying(c count) string {
 func together(parts []part, at time.Time) gate.Verdict {
 	worst := parts[0]
 	var says []string
-	var findings []gate.Finding
+	var findings, notes []gate.Finding
 	for _, p := range parts {
 		if rank(p.state) > rank(worst.state) {
 			worst = p
 		}
-		findings = append(findings, p.findings...)
+		findings, notes = append(findings, p.findings...), append(notes, p.notes...)
 	}
 	says = append(says, worst.message)
 	for _, p := range parts {
@@ -155,11 +155,11 @@ func together(parts []part, at time.Time) gate.Verdict {
 	message := strings.Join(says, "; ")
 	switch worst.state {
 	case gate.Passed:
-		return gate.Pass(worst.reason, message, at)
+		return gate.Advise(gate.Pass(worst.reason, message, at), notes...)
 	case gate.Failed:
-		return gate.Fail(worst.reason, message, at, findings...)
+		return gate.Advise(gate.Fail(worst.reason, message, at, findings...), notes...)
 	}
-	return gate.Unknown(worst.reason, message, at, findings...)
+	return gate.Advise(gate.Unknown(worst.reason, message, at, findings...), notes...)
 }
 
 func rank(s gate.State) int {

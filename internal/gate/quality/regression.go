@@ -20,6 +20,9 @@ const (
 	byChance = 0.05
 	// fewestPairs can show anything: five that all became worse are so by chance once in 32 times.
 	fewestPairs = 5
+	// mostReplaced says that one in so many of production's examples may be gone. A set that never changed would
+	// be learnt; one from which just those may go that became worse compares nothing.
+	mostReplaced = 5
 )
 
 // What an answer was, in a baseline.
@@ -149,21 +152,48 @@ func compared(e Evidence, cases []asked) part {
 		return incomparable(fmt.Sprintf("the evaluation of %s, which was promoted last, can't be used: %s", old.Review, old.Lost), v1alpha1.OwnerIT,
 			"IT looks at the record of that review, or sets nonRegression to None for this one promotion.")
 	}
-	found := pair(e, cases)
-	if found.n < fewestPairs || 2*found.n < int64(len(old.Answers)) {
-		return incomparable(fmt.Sprintf("%d of the %d examples of %s, which was promoted last, are still in the set and can be compared; at least half must be, and %d",
-			found.n, len(old.Answers), old.Review, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them.")
+	found, gone := pair(e, cases), replaced(e)
+	if all := len(old.Answers); gone*mostReplaced > all || found.n < fewestPairs || 2*found.n < int64(all) {
+		return incomparable(fmt.Sprintf("of the %d examples of %s, which was promoted last, %d are in the set no more, and %d can be compared; at most one in %d may go, and at least %d, and half, must be comparable",
+			all, old.Review, gone, found.n, mostReplaced, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them.")
 	}
 	counts := fmt.Sprintf("of %d examples that %s was asked too, %d became wrong and %d became right", found.n, old.Review, found.worse, found.better)
+	notes := noted(gone, old)
+	for _, n := range notes {
+		counts += " (" + n.Message + ")"
+	}
 	if why, which := worse(e, cases, found); why != "" {
 		message := counts + ": " + why
-		return part{state: gate.Failed, reason: v1alpha1.ReasonRegressed, message: message, findings: []gate.Finding{{
+		return part{state: gate.Failed, reason: v1alpha1.ReasonRegressed, message: message, notes: notes, findings: []gate.Finding{{
 			Reason: v1alpha1.ReasonRegressed, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,
 			Message: fmt.Sprintf("%s: %s", message, listed(which)),
 			Hint:    "Look at what the promoted revision answers to these: the new one should not be worse.",
 		}}}
 	}
-	return part{state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, message: counts}
+	return part{state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, message: counts, notes: notes}
+}
+
+// replaced is how many examples of the revision in production are not asked any more, or expect something else now.
+func replaced(e Evidence) int {
+	gone := len(e.Production.Answers)
+	for i := range e.Result.Cases {
+		if _, kept := e.Production.Answers[key(e.Set, e.Result, i)]; kept {
+			gone--
+		}
+	}
+	return gone
+}
+
+// noted tells whoever approves what the comparison can't see: those that are gone may be just those that became worse.
+func noted(gone int, old record.Baseline) []gate.Finding {
+	if gone == 0 {
+		return nil
+	}
+	return []gate.Finding{{
+		Reason: v1alpha1.ReasonExamplesReplaced, Field: fieldExamples, Owner: v1alpha1.OwnerIT,
+		Message: fmt.Sprintf("%d of the %d examples of %s are gone from the set or expect something else now, and were not compared", gone, len(old.Answers), old.Review),
+		Hint:    "Whoever approves asks why: they may be those that became worse. This does not change the verdict.",
+	}}
 }
 
 func incomparable(message string, owner v1alpha1.Owner, hint string) part {

@@ -1,6 +1,7 @@
 package quality
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -86,9 +87,36 @@ func TestPairsAreTheSameQuestions(t *testing.T) {
 	}
 	want(t, judge(moved, of(1, right), of(6, wrong), of(54, right)), gate.Failed, v1alpha1.ReasonRegressed, "of 60 examples", "6 became wrong")
 	want(t, judge(moved, of(61, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 60 examples")
-	want(t, judge(expectation, of(60, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "0 of the 60 examples")
+	want(t, judge(expectation, of(60, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "of the 60 examples of advisor-1, which was promoted last, 60 are in the set no more, and 0 can be compared")
 	// A set that was made easier is not the set that production passed.
-	want(t, judge(easier, of(62, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "20 of the 60 examples")
+	want(t, judge(easier, of(62, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "40 are in the set no more, and 20 can be compared")
+}
+
+// Replacing just those examples that became worse is seen by whoever approves, and compares nothing where they are many.
+func TestReplacedExamples(t *testing.T) {
+	old := baseline(table(t, 100, nil), of(100, right))
+	judge := func(gone int) gate.Verdict {
+		set := table(t, 100+gone, nil)
+		set.Examples = set.Examples[gone:]
+		e := Evidence{Settings: settings(100, 0.9), Set: set, Result: answered(set, of(100, right)), At: at, Production: old}
+		e.Settings.NonRegression = true
+		return Judge(e)
+	}
+	for gone, state := range map[int]gate.State{1: gate.Passed, 20: gate.Passed, 21: gate.Inconclusive, 45: gate.Inconclusive, 50: gate.Inconclusive, 100: gate.Inconclusive} {
+		v := judge(gone)
+		if state == gate.Inconclusive {
+			want(t, v, state, v1alpha1.ReasonNothingToCompare, fmt.Sprintf("%d are in the set no more, and %d can be compared; at most one in 5", gone, 100-gone))
+			continue
+		}
+		says := fmt.Sprintf("%d of the 100 examples of advisor-1 are gone from the set or expect something else now", gone)
+		want(t, v, state, v1alpha1.ReasonAnswersRight, says)
+		if len(v.Findings) != 1 || v.Findings[0].Reason != v1alpha1.ReasonExamplesReplaced || v.Findings[0].Owner != v1alpha1.OwnerIT || !strings.HasPrefix(v.Findings[0].Message, says) {
+			t.Errorf("findings %+v", v.Findings)
+		}
+	}
+	if v := judge(0); len(v.Findings) != 0 {
+		t.Errorf("findings %+v", v.Findings)
+	}
 }
 
 // Who is asked more often has more chances to be wrong: both are compared by as many answers.

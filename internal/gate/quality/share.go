@@ -16,6 +16,8 @@ type part struct {
 	reason   string
 	message  string
 	findings []gate.Finding
+	// notes stand in nobody's way.
+	notes []gate.Finding
 }
 
 // share is a count of examples against what is asked for.
