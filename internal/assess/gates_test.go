@@ -565,6 +565,34 @@ func TestTwoScalabilityGates(t *testing.T) {
 	}
 }
 
+// What gates measured sizes production: enough for each of those that can tell.
+func TestSize(t *testing.T) {
+	rec := hardened(t, func(r *record.Record) {
+		r.Requirements.Production.Replicas = v1alpha1.ReplicaRange{Min: 1, Max: 20}
+		r.Requirements.Gates = append(r.Requirements.Gates, v1alpha1.Gate{
+			Name: "peak", Type: v1alpha1.GateScalability, Enforcement: v1alpha1.EnforcementAdvisory,
+			Scalability: &v1alpha1.ScalabilityGate{Headroom: "5", Duration: metav1.Duration{Duration: 20 * time.Second}},
+		})
+	})
+	at := opened.Add(time.Minute)
+	late := func(r *evidence.LoadReport) { r.Steps[0].WithinTarget = 0 }
+	good, slow, peak := loadOf(t, rec, at, 1), loadOf(t, rec, at, 1, late), loadFor(t, rec, "peak", at, 1)
+	for name, c := range map[string]struct {
+		reports []record.Report
+		want    gate.Size
+	}{
+		"nothing was measured": {nil, gate.Size{}},
+		"the demand":           {[]record.Report{good}, gate.Size{Min: 1, Max: 2}},
+		"not as promised":      {[]record.Report{slow}, gate.Size{}},
+		"only at its peak":     {[]record.Report{slow, peak}, gate.Size{Min: 1, Max: 2}},
+		"both":                 {[]record.Report{good, peak}, gate.Size{Min: 1, Max: 2}},
+	} {
+		if got := bench.Size(rec, c.reports, at.Add(time.Minute)); got != c.want {
+			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
 // The orders are what a runner takes, for every way in which the catalogue can ask.
 func TestOrders(t *testing.T) {
 	ca, secret := &v1alpha1.LocalName{Name: "ca"}, &v1alpha1.CredentialSource{Secret: v1alpha1.LocalName{Name: "s"}}

@@ -73,6 +73,22 @@ func TestInstrumentPlansTheClimb(t *testing.T) {
 	}
 }
 
+// A curve that explains little of what was seen is not told.
+func TestInstrumentTellsNoCurveThatDoesNotFit(t *testing.T) {
+	const law = "The Universal Scalability Law over 5 levels"
+	smooth := []evidence.StepResult{lasting("42.42", 104*ms), lasting("60", 118*ms), lasting("84.8", 150*ms), lasting("120", 300*ms)}
+	scattered := []evidence.StepResult{lasting("42.42", 200*ms), lasting("60", 60*ms), lasting("84.8", 400*ms), lasting("120", 100*ms)}
+	for name, c := range map[string]struct {
+		climb []evidence.StepResult
+		told  bool
+	}{"smooth": {smooth, true}, "scattered": {scattered, false}} {
+		got := scalability.Instrument{}.Summarize(caseOf(), takenOf([]evidence.StepResult{lasting("30", 100*ms)}, c.climb...))
+		if strings.Contains(got.Markdown, law) != c.told {
+			t.Errorf("%s: %s", name, got.Markdown)
+		}
+	}
+}
+
 func TestInstrumentSummarizes(t *testing.T) {
 	taken := takenOf([]evidence.StepResult{lasting("30", 100*ms)}, lasting("42.42", 104*ms), lasting("60", 118*ms), lasting("84.8", 150*ms), behind(lasting("120", 900*ms)))
 	got := scalability.Instrument{}.Summarize(caseOf(), taken)

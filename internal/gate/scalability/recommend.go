@@ -50,7 +50,7 @@ type Recommendation struct {
 }
 
 // Recommend sizes production. It takes the smallest number of replicas that carries the demand with headroom at their knee: as
-// measured, and otherwise by the curve that is fitted to what was, which it says where that goes beyond. Where only one number
+// measured, and otherwise by the curve that is fitted to what was; beyond that only by one over five numbers, and it says so. Where only one number
 // was measured, more are taken to carry in proportion, which it says as well. Where none is known to carry it so, it takes the
 // smallest that was seen to keep the promises at that rate. The autoscaler begins with what carries the demand itself, and may go to what carries the
 // demand with headroom at its target utilization. The error says why nothing can be recommended.
@@ -150,7 +150,9 @@ func (s Sizing) carried(n int) (rate float64, known bool) {
 		return below.Carries(), true
 	case len(s.Capacities) == 1:
 		return last.Carries() * float64(n) / float64(last.Replicas), false
-	case s.curve != nil && !s.saturates():
+	case s.curve != nil && s.curve.Coherency && !s.saturates():
+		// Over fewer than five numbers the law has one degree of freedom or two, and nothing of what agreeing costs: it explains nearly
+		// any rise, and goes on for ever.
 		return s.curve.Beyond(float64(n)), false
 	}
 	return last.Carries(), false
@@ -196,7 +198,7 @@ func (s Sizing) whyNone(wanted float64) string {
 	if s.saturates() {
 		return none + "more of them carried no more, so they wait for something that they share."
 	}
-	return none + "what more of them carry than were measured can't be told without a curve that fits."
+	return none + "what more of them carry than were measured can't be told without a curve that fits five numbers of them."
 }
 
 func replicas(n int) string {

@@ -87,7 +87,7 @@ func together(capacities []Capacity) string {
 	}
 	fmt.Fprintf(&out, "\nThe Universal Scalability Law over %d numbers of replicas: λ = %s/s, σ = %s, κ = %s, R² = %s.", u.Levels, short(u.Lambda), short(u.Sigma), short(u.Kappa), short(u.R2))
 	if !u.Coherency {
-		out.WriteString(" With fewer than five numbers κ is taken as 0.")
+		out.WriteString(" With fewer than five numbers κ is taken as 0, and so few could hardly contradict a curve: R² says little, and beyond them nothing is concluded.")
 	}
 	return out.String() + "\n"
 }
