@@ -203,7 +203,7 @@ func approves(t *testing.T, c client.Client, r record.Record) {
 // before anybody is told, another model is told at once, and what the policy says is done about it.
 func TestDriftOnAPIServer(t *testing.T) {
 	good := outlined("example-large", 0)
-	runs := &player{held: true, script: []*evidence.QualityResult{good, outlined("example-large", 9), good, outlined("example-mini", 0)}}
+	runs := &player{held: true, script: []*evidence.QualityResult{good, outlined("example-large", 10), good, outlined("example-mini", 0)}}
 	c, log := startServer(t, runs)
 	ctx := t.Context()
 	r := opened(t, c, evaluated(t))

@@ -34,11 +34,11 @@ func unsure(reason, format string, args ...any) Shift {
 // Compare holds what a revision answered in production against what it answered when it was approved, to the same frozen
 // questions, as often:
 //
-//	Drifted  when an answer names a model that none named then, or the same one under another fingerprint; or when more of
-//	         the right answers became wrong than chance explains (McNemar), or the share of right answers, shown to be
-//	         large enough then, has become too small;
+//	Drifted  when an answer names a model that none named then, or the same one under another fingerprint; or when so many
+//	         more of the right answers became wrong that it is rarely by chance (McNemar), or the share of right answers,
+//	         shown to be large enough then, is as surely too small now (Wilson);
 //	Unsure   when the measurement says nothing, when answers say less about their model, when too few answers can be
-//	         compared, or when the share is no longer shown and not refuted either.
+//	         compared, or when they look worse, or the share is no longer shown, and that may be by chance.
 //
 // Whoever could not be reached is not worse for it: that is known elsewhere, and no word about the model. What was not shown
 // when it was approved is not asked for now.
@@ -125,28 +125,44 @@ func heard(r evidence.QualityResult) evidence.QualityResult {
 	return r
 }
 
-// worsened compares what was answered, example by example, and then the shares.
+const (
+	// rarely is how often chance may make one look in production say that the answers became worse. It is so small because looks are
+	// taken day after day, and because the answers they are held against were given on a day that was good enough to pass: who
+	// compares with the luckiest of several days finds the usual ones worse. Two looks in a row have to say it, see internal/drift.
+	// TestUnchangedIsNotDrifted there tells what comes of it.
+	rarely = 0.001
+	// fewestWatched can show a drift: ten that all became worse are so by chance once in 1024 times.
+	fewestWatched = 10
+)
+
+// worsened compares what was answered, example by example, and then the shares. What looks worse, and is not rare enough by
+// chance, is neither a drift nor as approved.
 func worsened(before, after Evidence) Shift {
 	cases, old := casesOf(after.Result, after.Set), casesOf(before.Result, before.Set)
 	after.Production = &record.Baseline{Answers: answers(before.Set, before.Result)}
 	found := pair(after, cases)
-	if found.n < fewestPairs || 2*found.n < int64(len(cases)) {
+	if found.n < fewestWatched || 2*found.n < int64(len(cases)) {
 		return unsure(v1alpha1.ReasonDriftUncertain, "%d of %d examples were answered then and now, which is too few to tell", found.n, len(cases))
 	}
 	counts := fmt.Sprintf("of %d examples %d became wrong and %d became right since it was approved", found.n, found.worse, found.better)
-	if p := stats.McNemar(found.worse, found.better); p < byChance {
+	p, doubt := stats.McNemar(found.worse, found.better), Shift{}
+	switch {
+	case p < rarely:
 		return drifted(v1alpha1.ReasonResultsChanged, "%s: by chance that happens %s times in 100", counts, hundredths(p))
+	case p < byChance:
+		doubt = unsure(v1alpha1.ReasonDriftUncertain, "%s: by chance that happens %s times in 100, too often to be sure on one of many days", counts, hundredths(p))
 	}
-	doubt := Shift{}
-	for i, now := range shares(after, cases) {
-		was, _ := shares(before, old)[i].judge()
-		is, _ := now.judge()
+	then, now := shares(before, old), shares(after, cases)
+	for i, is := range now {
+		was, _ := then[i].judge()
+		still, _ := is.judge()
 		switch {
-		case was != gate.Passed || is == gate.Passed:
-		case is == gate.Failed:
-			return drifted(v1alpha1.ReasonResultsChanged, "%s", now.says())
+		case was != gate.Passed || still == gate.Passed:
+		// Each of several shares may err as much less often as there are (Bonferroni).
+		case stats.ShowsLessBut(rarely/float64(len(now)), is.right+is.unclear, is.n, is.Ratio):
+			return drifted(v1alpha1.ReasonResultsChanged, "%s%s", is.of, is.says())
 		default:
-			doubt = unsure(v1alpha1.ReasonDriftUncertain, "%s", now.says())
+			doubt = unsure(v1alpha1.ReasonDriftUncertain, "%s%s", is.of, is.says())
 		}
 	}
 	if doubt.Unsure {
@@ -155,11 +171,17 @@ func worsened(before, after Evidence) Shift {
 	return Shift{Message: counts}
 }
 
+// watched is a share that was shown when a revision was approved, and the words that begin what it says.
+type watched struct {
+	share
+	of string
+}
+
 // shares of all examples, and of every slice with a floor: the same for every evaluation of the set.
-func shares(e Evidence, cases []asked) []share {
-	out := []share{{counted(cases, all), e.Settings.Bound}}
+func shares(e Evidence, cases []asked) []watched {
+	out := []watched{{share: share{counted(cases, all), e.Settings.Bound}}}
 	for _, f := range e.Settings.expanded(cases) {
-		out = append(out, inSlice(cases, f))
+		out = append(out, watched{inSlice(cases, f), "slice " + f.Slice + ": "})
 	}
 	return out
 }

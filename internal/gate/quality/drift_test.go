@@ -158,11 +158,13 @@ func TestCompare(t *testing.T) {
 		"more fingerprints than then": {good(eight...), many, v1alpha1.ReasonDriftUncertain, "more models answered than are listed", "unsure"},
 		"more names than listed":      {good(large), once{parts: many.parts, models: eight, more: true, others: true}, v1alpha1.ReasonDriftUncertain, "more models", "unsure"},
 
-		"worse":                  {good(large), answering(named, of(5, wrong, wrong), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong and 0 became right", "drifted"},
-		"worse by one answer":    {good(large), answering(named, of(5, right, wrong), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong", "drifted"},
+		"worse":                  {good(large), answering(named, of(10, wrong, wrong), of(90, right, right)), v1alpha1.ReasonResultsChanged, "10 became wrong and 0 became right", "drifted"},
+		"worse by one answer":    {good(large), answering(named, of(10, right, wrong), of(90, right, right)), v1alpha1.ReasonResultsChanged, "10 became wrong", "drifted"},
+		"worse, or by chance":    {good(large), answering(named, of(9, wrong, wrong), of(91, right, right)), v1alpha1.ReasonDriftUncertain, "9 became wrong and 0 became right since it was approved: by chance that happens 0.2 times", "unsure"},
+		"hardly worse":           {good(large), answering(named, of(5, wrong, wrong), of(95, right, right)), v1alpha1.ReasonDriftUncertain, "by chance that happens 3.13 times in 100, too often", "unsure"},
 		"a little worse":         {good(large), answering(named, of(4, wrong, wrong), of(96, right, right)), v1alpha1.ReasonAsApproved, "4 became wrong", "same"},
 		"other ones wrong":       {answering(named, of(5, wrong, wrong), of(95, right, right)), answering(named, of(95, right, right), of(5, wrong, wrong)), v1alpha1.ReasonAsApproved, "5 became wrong and 5 became right", "same"},
-		"errors":                 {good(large), answering([]evidence.ModelSeen{by("example-large", "", 190)}, of(5, broken, broken), of(95, right, right)), v1alpha1.ReasonResultsChanged, "5 became wrong", "drifted"},
+		"errors":                 {good(large), answering([]evidence.ModelSeen{by("example-large", "", 180)}, of(10, broken, broken), of(90, right, right)), v1alpha1.ReasonResultsChanged, "10 became wrong", "drifted"},
 		"not reached":            {good(large), answering([]evidence.ModelSeen{by("example-large", "", 180)}, of(10, unheard, unheard), of(90, right, right)), v1alpha1.ReasonAsApproved, "of 90 examples", "same"},
 		"half of it not reached": {good(large), answering([]evidence.ModelSeen{by("example-large", "", 80)}, of(60, unheard, unheard), of(40, right, right)), v1alpha1.ReasonDriftUncertain, "40 of 100 examples were answered then and now", "unsure"},
 		"silent":                 {good(large), answering(nil, of(100, unheard, unheard)), v1alpha1.ReasonDriftUncertain, "0 of 0 answers", "unsure"},
@@ -191,6 +193,60 @@ func TestCompare(t *testing.T) {
 				t.Errorf("%s %s: %s\nwant %s %s: %s", is, got.Reason, got.Message, c.is, c.reason, c.says)
 			}
 		})
+	}
+}
+
+// A slice that breaks down is a drift also where as much became right elsewhere; and it may be chance where it is not far enough down.
+func TestCompareSlices(t *testing.T) {
+	set := strings.Builder{}
+	set.WriteString("question,expected,slice\n")
+	for i := range 100 {
+		slice := ""
+		if i < 30 {
+			slice = "fees"
+		}
+		fmt.Fprintf(&set, "question %d,yes,%s\n", i, slice)
+	}
+	gc := caseOfSet(t, set.String())
+	gc.Gate.Quality.Slices = []v1alpha1.SliceFloor{{Name: "fees", MinimumExamples: 10, PassRateLowerBound: "0.90"}}
+	read, err := examples.Read([]byte(set.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := func(parts ...times) gate.Measurement {
+		return took(t, gc, answered(read, parts...)).Runs[""].Measurement
+	}
+	approved := took(of(30, right, right), of(10, wrong, wrong), of(60, right, right))
+	for name, c := range map[string]struct {
+		now          []times
+		drifted      bool
+		reason, says string
+	}{
+		"broken down":       {[]times{of(12, wrong, wrong), of(88, right, right)}, true, v1alpha1.ReasonResultsChanged, "slice fees: 18 of 30 examples are right; 90 of 100"},
+		"perhaps by chance": {[]times{of(8, wrong, wrong), of(92, right, right)}, false, v1alpha1.ReasonDriftUncertain, "slice fees: 22 of 30 examples are right; 90 of 100"},
+		"or perhaps lost":   {[]times{of(8, wrong, wrong), of(8, lost, lost), of(84, right, right)}, false, v1alpha1.ReasonDriftUncertain, "slice fees: 14 of 30 examples are right, even with the 8"},
+	} {
+		if got := Compare(gc, approved, took(c.now...)); got.Drifted != c.drifted || got.Unsure == c.drifted || got.Reason != c.reason || !strings.Contains(got.Message, c.says) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+	// What was not shown when it was approved is not asked for now.
+	weak := took(of(12, wrong, wrong), of(88, right, right))
+	if got := Compare(gc, weak, weak); got.Drifted || got.Unsure {
+		t.Errorf("as weak as it was approved: %+v", got)
+	}
+}
+
+// Nine that all became wrong are so by chance more often than is rare: so few can't show a drift.
+func TestCompareFew(t *testing.T) {
+	for n, reason := range map[int]string{9: v1alpha1.ReasonDriftUncertain, 10: v1alpha1.ReasonResultsChanged} {
+		gc := caseOfSet(t, text(n))
+		gc.Gate.Quality.MinimumExamples, gc.Gate.Quality.PassRateLowerBound = 5, "0.50"
+		before, now := once{parts: []times{of(n, right, right)}}, once{parts: []times{of(n, wrong, wrong)}}
+		got := Compare(gc, before.report(t, gc, n), now.report(t, gc, n))
+		if got.Reason != reason || got.Unsure != (n < fewestWatched) {
+			t.Errorf("%d examples: %+v", n, got)
+		}
 	}
 }
 

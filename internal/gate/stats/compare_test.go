@@ -6,6 +6,29 @@ import (
 	"testing"
 )
 
+// At 5 times in 100 it is ShowsLess, and the rarer it may err, the less it shows.
+func TestShowsLessBut(t *testing.T) {
+	for n := int64(-1); n <= 60; n++ {
+		for k := int64(-1); k <= n+1; k++ {
+			if got, want := ShowsLessBut(0.05, k, n, 0.8), ShowsLess(k, n, 0.8); got != want {
+				t.Errorf("%d of %d: %t, want %t", k, n, got, want)
+			}
+			if ShowsLessBut(0.001, k, n, 0.8) && !ShowsLess(k, n, 0.8) {
+				t.Errorf("%d of %d are shown more surely than at all", k, n)
+			}
+		}
+	}
+	// Wilson's upper bounds of 15 and 16 of 25 at z = 3.0902 are 0.8314 and 0.8566.
+	if !ShowsLessBut(0.001, 15, 25, 0.85) || ShowsLessBut(0.001, 16, 25, 0.85) || !ShowsLess(17, 25, 0.85) {
+		t.Error("not where Wilson's bound is")
+	}
+	for _, error := range []float64{0, -1, 0.5, 1, math.NaN(), math.Inf(1)} {
+		if ShowsLessBut(error, 0, 1000, 0.9) {
+			t.Errorf("shown by an error of %v", error)
+		}
+	}
+}
+
 // Every way in which the marked ones could have fallen into two samples, counted one by one.
 func TestFisherAgainstEveryOutcome(t *testing.T) {
 	for n1 := range 7 {

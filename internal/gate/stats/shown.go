@@ -47,7 +47,7 @@ func (l Look) Error() float64 {
 func (l Look) Lower(k, n int64) float64 {
 	z := z95
 	if l > 0 {
-		z = math.Sqrt2 * math.Erfinv(1-2*l.Error())
+		z = quantile(l.Error())
 	}
 	lower, _ := wilson(k, n, z)
 	return lower
