@@ -76,14 +76,14 @@ func (s *Schema) count(at *jsonschema.Schema, url string, seen map[*jsonschema.S
 	if !strings.HasPrefix(at.Location, url+"#") || at.DynamicRef != nil || at.RecursiveRef != nil || at.ContentSchema != nil {
 		return ErrElsewhere
 	}
-	beside := beside(at)
+	beside, searched := beside(at), at.Pattern != nil || len(at.PatternProperties) > 0
 	width, format := 1+len(beside)+len(at.PatternProperties), at.Format
 	name := ""
 	if format != nil {
 		name = format.Name
 	}
 	at.Format = &jsonschema.Format{Name: name, Validate: func(v any) error {
-		if s.left -= width * sizeOf(v); s.left < 0 {
+		if s.left -= width * sizeOf(v, searched); s.left < 0 {
 			return ErrTooMuch
 		}
 		if format == nil {
@@ -140,14 +140,23 @@ func either(member any) []*jsonschema.Schema {
 	return nil
 }
 
-// sizeOf what a schema looks at, without what is deeper in it.
-func sizeOf(value any) int {
+// sizeOf what a schema looks at, without what is deeper in it: of texts, all where they are searched for a pattern.
+func sizeOf(value any, searched bool) int {
 	switch v := value.(type) {
 	case map[string]any:
-		return 1 + len(v)
+		size := 1 + len(v)
+		for key := range v {
+			if searched {
+				size += len(key)
+			}
+		}
+		return size
 	case []any:
 		return 1 + len(v)
 	case string:
+		if searched {
+			return 1 + len(v)
+		}
 		return 1 + len(v)/8
 	}
 	return 1

@@ -103,6 +103,24 @@ func TestLargeValues(t *testing.T) {
 	}
 }
 
+// A text that is searched takes work for each byte.
+func TestSearchedTexts(t *testing.T) {
+	s, err := compiled(t, `{"type":["string","object"],"allOf":[{"pattern":"x"},{"patternProperties":{"x":true}}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Repeat("x", 1_000)
+	if err := s.Validate(text); err != nil {
+		t.Errorf("got %v", err)
+	}
+	text = strings.Repeat(text, 200)
+	for name, value := range map[string]any{"a text": text, "a name": map[string]any{text: true}} {
+		if err := s.Validate(value); !errors.Is(err, ErrTooMuch) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // The library's own schemas are shared by all: they must not be changed, and others are not looked up.
 func TestSchemasFromElsewhere(t *testing.T) {
 	for _, text := range []string{

@@ -21,6 +21,13 @@ const maxExpression = 1 << 10
 // repeats can become a large one.
 const maxProgram = 200_000
 
+// maxSearch bounds the search of one answer, in bytes times instructions, of which a core does ten million and more in a
+// second: 256 KiB with an expression of 256. What would take longer is not found.
+const maxSearch = 1 << 26
+
+// maxPattern bounds an expression in a schema, in instructions.
+const maxPattern = 1000
+
 // Reply is an answer that is to be checked.
 type Reply struct {
 	Text string
@@ -84,11 +91,11 @@ func (c *compiler) check(a Assertion) (check, error) {
 		want := normal(*a.Contains)
 		return given(func(text string) bool { return strings.Contains(normal(text), want) }), nil
 	case KindRegexp:
-		expression, err := c.answerRegexp(*a.Regexp)
+		expression, size, err := c.answerRegexp(*a.Regexp)
 		if err != nil {
 			return nil, err
 		}
-		return given(expression.MatchString), nil
+		return given(func(text string) bool { return len(text)*size <= maxSearch && expression.MatchString(text) }), nil
 	case KindJSONSchema:
 		schema, err := c.schema(a.JSONSchema)
 		if err != nil {
@@ -126,30 +133,31 @@ func (r Reply) Fingerprint() [sha256.Size]byte {
 	return sha256.Sum256(fmt.Appendf(nil, "%t %s", r.Refused, squeeze(r.Text)))
 }
 
-// answerRegexp compiles an expression for answers. One that takes an empty answer says nothing.
-func (c *compiler) answerRegexp(text string) (*regexp.Regexp, error) {
-	expression, err := c.regexp(text)
+// answerRegexp compiles an expression for answers, and tells its size. One that takes an empty answer says nothing.
+func (c *compiler) answerRegexp(text string) (*regexp.Regexp, int, error) {
+	expression, size, err := c.regexp(text)
 	if err == nil && expression.MatchString("") {
 		err = errors.New("it also accepts an empty answer")
 	}
-	return expression, err
+	return expression, size, err
 }
 
-// regexp compiles one expression, unless all of them together have become too large.
-func (c *compiler) regexp(text string) (*regexp.Regexp, error) {
+// regexp compiles one expression, unless all of them together have become too large, and tells its size in instructions.
+func (c *compiler) regexp(text string) (*regexp.Regexp, int, error) {
 	if len(text) > maxExpression {
-		return nil, fmt.Errorf("an expression of %d bytes, %d are allowed", len(text), maxExpression)
+		return nil, 0, fmt.Errorf("an expression of %d bytes, %d are allowed", len(text), maxExpression)
 	}
 	parsed, err := syntax.Parse(text, syntax.Perl)
 	if err != nil {
-		return nil, errors.New("not a regular expression of RE2")
+		return nil, 0, errors.New("not a regular expression of RE2")
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
-		return nil, errors.New("not a regular expression of RE2")
+		return nil, 0, errors.New("not a regular expression of RE2")
 	}
 	if c.size += len(program.Inst); c.size > maxProgram {
-		return nil, errors.New("the set's regular expressions are too large together")
+		return nil, 0, errors.New("the set's regular expressions are too large together")
 	}
-	return regexp.Compile(text)
+	expression, err := regexp.Compile(text)
+	return expression, len(program.Inst), err
 }

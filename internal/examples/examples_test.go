@@ -152,6 +152,7 @@ func TestRefusedExpressionsAndSchemas(t *testing.T) {
 		"a reference that is alone":    {`{"jsonSchema":{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","$ref":"#/definitions/a","definitions":{"a":{}}}}`, "beside $ref"},
 		"a schema of a strange draft":  {`{"jsonSchema":{"type":"object","$schema":"http://example.org/draft"}}`, "not a JSON Schema"},
 		"a schema with a bad pattern":  {`{"jsonSchema":{"type":"string","pattern":"("}}`, "not a JSON Schema"},
+		"a schema of a large pattern":  {`{"jsonSchema":{"type":"string","pattern":"(abcde){300}"}}`, "not a JSON Schema"},
 		"a schema that explodes":       {`{"jsonSchema":{"type":"string","pattern":"(` + strings.Repeat("abcdefghij", 60) + `){1000}"}}`, "not a JSON Schema"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -231,6 +232,21 @@ func TestRefusalsOfTheAPI(t *testing.T) {
 		if got := checker.Wrong(s, c.example, c.reply); got != c.want {
 			t.Errorf("example %d, %+v: %q, want %q", c.example, c.reply, got, c.want)
 		}
+	}
+}
+
+// An expression may be large and an answer long, but not both: the search would take minutes.
+func TestSearchesThatTakeAges(t *testing.T) {
+	s := read(t, lines(`{"regexp":"(?s)(`+strings.Repeat(".?", 100)+`){20}x$"}`))
+	checker, err := s.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checker.Wrong(s, 0, Reply{Text: strings.Repeat("a", 1000) + "x"}) != "" {
+		t.Error("a short answer is wrong")
+	}
+	if checker.Wrong(s, 0, Reply{Text: strings.Repeat("a", evidence.MaxAnswerBytes-1) + "x"}) == "" {
+		t.Error("a long answer is right")
 	}
 }
 

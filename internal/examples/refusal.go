@@ -44,7 +44,7 @@ var apostrophes = strings.NewReplacer("’", "'", "ʼ", "'", "`", "'")
 func (c *compiler) refusal(r Refusal) (check, error) {
 	expressions := slices.Clone(refusing)
 	for _, text := range r.Patterns {
-		expression, err := c.answerRegexp(text)
+		expression, _, err := c.answerRegexp(text)
 		if err != nil {
 			return nil, err
 		}

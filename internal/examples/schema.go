@@ -36,7 +36,13 @@ func (c *compiler) schema(raw json.RawMessage) (*bounded.Schema, error) {
 	made := jsonschema.NewCompiler()
 	made.UseLoader(nothing{})
 	made.AssertFormat()
-	made.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) { return c.regexp(text) })
+	made.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) {
+		expression, size, err := c.regexp(text)
+		if err == nil && size > maxPattern {
+			err = errors.New("a pattern that is too large")
+		}
+		return expression, err
+	})
 	const here = "affineur:///schema.json"
 	if err := made.AddResource(here, document); err != nil {
 		return nil, errors.New("not a JSON Schema")
