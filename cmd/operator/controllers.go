@@ -103,7 +103,7 @@ func addReview(_ context.Context, manager ctrl.Manager, o options, p parts) erro
 		Client: manager.GetClient(), Live: manager.GetAPIReader(), Writer: p.writer, Credentials: p.maker, Collector: p.collector,
 		Meter:    p.meter,
 		Events:   manager.GetEventRecorder("affineur-review"),
-		Settings: review.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Bench: p.bench, RunsAtMost: o.runsAtMost},
+		Settings: review.Settings{RunnerImage: o.runnerImage, APIServer: p.apiServer, Beyond: o.beyond, Bench: p.bench, RunsAtMost: o.runsAtMost},
 		Turns:    p.turns,
 	}).SetupWithManager(manager)
 }

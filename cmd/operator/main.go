@@ -44,7 +44,7 @@ func main() {
 	flag.StringVar(&o.runnerImage, "runner-image", os.Getenv("AFFINEUR_RUNNER_IMAGE"), "the gate-runner's image; default from AFFINEUR_RUNNER_IMAGE")
 	flag.DurationVar(&o.remeasure, "remeasure-isolation", time.Hour, "how often the isolation of a running sandbox is measured again")
 	flag.IntVar(&o.runsAtMost, "measurements-at-most", 8, "how many measurements of gates may be at work in the cluster at the same time; the others wait")
-	flag.TextVar(&o.beyond, "isolation-beyond", netip.AddrPort{}, "IP:port of something outside the cluster that no sandbox may reach and pods elsewhere do, to try; nothing is tried without it")
+	flag.TextVar(&o.beyond, "isolation-beyond", netip.AddrPort{}, "IP:port of something outside the cluster that no sandbox and no undeclared production may reach and pods elsewhere do, to try; nothing is tried without it")
 	flag.Var(&o.ranges, "cluster-ranges", "CIDRs of the cluster's own, separated by commas, that neither its nodes nor its ServiceCIDRs tell, such as pods' where the network plugin gives addresses, and the control plane's; no catalogue may open them")
 	zapOptions := zap.Options{}
 	zapOptions.BindFlags(flag.CommandLine)

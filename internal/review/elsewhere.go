@@ -20,6 +20,7 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/gate/isolation"
 	"github.com/affineur/affineur/internal/probe"
 	"github.com/affineur/affineur/internal/run"
 	"github.com/affineur/affineur/internal/undeclared"
@@ -87,7 +88,23 @@ func (o observer) elsewhere(ctx context.Context, s *Snapshot) error {
 			return err
 		}
 	}
+	s.beyond()
 	return errors.Join(o.neighbours(ctx, s.Record.Prototype.Production(), e), o.nodes(ctx, e))
+}
+
+// beyond the cluster is one address that stands for all of them, unless the catalogue leads there.
+func (s *Snapshot) beyond() {
+	e, at := &s.Elsewhere, s.Settings.Beyond
+	production := workload.Surroundings{Purpose: v1alpha1.PurposeProduction, Requirements: s.Record.Requirements}
+	switch {
+	case !at.IsValid():
+	case production.MayReach(at):
+		e.Untried = append(e.Untried, isolation.TargetBeyond+" (what is declared leads there)")
+	case probe.RefuseSpecial(at.Addr()) != nil:
+		e.Untried = append(e.Untried, isolation.TargetBeyond+" (an address that no runner touches)")
+	default:
+		e.Others = append(e.Others, gate.Other{Name: isolation.TargetBeyond, Address: at.String()})
+	}
 }
 
 // resolver must be out of reach where the policy closes it.

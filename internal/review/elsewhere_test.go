@@ -157,3 +157,35 @@ func TestARehearsalThatReachesWhatIsUndeclared(t *testing.T) {
 		t.Errorf("got %+v", found)
 	}
 }
+
+// One address outside the cluster is tried, unless what is declared leads there.
+func TestARehearsalTriesBeyondTheCluster(t *testing.T) {
+	for name, c := range map[string]struct {
+		beyond, leads string
+		tried         bool
+		untried       string
+	}{
+		"nothing is named": {}, "it is named": {beyond: "198.51.100.80:443", tried: true},
+		"what is declared leads there":   {beyond: "198.51.100.80:443", leads: "198.51.100.0/24", untried: "beyond-cluster (what is declared leads there)"},
+		"what is declared leads past it": {beyond: "198.51.100.80:443", leads: "203.0.113.0/24", tried: true},
+		"no runner touches it":           {beyond: "169.254.169.254:443", untried: "beyond-cluster (an address that no runner touches)"},
+	} {
+		w := newWorld(t, func(r *record.Record) {
+			if c.leads != "" {
+				r.Requirements.Integrations[0].Production.To = v1alpha1.Destination{CIDR: &v1alpha1.CIDRDestination{Range: c.leads, Port: 443}}
+			}
+		})
+		if c.beyond != "" {
+			w.controller.Settings.Beyond = netip.MustParseAddrPort(c.beyond)
+		}
+		inside, outside := w.rehearsalOrders()
+		for _, targets := range [][]evidence.Target{inside.Unreachable, outside.Targets} {
+			if got := strings.Contains(told(targets), "beyond-cluster "+c.beyond); got != c.tried {
+				t.Errorf("%s: tried %s", name, told(targets))
+			}
+		}
+		if got := strings.Join(inside.Untried, "; "); got != c.untried {
+			t.Errorf("%s: not tried %q, want %q", name, got, c.untried)
+		}
+	}
+}

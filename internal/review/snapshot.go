@@ -1,6 +1,7 @@
 package review
 
 import (
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -25,6 +26,9 @@ type Settings struct {
 	RunnerImage string
 	// APIServer is the host:port of the API server's Service, an IP address: nothing in production may reach it.
 	APIServer string
+	// Beyond is an address outside the cluster that nothing in production may reach unless it is declared; not tried where it is
+	// not valid.
+	Beyond netip.AddrPort
 	// Bench holds the instruments that measure and judge.
 	Bench assess.Bench
 	// RunsAtMost is how many measurements of all reviews may be at work at the same time.

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"net"
-	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -24,23 +23,10 @@ type places struct {
 // places of a measurement.
 func (s Snapshot) places() places {
 	out := places{Canary: s.References.Canary, Second: s.References.CanarySecond, APIServer: s.Settings.APIServer}
-	if beyond := s.Settings.Beyond; beyond.IsValid() && !s.mayReach(beyond) {
+	if beyond := s.Settings.Beyond; beyond.IsValid() && !s.surroundings().MayReach(beyond) {
 		out.Beyond = beyond.String()
 	}
 	return out
-}
-
-// mayReach tells whether the catalogue opens the way to an address.
-func (s Snapshot) mayReach(at netip.AddrPort) bool {
-	for _, to := range s.surroundings().Destinations() {
-		if to.CIDR == nil || to.CIDR.Port != int32(at.Port()) {
-			continue
-		}
-		if within, err := netip.ParsePrefix(to.CIDR.Range); err == nil && within.Contains(at.Addr()) {
-			return true
-		}
-	}
-	return false
 }
 
 // order builds a run's list of targets.

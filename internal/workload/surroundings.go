@@ -4,6 +4,7 @@ package workload
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -107,6 +108,19 @@ func (s Surroundings) Destinations() []v1alpha1.Destination {
 	return slices.DeleteFunc(out, func(to v1alpha1.Destination) bool {
 		return slices.ContainsFunc(severed, func(cut v1alpha1.Destination) bool { return equality.Semantic.DeepEqual(to, cut) })
 	})
+}
+
+// MayReach tells whether the catalogue opens the way to an address outside the cluster.
+func (s Surroundings) MayReach(at netip.AddrPort) bool {
+	for _, to := range s.Destinations() {
+		if to.CIDR == nil || to.CIDR.Port != int32(at.Port()) {
+			continue
+		}
+		if within, err := netip.ParsePrefix(to.CIDR.Range); err == nil && within.Contains(at.Addr()) {
+			return true
+		}
+	}
+	return false
 }
 
 // IntegrationSecret is the name of the Secret with an integration's credential and certificate authority.
