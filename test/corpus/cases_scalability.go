@@ -52,6 +52,7 @@ func loads() []sample {
 		failing("hangs", "one request of five is never answered", "hang-every=5", "without an answer"),
 		failing("breaks-off", "one answer of five ends in the middle", "break-every=5", "broken off"),
 		failing("redirects", "every answer leads somewhere else", "status=302", "another status"),
+		failing("turns-away", "who comes while two are served is told that it is busy, with a status of 200", "delay=300ms room=2", "another shape than without load"),
 		failing("worn-out", "after fifty requests, all fail", "endure=50", "server error"),
 		// Before it is stopped for want of memory it gets slow; that is not its hole, so nobody is promised to wait less.
 		{name: "memory", hole: "every request takes memory and never gives it back", gate: "scalability", reason: v1alpha1.ReasonTooManyErrors, policy: loaded,

@@ -39,6 +39,8 @@ type play struct {
 	model string
 	// needs is what it does while a system that it needs is down: it degrades, fails, is patient, sulks, or only watches.
 	needs string
+	// room is how many requests it serves at once; who comes on top of that is told, with a status of 200, that it is busy.
+	room int
 	// leads names what a system lends to one at a time: only who has it answers.
 	leads string
 	// logs, quotes and refuses mean that it logs what was typed, repeats it in errors, and answers nobody.
@@ -62,7 +64,7 @@ func parsePlay(text string) (play, error) {
 	p := play{status: 200}
 	times := map[string]*time.Duration{"delay": &p.delay, "alone": &p.alone, "slow": &p.slow, "still": &p.still, "pause": &p.pause, "worse": &p.worse}
 	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "lie-every": &p.lieEvery, "hang-every": &p.hangEvery,
-		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow}
+		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow, "room": &p.room}
 	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute}
 	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs, "leads": &p.leads, "model": &p.model}
 	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses,

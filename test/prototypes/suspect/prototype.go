@@ -17,6 +17,8 @@ type stage struct {
 	play play
 	// requests so far.
 	requests atomic.Int64
+	// inside is how many requests are being served.
+	inside atomic.Int64
 	// answered is how many questions were answered.
 	answered atomic.Int64
 	// lacking is when the system that it needs was last seen to be down.
@@ -120,6 +122,11 @@ func (s *stage) behave(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n := int(s.requests.Add(1))
 		s.remember()
+		defer s.inside.Add(-1)
+		if inside := s.inside.Add(1); s.play.room > 0 && inside > int64(s.play.room) {
+			serve.WriteJSON(w, http.StatusOK, map[string]string{"error": "busy"})
+			return
+		}
 		if !s.wait(r.Context(), n) {
 			return
 		}

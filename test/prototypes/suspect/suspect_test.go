@@ -260,3 +260,33 @@ func TestSystem(t *testing.T) {
 	cancel()
 	system("", "").ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/late", nil).WithContext(late))
 }
+
+// Of two who come at once, one is served, which takes for ever here, and the other is told that it is busy.
+func TestTurnsAway(t *testing.T) {
+	parsed, err := parsePlay("room=1 hang-every=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(prototype(parsed))
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	told := make(chan string, 2)
+	for range 2 {
+		go func() {
+			request, _ := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+			answer, err := server.Client().Do(request)
+			if err != nil {
+				told <- err.Error()
+				return
+			}
+			body, _ := io.ReadAll(answer.Body)
+			_ = answer.Body.Close()
+			told <- answer.Status + " " + strings.TrimSpace(string(body))
+		}()
+	}
+	first := <-told
+	cancel()
+	if second := <-told; first != `200 OK {"error":"busy"}` || !strings.Contains(second, "canceled") {
+		t.Errorf("%q and %q", first, second)
+	}
+}
