@@ -30,7 +30,7 @@ func TestSchemas(t *testing.T) {
 		"annotations":     {`{"type":"string","title":"x","description":"x","$comment":"x","default":"x","examples":["x"],"deprecated":true}`, []string{`"a"`}, []string{`1`}},
 		"an ordinary one": {tree, []string{nested(0, "leaf"), nested(12, "leaf")}, []string{nested(35, "bush"), nested(5000, "leaf")}},
 		"one that hangs":  {doubling(), nil, []string{`"x"`}},
-		"one denied":      {`{"type":"string","not":` + strings.Replace(doubling(), "#/", "#/not/", -1) + `}`, nil, []string{`"x"`}},
+		"one denied":      {`{"type":"string","not":` + strings.ReplaceAll(doubling(), "#/", "#/not/") + `}`, nil, []string{`"x"`}},
 		"large":           {`{"type":"array","uniqueItems":true,"items":{"type":"integer","minimum":0}}`, []string{"[" + list(60000) + "]"}, []string{"[" + list(60000) + ",7]", "[" + list(10) + ",-1]"}},
 		"immense":         {`{"type":"number","minimum":5}`, []string{"5", "1e300"}, []string{"1e9999999", "1e-9999999", strings.Repeat("9", 100000)}},
 		"of draft 4":      {`{"$schema":"http://json-schema.org/draft-04/schema#","type":"number","minimum":5,"exclusiveMinimum":true}`, []string{"6"}, []string{"5"}},
