@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -13,21 +14,36 @@ import (
 	"github.com/affineur/affineur/internal/run"
 )
 
-// lastPromoted finds the newest review that ended in production, by the outcomes that were sealed: no status tells it.
-func lastPromoted(revisions []appsv1.ControllerRevision, outcomes map[string]record.Outcome) *promoted {
-	var last *promoted
+// lastPromoted finds the review whose revision serves, or served last, by the outcomes that were sealed: no status tells it. Which
+// of them that is says the production namespace, where a later one was taken back: nothing where that says that nothing is to serve.
+func lastPromoted(revisions []appsv1.ControllerRevision, outcomes map[string]record.Outcome, place *corev1.Namespace) *promoted {
+	serves, told := "", false
+	if place != nil && place.DeletionTimestamp.IsZero() {
+		serves, told = place.Annotations[v1alpha1.AnnotationRecord]
+	}
+	if told && serves == "" {
+		return nil
+	}
+	var last *appsv1.ControllerRevision
 	for i := range revisions {
 		revision := &revisions[i]
 		sealed, ended := outcomes[revision.Name]
-		if !ended || sealed.Outcome != v1alpha1.OutcomePromoted || last != nil && int(revision.Revision) < last.ordinal {
+		if !ended || sealed.Outcome != v1alpha1.OutcomePromoted {
 			continue
 		}
-		last = &promoted{review: revision.Name, ordinal: int(revision.Revision)}
-		if r, err := record.Read(revision); err == nil {
-			last.review, last.record = r.Prototype.Review(r.Ordinal), &r
+		// One that is under way has no outcome yet: then it is the one before.
+		if last == nil || revision.Name == serves || last.Name != serves && revision.Revision >= last.Revision {
+			last = revision
 		}
 	}
-	return last
+	if last == nil {
+		return nil
+	}
+	found := promoted{review: last.Name}
+	if r, err := record.Read(last); err == nil {
+		found.review, found.record = r.Prototype.Review(r.Ordinal), &r
+	}
+	return &found
 }
 
 // baselines are how the last revision that was promoted answered, from its record and its reports. They are frozen with the

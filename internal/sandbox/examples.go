@@ -125,7 +125,7 @@ func (o *observer) pushedBefore(ctx context.Context, s *Snapshot, seen *remember
 		client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}); err != nil {
 		return evaluationSet{}, err
 	}
-	newest := readRecords(list.Items).Newest
+	newest := readRecords(list.Items, nil).Newest
 	if newest == nil || newest.Subject.Evaluation == nil {
 		return otherwise, nil
 	}

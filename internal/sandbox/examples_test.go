@@ -213,6 +213,53 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// TestBaselineIsWhatServes also where a later revision was promoted and then taken back.
+func TestBaselineIsWhatServes(t *testing.T) {
+	for name, c := range map[string]struct {
+		// serves is the ordinal of the record that the production namespace names, 0 for none.
+		serves   int
+		baseline string
+	}{
+		"the newest":                      {2, "churn-advisor-2"},
+		"the one before":                  {1, "churn-advisor-1"},
+		"one that is still under way":     {3, "churn-advisor-2"},
+		"nothing, for all was taken back": {0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, aPrototype().inProduction().with(evaluated).obj(), strict(), golden(100))
+			w.settle()
+			w.measures(true)
+			for n := 1; ; n++ {
+				w.serves()
+				w.settle()
+				newest := w.records().Newest
+				if newest == nil || newest.Ordinal != n {
+					t.Fatalf("review %d is not there: %+v", n, newest)
+				}
+				if n == 3 {
+					if got := newest.Baselines["answers"].Review; got != c.baseline {
+						t.Errorf("it is compared with %q, want %q", got, c.baseline)
+					}
+					return
+				}
+				w.concludes(fmt.Sprintf("churn-advisor-%d", n), v1alpha1.OutcomePromoted)
+				if n == 2 {
+					production := namespace(w.identity.Production(), w.identity.Labels("production"))
+					production.Annotations = map[string]string{v1alpha1.AnnotationRecord: ""}
+					if c.serves > 0 {
+						production.Annotations[v1alpha1.AnnotationRecord] = w.identity.Record(c.serves)
+					}
+					w.must(w.client.Create(t.Context(), production))
+				}
+				w.edit(func(p *v1alpha1.AIPrototype) {
+					p.Spec.Workload.Container.Env = []v1alpha1.EnvVar{{Name: "TONE", Value: fmt.Sprint(n)}}
+				})
+				w.settle()
+			}
+		})
+	}
+}
+
 // qualityReport is what a runner left that was asked about a record, and found everything right.
 func qualityReport(w *world, rec record.Record, digest string) *record.Report {
 	raw, err := rec.EvaluationSet()

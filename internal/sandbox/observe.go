@@ -354,7 +354,7 @@ func (o *observer) records(ctx context.Context, s *Snapshot, seen *remembered, n
 		client.MatchingLabels{v1alpha1.LabelManagedBy: v1alpha1.ManagedBy, v1alpha1.LabelPrototypeUID: s.Identity.UID}); err != nil {
 		return err
 	}
-	records := readRecords(list.Items)
+	records := readRecords(list.Items, s.inProduction())
 	s.Records = &records
 	if err := o.baselines(ctx, s); err != nil {
 		return err
@@ -375,7 +375,7 @@ func (o *observer) doubt(ctx context.Context, s *Snapshot) error {
 
 // readRecords finds the newest record and its outcome. A record that does not match its digests speaks for nothing;
 // its ordinal is not used again.
-func readRecords(revisions []appsv1.ControllerRevision) Records {
+func readRecords(revisions []appsv1.ControllerRevision, place *corev1.Namespace) Records {
 	var out Records
 	outcomes := map[string]record.Outcome{}
 	for i := range revisions {
@@ -396,6 +396,6 @@ func readRecords(revisions []appsv1.ControllerRevision) Records {
 	if out.Newest != nil {
 		out.Outcome = outcomes[out.Newest.Name()]
 	}
-	out.Promoted = lastPromoted(revisions, outcomes)
+	out.Promoted = lastPromoted(revisions, outcomes, place)
 	return out
 }

@@ -156,17 +156,16 @@ type Records struct {
 	Created time.Time
 	// Doubt about the authors of the present subject, and the review digest with it.
 	Doubt, ReviewDigest string
-	// Promoted is the last record whose review ended in production, by its outcome; its Record is nil where it can't be
-	// read, and all of it where none did. Baselines are how it answered, by the gates of the next review that compare.
+	// Promoted is the record of what serves or served last, by its outcome; its Record is nil where it can't be read, and all of
+	// it where there is none. Baselines are how it answered, by the gates of the next review that compare.
 	Promoted  *promoted
 	Baselines map[string]record.Baseline
 }
 
 // promoted is what a sealed outcome says of a review that ended in production.
 type promoted struct {
-	review  string
-	ordinal int
-	record  *record.Record
+	review string
+	record *record.Record
 }
 
 // container is the workload's container, nil for a stated need.
@@ -203,7 +202,15 @@ func (s Snapshot) ours(namespace *corev1.Namespace) bool {
 func (s Snapshot) exists() bool { return s.Namespace != nil && s.ours(s.Namespace) }
 
 // promoted is true while the prototype's production namespace is there.
-func (s Snapshot) promoted() bool { return s.Production != nil && s.ours(s.Production) }
+func (s Snapshot) promoted() bool { return s.inProduction() != nil }
+
+// inProduction is the prototype's production namespace; nil where there is none.
+func (s Snapshot) inProduction() *corev1.Namespace {
+	if s.Production == nil || !s.ours(s.Production) {
+		return nil
+	}
+	return s.Production
+}
 
 // outliving is true while a deleted prototype has to wait for production: its team retired it, and without the
 // prototype nobody would take it down. Where the whole namespace goes, production is left to serve as an orphan.

@@ -462,7 +462,7 @@ func (w *world) records() Records {
 	w.t.Helper()
 	var list appsv1.ControllerRevisionList
 	w.must(w.client.List(w.t.Context(), &list, client.InNamespace(v1alpha1.RecordsNamespace)))
-	return readRecords(list.Items)
+	return readRecords(list.Items, nil)
 }
 
 func (w *world) review(name string) *v1alpha1.HardeningReview {
