@@ -58,7 +58,7 @@ func shown(d *subject.Demand) []gate.Finding {
 	for _, text := range texts {
 		if kind := shapeOf(text.Value); kind != "" {
 			out = append(out, gate.Finding{
-				Reason: v1alpha1.ReasonPlainSecret, Field: text.Field, Owner: v1alpha1.OwnerBusiness,
+				Reason: v1alpha1.ReasonSecretInConfiguration, Field: text.Field, Owner: v1alpha1.OwnerBusiness,
 				Message: "the sample request holds what looks like " + kind + "; everybody who may see it there can read it",
 				Hint:    "Take it out of the sample: it is sent by measurements and kept with the review. Then change the secret: it has been seen.",
 			})
@@ -109,7 +109,7 @@ func judgeSearch(s Search, found []gate.Finding) opinion {
 	}
 	var o opinion
 	for _, hit := range result.Found {
-		if slices.ContainsFunc(found, func(f gate.Finding) bool { return f.Field == hit.Field && f.Reason == v1alpha1.ReasonPlainSecret }) ||
+		if slices.ContainsFunc(found, func(f gate.Finding) bool { return f.Field == hit.Field && saysSecret(f) }) ||
 			slices.ContainsFunc(o.holes, func(f gate.Finding) bool { return f.Field == hit.Field }) {
 			continue
 		}
@@ -120,6 +120,11 @@ func judgeSearch(s Search, found []gate.Finding) opinion {
 		o.holes = append(o.holes, hitFinding(s.Texts, evidence.FoundSecret{}))
 	}
 	return o
+}
+
+// saysSecret tells whether a finding is about a secret that can be read.
+func saysSecret(f gate.Finding) bool {
+	return f.Reason == v1alpha1.ReasonPlainSecret || f.Reason == v1alpha1.ReasonSecretInConfiguration
 }
 
 func hitFinding(texts []evidence.Text, hit evidence.FoundSecret) gate.Finding {

@@ -280,6 +280,9 @@ func TestSecretsInTheSampleRequest(t *testing.T) {
 		var fields []string
 		for _, f := range shown(c.demand) {
 			fields = append(fields, f.Field)
+			if f.Reason != v1alpha1.ReasonSecretInConfiguration {
+				t.Errorf("%s: %+v", name, f)
+			}
 			if strings.Contains(f.Message+f.Hint, "hunter2") {
 				t.Errorf("%s is quoted: %+v", name, f)
 			}

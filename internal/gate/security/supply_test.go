@@ -11,6 +11,7 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/subject"
 )
 
 var (
@@ -228,7 +229,8 @@ func TestJudgeSearch(t *testing.T) {
 			e := good()
 			e.Search = &Search{Texts: texts, Run: c.run, Frame: gate.Frame{Subject: reviewed, Now: now, MaxAge: time.Hour}}
 			if c.plain {
-				e.Pod.Spec.Containers[0].Env[0].Value = "ghp_" + strings.Repeat("a1B2", 9)
+				token := "ghp_" + strings.Repeat("a1B2", 9)
+				e.Pod.Spec.Containers[0].Env[0].Value, e.Demand = token, &subject.Demand{Path: "/", Body: token}
 			}
 			got := Judge(e)
 			var fields []string
