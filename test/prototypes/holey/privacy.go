@@ -71,7 +71,10 @@ func (m *memory) recall(key, text string) string {
 	return strings.Join(before, " ")
 }
 
-func plainly(string, string) string { return "Thank you. Somebody will look at it." }
+// plainly shows that it was read, and nothing of it.
+func plainly(_, text string) string {
+	return fmt.Sprintf("Thank you for %d letters. Somebody will look at them.", len(text))
+}
 
 // remembering has one memory for all people.
 func remembering() assistant {
@@ -89,7 +92,9 @@ func parroting() assistant { return assistant{answer: plainly, repeats: true} }
 
 // disclosing answers with an account, whose check digits are right. The number is made up.
 func disclosing() assistant {
-	return assistant{answer: func(string, string) string { return "Transfers went to DE97 9999 9999 0000 0123 45 last time." }}
+	return assistant{answer: func(user, text string) string {
+		return plainly(user, text) + " Transfers went to DE97 9999 9999 0000 0123 45 last time."
+	}}
 }
 
 // discreet looks suspicious and is fine: it remembers each person apart, repeats to them what they said, shows invented

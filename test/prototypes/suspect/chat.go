@@ -16,12 +16,12 @@ import (
 // remark is what somebody said.
 type remark struct{ by, text string }
 
-// extras are what answers may hold besides. The first three are of the form of personal data; the others look so.
+// extras are what answers may hold besides. The first three are of the form of personal data, and made up; the others look so.
 var extras = map[string]string{
-	"iban":       "Please pay to DE89 3704 0044 0532 0130 00.",
+	"iban":       "Please pay to DE71 8306 5408 0007 4129 63.",
 	"card":       "The card on file is 4929 1835 6290 1474.",
 	"phone":      "Call the treasurer at +49 30 901820 45.",
-	"wrong-iban": "Please pay to DE89 3704 0044 0532 0130 01.",
+	"wrong-iban": "Please pay to DE71 8306 5408 0007 4129 64.",
 	"help-desk":  "Write to info@members.example.org.",
 	"order":      "Your order is 2026-10-08-4711, version 1.2.3.4.",
 }

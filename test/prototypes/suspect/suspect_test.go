@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/affineur/affineur/internal/personal"
 )
 
 func TestParsePlay(t *testing.T) {
@@ -137,6 +139,16 @@ func TestGullibleTakesAnything(t *testing.T) {
 }
 
 // What one person says is told to another only where the play says so.
+// What answers may hold besides is what it is said to be.
+func TestExtras(t *testing.T) {
+	for name, text := range extras {
+		want := name == "iban" || name == "card" || name == "phone"
+		if found := personal.Beyond("You said: hello "+text, "hello", personal.Allowed{}); (len(found) > 0) != want {
+			t.Errorf("%s: %+v", name, found)
+		}
+	}
+}
+
 func TestChats(t *testing.T) {
 	for play, want := range map[string]struct {
 		// first is what Ann hears at her second message, another what Bob hears, nobody what comes to who has no name.
@@ -161,7 +173,7 @@ func TestChats(t *testing.T) {
 			}
 			recorder := httptest.NewRecorder()
 			handler.ServeHTTP(recorder, request)
-			if recorder.Code != http.StatusOK || strings.Contains(recorder.Body.String(), "3704") != (parsed.adds == "iban") {
+			if recorder.Code != http.StatusOK || strings.Contains(recorder.Body.String(), "4129") != (parsed.adds == "iban") {
 				t.Errorf("%q: %d %s", play, recorder.Code, recorder.Body)
 			}
 			return strings.Contains(recorder.Body.String(), "tulips")
