@@ -3,6 +3,7 @@ package credentials
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/gatewaykey"
@@ -11,8 +12,8 @@ import (
 
 // Judge is the key with which a run that measures a prototype asks a judging model, and no other model; "" where the gateway
 // wants none, or where IT keeps no signing key that can be used. It is another client's than the prototype's: it does not
-// spend its budget, and the prototype can't be told by it that it is measured.
-func (m Maker) Judge(ctx context.Context, gateway v1alpha1.ModelGateway, of names.Identity, model string) (string, error) {
+// spend its budget, and the prototype can't be told by it that it is measured. It ends with the run's time.
+func (m Maker) Judge(ctx context.Context, gateway v1alpha1.ModelGateway, of names.Identity, model string, until time.Time) (string, error) {
 	if gateway.Credentials == nil {
 		return "", nil
 	}
@@ -22,7 +23,7 @@ func (m Maker) Judge(ctx context.Context, gateway v1alpha1.ModelGateway, of name
 		return "", err
 	}
 	key, err := gatewaykey.Issue(signing, gatewaykey.Claims{
-		Client: fmt.Sprintf("judge/%s/%s/%s", of.Namespace, of.Name, of.Hash()), Models: []string{model},
+		Client: fmt.Sprintf("judge/%s/%s/%s", of.Namespace, of.Name, of.Hash()), Models: []string{model}, Until: until,
 	})
 	if err != nil {
 		// A signing key that is too short: like one that is not there.

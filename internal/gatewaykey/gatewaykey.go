@@ -2,14 +2,16 @@
 //
 // The operator issues one key per prototype and environment; the gateway verifies it. Both know one
 // signing key (a Secret), so nothing has to be registered at the gateway before a sandbox can start,
-// and a new signing key revokes every key at once. A key has no end of its own: it lives as long as
-// the client that it names, and changes only when its claims or the signing key do.
+// and a new signing key revokes every key at once. A prototype's key has no end of its own: it lives as
+// long as the client that it names, and changes only when its claims or the signing key do. One that is
+// made for a while says until when.
 package gatewaykey
 
 import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -43,6 +45,8 @@ type Claims struct {
 	TokensPerDay int64
 	// Models are the names of the models that the client may use; empty means any.
 	Models []string
+	// Until is when the key ends, to the second; the zero time for never.
+	Until time.Time
 }
 
 // Allows reports whether the key may be used for the named model.
@@ -73,11 +77,15 @@ type payload struct {
 func (p payload) Validate() error { return p.claims().validate() }
 
 func (p payload) claims() Claims {
-	return Claims{Client: p.Subject, TokensPerDay: p.TokensPerDay, Models: p.Models}
+	claims := Claims{Client: p.Subject, TokensPerDay: p.TokensPerDay, Models: p.Models}
+	if p.ExpiresAt != nil {
+		claims.Until = p.ExpiresAt.UTC()
+	}
+	return claims
 }
 
-// Issue returns the key for the claims, a JWT signed with HS256. It holds no time and nothing random:
-// the same input gives the same key, so that a Secret that holds it is not rewritten without need.
+// Issue returns the key for the claims, a JWT signed with HS256. It holds nothing random, and no time but
+// its end: the same input gives the same key, so that a Secret that holds it is not rewritten without need.
 // The order and repetition of models make no difference.
 func Issue(signingKey []byte, claims Claims) (string, error) {
 	if len(signingKey) < MinSigningKeyBytes {
@@ -88,8 +96,12 @@ func Issue(signingKey []byte, claims Claims) (string, error) {
 	}
 	models := slices.Clone(claims.Models)
 	slices.Sort(models)
+	registered := jwt.RegisteredClaims{Issuer: Issuer, Subject: claims.Client}
+	if !claims.Until.IsZero() {
+		registered.ExpiresAt = jwt.NewNumericDate(claims.Until)
+	}
 	token := jwt.NewWithClaims(jwt.SigningMethodHS256, payload{
-		RegisteredClaims: jwt.RegisteredClaims{Issuer: Issuer, Subject: claims.Client},
+		RegisteredClaims: registered,
 		TokensPerDay:     claims.TokensPerDay,
 		Models:           slices.Compact(models),
 	})
@@ -97,15 +109,23 @@ func Issue(signingKey []byte, claims Claims) (string, error) {
 }
 
 // parser accepts one algorithm, whatever a key's header asks for.
-var parser = jwt.NewParser(
-	jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-	jwt.WithIssuer(Issuer),
-	jwt.WithStrictDecoding(),
-)
+func parser(now time.Time) *jwt.Parser {
+	return jwt.NewParser(
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+		jwt.WithIssuer(Issuer),
+		jwt.WithStrictDecoding(),
+		jwt.WithTimeFunc(func() time.Time { return now }),
+	)
+}
 
-// Verify returns what the key grants. The error is ErrSigningKey or ErrInvalidKey and never quotes
+// Verify returns what the key grants now. The error is ErrSigningKey or ErrInvalidKey and never quotes
 // the key.
 func Verify(signingKey []byte, key string) (Claims, error) {
+	return VerifyAt(signingKey, key, time.Now())
+}
+
+// VerifyAt returns what the key grants at a time, as Verify does.
+func VerifyAt(signingKey []byte, key string, now time.Time) (Claims, error) {
 	if len(signingKey) < MinSigningKeyBytes {
 		return Claims{}, ErrSigningKey
 	}
@@ -113,7 +133,7 @@ func Verify(signingKey []byte, key string) (Claims, error) {
 		return Claims{}, fmt.Errorf("%w: longer than %d bytes", ErrInvalidKey, maxKeyBytes)
 	}
 	var p payload
-	if _, err := parser.ParseWithClaims(key, &p, func(*jwt.Token) (any, error) { return signingKey, nil }); err != nil {
+	if _, err := parser(now).ParseWithClaims(key, &p, func(*jwt.Token) (any, error) { return signingKey, nil }); err != nil {
 		return Claims{}, fmt.Errorf("%w: %s", ErrInvalidKey, reason(err))
 	}
 	return p.claims(), nil

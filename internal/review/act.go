@@ -146,13 +146,17 @@ func (a actor) begin(ctx context.Context, s Snapshot, m Measuring) error {
 	return a.handOver(ctx, s, m)
 }
 
+// keyBeyond is for how long a run's key is good beyond the run's time: its pod may wait for room, and clocks differ.
+const keyBeyond = time.Hour
+
 // handOver gives a run its files, and the key for its judge's gateway. Where IT keeps no signing key there is none: the run is
 // made without it, and says so, because a judge holds nobody up.
 func (a actor) handOver(ctx context.Context, s Snapshot, m Measuring) error {
 	r := s.runOf(m)
+	until := a.Now().Add(time.Duration(deadline(m.Gate, m.Current.Length))*time.Second + keyBeyond)
 	order := evidence.As[evidence.QualityOrder](m.Current.Order)
 	if judge := s.judgeOf(m); judge != nil && order != nil && order.Judge != nil {
-		key, err := a.Credentials.Judge(ctx, *judge, s.Record.Prototype, order.Judge.Call.OpenAIChat.Model)
+		key, err := a.Credentials.Judge(ctx, *judge, s.Record.Prototype, order.Judge.Call.OpenAIChat.Model, until)
 		if err != nil {
 			return err
 		}

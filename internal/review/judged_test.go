@@ -153,8 +153,8 @@ func TestAJudgeIsReachedByItsRunAlone(t *testing.T) {
 	if len(keyed) != 1 || keyed[0].Name != job.Name || keyed[0].Namespace != job.Namespace || !metav1.IsControlledBy(&keyed[0], job) {
 		t.Fatalf("%+v", keyed)
 	}
-	claims, err := gatewaykey.Verify([]byte(signingKey), string(keyed[0].Data[evidence.JudgeKeyFile]))
-	if err != nil || !strings.HasPrefix(claims.Client, "judge/") || !slices.Equal(claims.Models, []string{"judge-large"}) {
+	claims, err := gatewaykey.VerifyAt([]byte(signingKey), string(keyed[0].Data[evidence.JudgeKeyFile]), w.now)
+	if err != nil || !strings.HasPrefix(claims.Client, "judge/") || !slices.Equal(claims.Models, []string{"judge-large"}) || !claims.Until.After(w.now) {
 		t.Errorf("%+v, %v", claims, err)
 	}
 	var jobs batchv1.JobList
