@@ -3,6 +3,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -67,10 +68,6 @@ const (
 // JudgeWhys are all of them.
 var JudgeWhys = []JudgeWhy{JudgeWrong, JudgeIncomplete, JudgeInvented, JudgeOffTopic, JudgeHarmful, JudgeTone, JudgeOther}
 
-var judgeWhys = map[JudgeWhy]bool{
-	JudgeWrong: true, JudgeIncomplete: true, JudgeInvented: true, JudgeOffTopic: true, JudgeHarmful: true, JudgeTone: true, JudgeOther: true,
-}
-
 // JudgeObjection is an answer that the judge does not find good.
 type JudgeObjection struct {
 	ID  string   `json:"id"`
@@ -121,7 +118,7 @@ func (j *JudgeResult) validate(cases []CaseResult) error {
 		return errors.New("the counts do not add up")
 	}
 	for i, o := range j.Objections {
-		if !right[o.ID] || !judgeWhys[o.Why] {
+		if !right[o.ID] || !slices.Contains(JudgeWhys, o.Why) {
 			return fmt.Errorf("objections[%d] is about no right answer, is there twice, or says something else", i)
 		}
 		right[o.ID] = false
@@ -148,7 +145,7 @@ func ReadVerdict(text, word string) (good bool, why JudgeWhy, ok bool) {
 	if word == "" || len(text) > 1<<10 || decodeStrict([]byte(text), &v) != nil || v.Case != word || v.Good == nil {
 		return false, "", false
 	}
-	if *v.Good != (v.Why == "") || v.Why != "" && !judgeWhys[v.Why] {
+	if *v.Good != (v.Why == "") || v.Why != "" && !slices.Contains(JudgeWhys, v.Why) {
 		return false, "", false
 	}
 	return *v.Good, v.Why, true

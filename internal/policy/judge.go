@@ -8,8 +8,8 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 )
 
-// judgeOf a gate; nil without one.
-func judgeOf(g v1alpha1.Gate) *v1alpha1.QualityJudge {
+// JudgeOf a gate is the model that judges its answers too; nil without one.
+func JudgeOf(g v1alpha1.Gate) *v1alpha1.QualityJudge {
 	if g.Quality == nil {
 		return nil
 	}
@@ -21,7 +21,7 @@ func judgeOf(g v1alpha1.Gate) *v1alpha1.QualityJudge {
 func judgesOf(catalogue v1alpha1.Catalogue, gates []v1alpha1.Gate) []v1alpha1.ModelGateway {
 	var out []v1alpha1.ModelGateway
 	for _, gateway := range catalogue.ModelGateways {
-		if slices.ContainsFunc(gates, func(g v1alpha1.Gate) bool { j := judgeOf(g); return j != nil && j.Gateway == gateway.Name }) {
+		if slices.ContainsFunc(gates, func(g v1alpha1.Gate) bool { j := JudgeOf(g); return j != nil && j.Gateway == gateway.Name }) {
 			out = append(out, gateway)
 		}
 	}
@@ -32,7 +32,7 @@ func judgesOf(catalogue v1alpha1.Catalogue, gates []v1alpha1.Gate) []v1alpha1.Mo
 // checkJudges: a judge that is nowhere would be silent for ever.
 func checkJudges(spec v1alpha1.HardeningPolicySpec) *Problem {
 	for i, g := range spec.Gates {
-		j := judgeOf(g)
+		j := JudgeOf(g)
 		if j == nil {
 			continue
 		}

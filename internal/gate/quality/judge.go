@@ -11,6 +11,7 @@ import (
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/privacy"
+	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/subject"
 )
 
@@ -27,17 +28,10 @@ const (
 	usualShown = 50
 )
 
-func judgeOf(g v1alpha1.Gate) *v1alpha1.QualityJudge {
-	if g.Quality == nil {
-		return nil
-	}
-	return g.Quality.Judge
-}
-
 // withJudge has the run ask the policy's judge too, with a way to its gateway, where nothing stands against it. The rest of the
 // run stays as it is.
 func withJudge(c gate.Case, run gate.Run) gate.Run {
-	j := judgeOf(c.Gate)
+	j := policy.JudgeOf(c.Gate)
 	if j == nil || barred(c) != "" {
 		return run
 	}
@@ -90,10 +84,10 @@ func judgeCall(gateway v1alpha1.ModelGateway, model string) (evidence.Call, erro
 // barred says why the judge must not be shown what the prototype is asked and answers, or "". Whatever data the prototype
 // works with may be in it, so the rules are those of a place that it goes to.
 func barred(c gate.Case) string {
-	gateway := c.Record.Requirements.Judge(judgeOf(c.Gate).Gateway)
+	gateway := c.Record.Requirements.Judge(policy.JudgeOf(c.Gate).Gateway)
 	switch {
 	case gateway == nil:
-		return "its gateway " + judgeOf(c.Gate).Gateway + " was not frozen with the review"
+		return "its gateway " + policy.JudgeOf(c.Gate).Gateway + " was not frozen with the review"
 	case slices.Contains(c.Ground.Severed, gateway.Name):
 		return "an emergency stop cuts its gateway " + gateway.Name + " off"
 	case len(c.Record.Requirements.DataRules) == 0:
@@ -115,7 +109,7 @@ func barred(c gate.Case) string {
 // advised adds what the policy's judge said. State, reason and message are the assertions' alone: only findings are added, and
 // only where there is room for them.
 func advised(c gate.Case, v gate.Verdict, result evidence.QualityResult) gate.Verdict {
-	if judgeOf(c.Gate) == nil || result.Validate() != nil {
+	if policy.JudgeOf(c.Gate) == nil || result.Validate() != nil {
 		return v
 	}
 	return gate.Advise(v, heardFrom(c, result.Judge)...)
@@ -134,15 +128,15 @@ func heardFrom(c gate.Case, said *evidence.JudgeResult) []gate.Finding {
 		found = append(found, gate.Finding{
 			Reason: v1alpha1.ReasonJudgeObjects, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,
 			Message: fmt.Sprintf("The judge, %s, objects to %d of %d answers that the examples call right: %s. This does not change the verdict.",
-				judgeOf(c.Gate).Model, n, said.Shown, objections(said.Objections)),
+				policy.JudgeOf(c.Gate).Model, n, said.Shown, objections(said.Objections)),
 			Hint: "Look at these answers in the sandbox. Where the judge is right, mend the prototype, or have the example assert more.",
 		})
 	}
 	if n := said.Unjudged(); n > 0 {
 		found = append(found, silence(fmt.Sprintf("The judge gave no usable word about %d of %d answers: %s. They count for nothing.", n, said.Shown, silences(*said))))
 	}
-	if others := otherJudges(judgeOf(c.Gate).Model, *said); others != "" {
-		found = append(found, silence("The judge's answers come from "+others+", and "+judgeOf(c.Gate).Model+" was to judge."))
+	if others := otherJudges(policy.JudgeOf(c.Gate).Model, *said); others != "" {
+		found = append(found, silence("The judge's answers come from "+others+", and "+policy.JudgeOf(c.Gate).Model+" was to judge."))
 	}
 	return found
 }
