@@ -31,7 +31,8 @@ func (c Collector) podless(ctx context.Context, job *batchv1.Job, result Result)
 }
 
 // podDue is until when a Job is to have a pod; the zero time where it had one that is gone, which its controller will
-// tell, and where it is not to begin yet.
+// tell, and where it is not to begin yet. Whoever lets it begin changes its spec first, and its controller, which makes the
+// pod, tells a moment later when that was; until then it is not known since when it has been awaited.
 func podDue(job *batchv1.Job) time.Time {
 	s := job.Status
 	had := s.Active > 0 || s.Failed > 0 || s.Succeeded > 0
@@ -40,8 +41,11 @@ func podDue(job *batchv1.Job) time.Time {
 	}
 	since := job.CreationTimestamp.Time
 	for _, condition := range s.Conditions {
-		resumed := condition.Type == batchv1.JobSuspended && condition.Status == corev1.ConditionFalse
-		if resumed && condition.LastTransitionTime.After(since) {
+		switch {
+		case condition.Type != batchv1.JobSuspended:
+		case condition.Status == corev1.ConditionTrue:
+			return time.Time{}
+		case condition.Status == corev1.ConditionFalse && condition.LastTransitionTime.After(since):
 			since = condition.LastTransitionTime.Time
 		}
 	}

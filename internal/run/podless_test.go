@@ -78,6 +78,7 @@ func TestRunsThatGetNoPod(t *testing.T) {
 		"only a pod of the one before it": {podless(), podOf(before), hour, Lost, time.Time{}},
 		"a pod that waits for room":       {podless(), podOf(podless()), hour, Running, time.Time{}},
 		"not to begin yet":                {podless(suspended), nil, hour, Running, time.Time{}},
+		"let begin just now":              {podless(condition(batchv1.JobSuspended, corev1.ConditionTrue, made.Add(time.Second))), nil, hour, Running, time.Time{}},
 		"let begin a moment ago":          {podless(condition(batchv1.JobSuspended, corev1.ConditionFalse, hour)), nil, hour.Add(time.Second), Running, hour.Add(podWithin)},
 		"let begin long ago":              {podless(condition(batchv1.JobSuspended, corev1.ConditionFalse, hour)), nil, hour.Add(podWithin), Lost, time.Time{}},
 		"its pod is not seen yet":         {podless(func(job *batchv1.Job) { job.Status.Active = 1 }), nil, hour, Running, time.Time{}},
