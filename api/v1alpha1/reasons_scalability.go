@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Reasons of gates of type Scalability about several replicas.
+// Reasons of gates of type Scalability.
 const (
 	// ReasonSustainsDemand means that the subject carried the declared demand with headroom, as fast as promised.
 	ReasonSustainsDemand = "SustainsDemand"

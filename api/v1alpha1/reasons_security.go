@@ -1,6 +1,6 @@
 package v1alpha1
 
-// Reasons of the security gate's supply chain: what is known about an image beside the image itself.
+// Reasons of gates of type Security: the pod, its rights, its image, and what is known beside that.
 const (
 	// ReasonNoHoles means that the security gate found no hole.
 	ReasonNoHoles = "NoHolesFound"
