@@ -42,8 +42,9 @@ type SecurityGate struct {
 	VEX []LocalName `json:"vex,omitempty"`
 
 	// rolesOfEverybody are roles that this cluster gives to groups to which prototypes belong like everybody else
-	// (system:authenticated, system:serviceaccounts), beside the four of Kubernetes itself, and that IT knows to do no harm:
-	// a ClusterRole by its name, a Role as namespace/name. A binding to the prototype's own account is never excused.
+	// (system:authenticated, system:serviceaccounts), or to whoever has no token (system:anonymous, system:unauthenticated),
+	// beside those of Kubernetes itself, and that IT knows to do no harm: a ClusterRole by its name,
+	// a Role as namespace/name. A binding to the prototype's own account is never excused.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32

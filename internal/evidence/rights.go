@@ -3,6 +3,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // KindRights looks which bindings of the cluster give rights to service accounts. The operator does so itself.
@@ -13,6 +14,7 @@ const (
 	MaxBindings = 64
 
 	maxAccounts = 8
+	maxExcused  = 32
 	// A binding's name and a role's have at most 253 characters, a subject is longer by its namespace and its kind.
 	maxBindingText = 400
 	maxLooked      = 10_000_000
@@ -27,6 +29,8 @@ type Account struct {
 // RightsOrder asks who gives rights to accounts.
 type RightsOrder struct {
 	Accounts []Account `json:"accounts"`
+	// Excused are roles that everybody may have: a ClusterRole by its name, a Role as namespace/name.
+	Excused []string `json:"excused,omitempty"`
 }
 
 // Kind of the order.
@@ -42,6 +46,14 @@ func (o RightsOrder) Validate() error {
 			return errors.New("an account has no usable name")
 		}
 	}
+	if len(o.Excused) > maxExcused {
+		return fmt.Errorf("%d roles are excused, up to %d are allowed", len(o.Excused), maxExcused)
+	}
+	for _, role := range o.Excused {
+		if role == "" || utf8.RuneCountInString(role) > maxBindingText {
+			return errors.New("an excused role has no usable name")
+		}
+	}
 	return nil
 }
 
@@ -50,9 +62,11 @@ type RightsResult struct {
 	// Cluster and Namespaced are how many ClusterRoleBindings and RoleBindings there were.
 	Cluster    int `json:"cluster"`
 	Namespaced int `json:"namespaced"`
-	// Bindings that name an account, as itself or by one of its groups, and how many More than those there are.
+	// Bindings that name an account, as itself, by one of its groups or as whoever is not known, the excused ones last. More
+	// are those without an excuse that are not among them; Excused is how many have one.
 	Bindings []Binding `json:"bindings,omitempty"`
 	More     int       `json:"more,omitempty"`
+	Excused  int       `json:"excused,omitempty"`
 }
 
 // Binding gives one role to one subject.
@@ -72,7 +86,7 @@ func (RightsResult) Kind() Kind { return KindRights }
 
 // Validate says what is wrong with the result by itself, or nil.
 func (r RightsResult) Validate() error {
-	for _, n := range []int{r.Cluster, r.Namespaced, r.More} {
+	for _, n := range []int{r.Cluster, r.Namespaced, r.More, r.Excused} {
 		if n < 0 || n > maxLooked {
 			return errors.New("a count is out of bounds")
 		}

@@ -29,7 +29,7 @@ func (i Instrument) rights(ctx context.Context, order evidence.RightsOrder) (evi
 	if err != nil {
 		return nil, err
 	}
-	return security.Bound(order.Accounts, cluster, namespaced), nil
+	return security.Bound(order, cluster, namespaced), nil
 }
 
 // pages reads a list to its end.

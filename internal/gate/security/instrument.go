@@ -44,7 +44,9 @@ func (Instrument) Type() v1alpha1.GateType { return v1alpha1.GateSecurity }
 func (i Instrument) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
 	var runs []gate.Run
 	if i.Rights {
-		runs = append(runs, gate.Run{Part: partRights, Site: gate.SiteOperator, Order: &evidence.RightsOrder{Accounts: AccountsOf(c.Record.Prototype)}})
+		runs = append(runs, gate.Run{Part: partRights, Site: gate.SiteOperator, Order: &evidence.RightsOrder{
+			Accounts: AccountsOf(c.Record.Prototype), Excused: excusedBy(c.Gate.Security),
+		}})
 	}
 	set, err := setOf(c.Record, c.Gate.Security)
 	if err != nil {
@@ -97,10 +99,7 @@ func (i Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 	}
 	var rights *Rights
 	if i.Rights {
-		rights = &Rights{Run: taken.Runs[partRights].Measurement, Frame: c.Frame()}
-		if c.Gate.Security != nil {
-			rights.Excused = c.Gate.Security.RolesOfEverybody
-		}
+		rights = &Rights{Run: taken.Runs[partRights].Measurement, Frame: c.Frame(), Excused: excusedBy(c.Gate.Security)}
 	}
 	verdict := Judge(Evidence{
 		Pod: &pod, Env: env, Demand: rec.Subject.Demand, Registries: []string{rec.Requirements.Registry.Prefix},
@@ -111,6 +110,13 @@ func (i Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 		verdict.Findings[i].Field = byName(verdict.Findings[i].Field, env)
 	}
 	return verdict
+}
+
+func excusedBy(settings *v1alpha1.SecurityGate) []string {
+	if settings == nil {
+		return nil
+	}
+	return settings.RolesOfEverybody
 }
 
 func searchOf(c gate.Case, taken gate.Taken) *Search {

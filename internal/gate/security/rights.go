@@ -19,7 +19,7 @@ import (
 type Rights struct {
 	Run   gate.Measurement
 	Frame gate.Frame
-	// Excused are roles that groups may have: a ClusterRole by its name, a Role as namespace/name.
+	// Excused are roles that everybody may have: a ClusterRole by its name, a Role as namespace/name.
 	Excused []string
 }
 
@@ -33,21 +33,24 @@ func AccountsOf(identity names.Identity) []evidence.Account {
 }
 
 // Bound are the bindings that give a role to one of the accounts, whatever the role: as a service account, as the user as
-// which it is known, or as one of its groups.
-func Bound(accounts []evidence.Account, cluster []rbacv1.ClusterRoleBinding, namespaced []rbacv1.RoleBinding) *evidence.RightsResult {
-	result := &evidence.RightsResult{Cluster: len(cluster), Namespaced: len(namespaced)}
+// which it is known, as one of its groups, or as whoever is not known at all. Those to an account itself come first and
+// excused ones last, so that what can be named is what counts.
+func Bound(order evidence.RightsOrder, cluster []rbacv1.ClusterRoleBinding, namespaced []rbacv1.RoleBinding) *evidence.RightsResult {
+	var own, others, excused []evidence.Binding
 	add := func(namespace, name string, role rbacv1.RoleRef, subjects []rbacv1.Subject) {
 		for _, subject := range subjects {
-			if !slices.ContainsFunc(accounts, func(a evidence.Account) bool { return is(subject, namespace, a) }) {
+			if !slices.ContainsFunc(order.Accounts, func(a evidence.Account) bool { return is(subject, namespace, a) }) {
 				continue
 			}
-			if len(result.Bindings) == evidence.MaxBindings {
-				result.More++
-				continue
+			b := evidence.Binding{Namespace: namespace, Name: name, Role: role.Name, ClusterRole: role.Kind == "ClusterRole", To: named(subject, namespace)}
+			switch {
+			case excuses(order.Excused, b):
+				excused = append(excused, b)
+			case everybody(b):
+				others = append(others, b)
+			default:
+				own = append(own, b)
 			}
-			result.Bindings = append(result.Bindings, evidence.Binding{
-				Namespace: namespace, Name: name, Role: role.Name, ClusterRole: role.Kind == "ClusterRole", To: named(subject, namespace),
-			})
 		}
 	}
 	for _, b := range cluster {
@@ -56,8 +59,20 @@ func Bound(accounts []evidence.Account, cluster []rbacv1.ClusterRoleBinding, nam
 	for _, b := range namespaced {
 		add(b.Namespace, b.Name, b.RoleRef, b.Subjects)
 	}
-	return result
+	count := len(own) + len(others)
+	all := slices.Concat(own, others, excused)
+	return &evidence.RightsResult{
+		Cluster: len(cluster), Namespaced: len(namespaced), Excused: len(excused),
+		Bindings: all[:min(len(all), evidence.MaxBindings)], More: max(0, count-evidence.MaxBindings),
+	}
 }
+
+// anonymous is who comes without a token, as a prototype does: its pods carry none.
+const anonymous = "system:anonymous"
+
+// groups are those of every service account, and of who comes without a token.
+// https://kubernetes.io/docs/reference/access-authn-authz/authentication/#anonymous-requests
+var groups = []string{"system:serviceaccounts", "system:authenticated", "system:unauthenticated"}
 
 // is tells whether a subject of a binding in a namespace stands for an account.
 func is(subject rbacv1.Subject, namespace string, a evidence.Account) bool {
@@ -65,9 +80,9 @@ func is(subject rbacv1.Subject, namespace string, a evidence.Account) bool {
 	case rbacv1.ServiceAccountKind:
 		return subject.Name == a.Name && home(subject, namespace) == a.Namespace
 	case rbacv1.UserKind:
-		return subject.Name == "system:serviceaccount:"+a.Namespace+":"+a.Name
+		return subject.Name == "system:serviceaccount:"+a.Namespace+":"+a.Name || subject.Name == anonymous
 	case rbacv1.GroupKind:
-		return subject.Name == "system:serviceaccounts:"+a.Namespace || subject.Name == "system:serviceaccounts" || subject.Name == "system:authenticated"
+		return subject.Name == "system:serviceaccounts:"+a.Namespace || slices.Contains(groups, subject.Name)
 	}
 	return false
 }
@@ -100,7 +115,7 @@ func judgeRights(r Rights) opinion {
 	}
 	var o opinion
 	for _, b := range found.Bindings {
-		if !r.excuses(b) {
+		if !excuses(r.Excused, b) {
 			o.holes = append(o.holes, granted(b))
 		}
 	}
@@ -117,16 +132,34 @@ func judgeRights(r Rights) opinion {
 	return o
 }
 
-// excuses a binding that gives what everybody has. What the policy excuses, it does for groups alone.
-func (r Rights) excuses(b evidence.Binding) bool {
-	if b.ClusterRole && slices.Contains(everybodys, b.Role) {
+// clusterInfo is the Role, and the RoleBinding to anonymous, by which kubeadm shows the cluster's address and its
+// authority to a node that wants to join.
+// https://kubernetes.io/docs/reference/setup-tools/kubeadm/implementation-details/#create-the-public-cluster-info-configmap
+var clusterInfo = evidence.Binding{
+	Namespace: "kube-public", Name: "kubeadm:bootstrap-signer-clusterinfo", Role: "kubeadm:bootstrap-signer-clusterinfo", To: rbacv1.UserKind + " " + anonymous,
+}
+
+// excuses a binding that gives what everybody has. What the policy excuses, it does for everybody alone.
+func excuses(excused []string, b evidence.Binding) bool {
+	if b == clusterInfo || b.ClusterRole && slices.Contains(everybodys, b.Role) {
 		return true
 	}
 	role := b.Role
 	if !b.ClusterRole {
 		role = b.Namespace + "/" + role
 	}
-	return strings.HasPrefix(b.To, rbacv1.GroupKind+" ") && slices.Contains(r.Excused, role)
+	return everybody(b) && slices.Contains(excused, role)
+}
+
+// everybody tells whether a binding is to others as well as to the account: to one of its groups, or to whoever comes
+// without a token.
+func everybody(b evidence.Binding) bool {
+	return strings.HasPrefix(b.To, rbacv1.GroupKind+" ") || tokenless(b)
+}
+
+// tokenless tells whether a binding is to who comes without a token.
+func tokenless(b evidence.Binding) bool {
+	return b.To == rbacv1.UserKind+" "+anonymous || b.To == rbacv1.GroupKind+" system:unauthenticated"
 }
 
 func granted(b evidence.Binding) gate.Finding {
@@ -137,13 +170,17 @@ func granted(b evidence.Binding) gate.Finding {
 	if b.ClusterRole {
 		role = "ClusterRole " + b.Role
 	}
+	use := "whoever takes that over and comes by a token could use it"
+	if tokenless(b) {
+		use = "it can be used without a token"
+	}
 	hint := "A prototype needs no right at the API server. Whoever administers the cluster takes the subject out of " + binding + ", and names there who needs the role."
-	if strings.HasPrefix(b.To, rbacv1.GroupKind+" ") {
+	if everybody(b) {
 		hint += " Where everybody has it and it does no harm, IT says so in the policy, under the gate's security.rolesOfEverybody."
 	}
 	return gate.Finding{
 		Reason: v1alpha1.ReasonRightsGranted, Field: workloadField, Owner: v1alpha1.OwnerIT,
-		Message: fmt.Sprintf("%s gives %s to %s, and with it to the prototype: whoever takes that over and comes by a token could use it", binding, role, b.To),
+		Message: fmt.Sprintf("%s gives %s to %s, and with it to the prototype: %s", binding, role, b.To, use),
 		Hint:    hint,
 	}
 }

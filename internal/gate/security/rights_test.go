@@ -21,6 +21,7 @@ var prototype = names.Identity{Namespace: "membership", Name: "churn-advisor", U
 func usual() []rbacv1.ClusterRoleBinding {
 	return []rbacv1.ClusterRoleBinding{
 		across("system:discovery", "system:discovery", group("system:authenticated")),
+		across("system:public-info-viewer", "system:public-info-viewer", group("system:authenticated"), group("system:unauthenticated")),
 		across("system:service-account-issuer-discovery", "system:service-account-issuer-discovery", group("system:serviceaccounts")),
 		across("cluster-admin", "cluster-admin", group("system:masters")),
 	}
@@ -32,6 +33,18 @@ func across(name, role string, to ...rbacv1.Subject) rbacv1.ClusterRoleBinding {
 
 func within(namespace, kind, role string, to ...rbacv1.Subject) rbacv1.RoleBinding {
 	return rbacv1.RoleBinding{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "look"}, RoleRef: rbacv1.RoleRef{Kind: kind, Name: role}, Subjects: to}
+}
+
+// asked is the order, with roles that everybody may have.
+func asked(excused ...string) evidence.RightsOrder {
+	return evidence.RightsOrder{Accounts: AccountsOf(prototype), Excused: excused}
+}
+
+// kubeadm makes a RoleBinding of this name.
+func kubeadm(namespace, kind, role string, to rbacv1.Subject) rbacv1.RoleBinding {
+	b := within(namespace, kind, role, to)
+	b.Name = "kubeadm:bootstrap-signer-clusterinfo"
+	return b
 }
 
 func group(name string) rbacv1.Subject { return rbacv1.Subject{Kind: rbacv1.GroupKind, Name: name} }
@@ -67,6 +80,19 @@ func TestRights(t *testing.T) {
 		"as everybody, under a usual name":      {[]rbacv1.ClusterRoleBinding{across("system:discovery", "view", group("system:authenticated"))}, nil, "gives ClusterRole view"},
 		"a Role that is named like a usual one": {nil, []rbacv1.RoleBinding{within("finance", "Role", "system:discovery", group("system:authenticated"))}, "gives Role system:discovery"},
 
+		"as whoever has no token": {[]rbacv1.ClusterRoleBinding{across("open", "cluster-admin", user("system:anonymous"))}, nil,
+			"gives ClusterRole cluster-admin to User system:anonymous, and with it to the prototype: it can be used without a token"},
+		"as all who have no token":                 {[]rbacv1.ClusterRoleBinding{across("open", "cluster-admin", group("system:unauthenticated"))}, nil, "to Group system:unauthenticated, and with it to the prototype: it can be used without a token"},
+		"as whoever has no token, in a namespace":  {nil, []rbacv1.RoleBinding{within("finance", "Role", "reader", user("system:anonymous"))}, "RoleBinding finance/look gives Role reader"},
+		"kubeadm's binding with another Role":      {nil, []rbacv1.RoleBinding{kubeadm("kube-public", "Role", "reader", user("system:anonymous"))}, "gives Role reader"},
+		"kubeadm's binding with a ClusterRole":     {nil, []rbacv1.RoleBinding{kubeadm("kube-public", "ClusterRole", clusterInfo.Role, user("system:anonymous"))}, "gives ClusterRole kubeadm"},
+		"kubeadm's binding to the prototype":       {nil, []rbacv1.RoleBinding{kubeadm("kube-public", "Role", clusterInfo.Role, account(sandbox, "prototype"))}, "gives Role kubeadm"},
+		"kubeadm's binding in another's namespace": {nil, []rbacv1.RoleBinding{kubeadm("finance", "Role", clusterInfo.Role, user("system:anonymous"))}, "gives Role kubeadm"},
+		"its Role by another binding":              {nil, []rbacv1.RoleBinding{within("kube-public", "Role", clusterInfo.Role, user("system:anonymous"))}, "RoleBinding kube-public/look"},
+
+		"kubeadm's binding":                               {nil, []rbacv1.RoleBinding{kubeadm("kube-public", "Role", "kubeadm:bootstrap-signer-clusterinfo", user("system:anonymous"))}, ""},
+		"a group of the name of who has no token":         {[]rbacv1.ClusterRoleBinding{across("open", "view", group("system:anonymous"))}, nil, ""},
+		"a user of the name of all who have no token":     {[]rbacv1.ClusterRoleBinding{across("open", "view", user("system:unauthenticated"))}, nil, ""},
 		"an account of the name elsewhere":                {[]rbacv1.ClusterRoleBinding{across("debug", "view", account("finance", "prototype"))}, nil, ""},
 		"an account of the name in the binding's":         {nil, []rbacv1.RoleBinding{within("finance", "Role", "reader", account("", "prototype"))}, ""},
 		"another account of its namespace":                {[]rbacv1.ClusterRoleBinding{across("debug", "view", account(sandbox, "default"))}, nil, ""},
@@ -77,7 +103,7 @@ func TestRights(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := good()
-			found := Bound(AccountsOf(prototype), append(usual(), c.cluster...), c.namespaced)
+			found := Bound(asked(), append(usual(), c.cluster...), c.namespaced)
 			if err := found.Validate(); err != nil {
 				t.Fatal(err)
 			}
@@ -100,12 +126,14 @@ func TestRightsOfEverybody(t *testing.T) {
 		found *evidence.RightsResult
 		want  gate.State
 	}{
-		"a ClusterRole of everybody":         {Bound(AccountsOf(prototype), append(usual(), across("s", "self-provisioner", group("system:authenticated"))), nil), gate.Passed},
-		"a Role of everybody":                {Bound(AccountsOf(prototype), usual(), []rbacv1.RoleBinding{within("shared", "Role", "viewer", group("system:serviceaccounts"))}), gate.Passed},
-		"the Role's name elsewhere":          {Bound(AccountsOf(prototype), usual(), []rbacv1.RoleBinding{within("finance", "Role", "viewer", group("system:serviceaccounts"))}), gate.Failed},
-		"a ClusterRole of the Role's name":   {Bound(AccountsOf(prototype), append(usual(), across("s", "viewer", group("system:authenticated"))), nil), gate.Failed},
-		"another ClusterRole":                {Bound(AccountsOf(prototype), append(usual(), across("s", "view", group("system:authenticated"))), nil), gate.Failed},
-		"the ClusterRole for this one alone": {Bound(AccountsOf(prototype), append(usual(), across("s", "self-provisioner", account(prototype.Production(), "prototype"))), nil), gate.Failed},
+		"a ClusterRole of everybody":         {Bound(asked(), append(usual(), across("s", "self-provisioner", group("system:authenticated"))), nil), gate.Passed},
+		"a Role of everybody":                {Bound(asked(), usual(), []rbacv1.RoleBinding{within("shared", "Role", "viewer", group("system:serviceaccounts"))}), gate.Passed},
+		"of whoever has no token":            {Bound(asked(), append(usual(), across("s", "self-provisioner", user("system:anonymous"))), nil), gate.Passed},
+		"of all who have no token":           {Bound(asked(), usual(), []rbacv1.RoleBinding{within("shared", "Role", "viewer", group("system:unauthenticated"))}), gate.Passed},
+		"the Role's name elsewhere":          {Bound(asked(), usual(), []rbacv1.RoleBinding{within("finance", "Role", "viewer", group("system:serviceaccounts"))}), gate.Failed},
+		"a ClusterRole of the Role's name":   {Bound(asked(), append(usual(), across("s", "viewer", group("system:authenticated"))), nil), gate.Failed},
+		"another ClusterRole":                {Bound(asked(), append(usual(), across("s", "view", group("system:authenticated"))), nil), gate.Failed},
+		"the ClusterRole for this one alone": {Bound(asked(), append(usual(), across("s", "self-provisioner", account(prototype.Production(), "prototype"))), nil), gate.Failed},
 	} {
 		e := good()
 		e.Rights = &Rights{
@@ -118,7 +146,7 @@ func TestRightsOfEverybody(t *testing.T) {
 	c := caseOf(&v1alpha1.SecurityGate{Secrets: v1alpha1.SearchBuiltIn, RolesOfEverybody: []string{"self-provisioner"}})
 	c.Record.Prototype, c.Record.Subject.Container.CPU, c.Record.Subject.Container.Memory = prototype, "100m", "64Mi"
 	c.Record.Requirements.Registry.Prefix = "registry.example.org/membership/"
-	found := Bound(AccountsOf(prototype), append(usual(), across("s", "self-provisioner", group("system:authenticated"))), nil)
+	found := Bound(asked(), append(usual(), across("s", "self-provisioner", group("system:authenticated"))), nil)
 	taken := gate.Taken{
 		Isolation: gate.Isolation{Verdict: gate.Pass(v1alpha1.ReasonEnforced, "closed", now)},
 		Runs:      map[string]gate.Witnessed{partRights: {Measurement: measured(found)}},
@@ -128,11 +156,62 @@ func TestRightsOfEverybody(t *testing.T) {
 	}
 }
 
+// However many bindings are excused, they take no place from those that are not, wherever those stand in the lists.
+func TestRightsAmongManyThatAreExcused(t *testing.T) {
+	var many, more []rbacv1.RoleBinding
+	for i := range 2 * evidence.MaxBindings {
+		many = append(many, within(fmt.Sprintf("team-%d", i), "ClusterRole", "self-provisioner", group("system:authenticated")))
+		more = append(more, within(fmt.Sprintf("team-%d", i), "ClusterRole", "view", group("system:authenticated")))
+	}
+	own := within("finance", "ClusterRole", "edit", account(prototype.Production(), "prototype"))
+	all := within("finance", "ClusterRole", "view", group("system:serviceaccounts"))
+	for name, c := range map[string]struct {
+		namespaced []rbacv1.RoleBinding
+		// holes are findings, of which a verdict has at most 32.
+		holes int
+		first string
+		more  int
+	}{
+		"nothing else":                        {many, 0, "", 0},
+		"one to everybody after them":         {append(many[:len(many):len(many)], all), 1, "gives ClusterRole view to Group system:serviceaccounts", 0},
+		"one to the prototype after them":     {append(many[:len(many):len(many)], all, own), 2, "gives ClusterRole edit to ServiceAccount", 0},
+		"one to the prototype after as many":  {append(more[:len(more):len(more)], own), 32, "gives ClusterRole edit to ServiceAccount", evidence.MaxBindings + 1},
+		"more than can be named, not excused": {more, 32, "gives ClusterRole view", evidence.MaxBindings},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reviewing := caseOf(&v1alpha1.SecurityGate{Secrets: v1alpha1.SearchBuiltIn, RolesOfEverybody: []string{"self-provisioner"}})
+			reviewing.Record.Prototype, reviewing.Record.Subject.Container.CPU, reviewing.Record.Subject.Container.Memory = prototype, "100m", "64Mi"
+			reviewing.Record.Requirements.Registry.Prefix = "registry.example.org/membership/"
+			runs, err := Instrument{Rights: true}.Plan(reviewing, gate.Taken{})
+			if err != nil || len(runs) != 1 {
+				t.Fatalf("%+v, %v", runs, err)
+			}
+			found := Bound(*evidence.As[evidence.RightsOrder](runs[0].Order), usual(), c.namespaced)
+			if err := found.Validate(); err != nil || found.More != c.more {
+				t.Fatalf("%d more, %v", found.More, err)
+			}
+			got := Instrument{Rights: true}.Judge(reviewing, gate.Taken{
+				Isolation: gate.Isolation{Verdict: gate.Pass(v1alpha1.ReasonEnforced, "closed", now)},
+				Runs:      map[string]gate.Witnessed{partRights: {Measurement: measured(found)}},
+			})
+			switch {
+			case len(got.Findings) != c.holes:
+				t.Errorf("%d findings; want %d: %+v", len(got.Findings), c.holes, got)
+			case c.holes == 0 && (got.State != gate.Passed || found.Excused < len(many)):
+				t.Errorf("%d excused, %+v", found.Excused, got)
+			case c.holes > 0 && (got.State != gate.Failed || !strings.Contains(got.Findings[0].Message, c.first)):
+				t.Errorf("%+v; want %q first", got, c.first)
+			}
+		})
+	}
+}
+
 // What was not seen, or not all of it, passes nothing.
 func TestRightsThatAreNotKnown(t *testing.T) {
-	var many []rbacv1.ClusterRoleBinding
-	for i := range evidence.MaxBindings + 1 {
-		many = append(many, across(fmt.Sprintf("d-%d", i), "system:discovery", group("system:authenticated")))
+	// All that are named have an excuse, and one that has none is not named.
+	many := &evidence.RightsResult{Cluster: 100, More: 1}
+	for i := range evidence.MaxBindings {
+		many.Bindings = append(many.Bindings, evidence.Binding{Name: fmt.Sprintf("d-%d", i), Role: "system:discovery", ClusterRole: true, To: "Group system:authenticated"})
 	}
 	for name, c := range map[string]struct {
 		run  gate.Measurement
@@ -140,8 +219,8 @@ func TestRightsThatAreNotKnown(t *testing.T) {
 	}{
 		"not looked yet":          {gate.Measurement{}, gate.Pending},
 		"not allowed to look":     {gate.Measurement{Lost: "forbidden"}, gate.Inconclusive},
-		"nothing seen at all":     {measured(Bound(AccountsOf(prototype), nil, nil)), gate.Inconclusive},
-		"too many to look at all": {measured(Bound(AccountsOf(prototype), many, nil)), gate.Inconclusive},
+		"nothing seen at all":     {measured(Bound(asked(), nil, nil)), gate.Inconclusive},
+		"too many to look at all": {measured(many), gate.Inconclusive},
 		"something else":          {measured(&evidence.MaterialResult{Image: imageDigest, Packed: []byte{1}}), gate.Inconclusive},
 	} {
 		e := good()
@@ -165,7 +244,7 @@ func TestRightsArePlanned(t *testing.T) {
 	if got := (Instrument{Rights: true}).Judge(c, taken); got.State != gate.Pending {
 		t.Errorf("nobody looked yet: %+v", got)
 	}
-	taken.Runs = map[string]gate.Witnessed{partRights: {Measurement: measured(Bound(AccountsOf(prototype), usual(), nil))}}
+	taken.Runs = map[string]gate.Witnessed{partRights: {Measurement: measured(Bound(asked(), usual(), nil))}}
 	if got := (Instrument{Rights: true}).Judge(c, taken); got.State != gate.Passed {
 		t.Errorf("nothing was found: %+v", got)
 	}

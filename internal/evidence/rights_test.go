@@ -1,0 +1,27 @@
+package evidence
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Whatever names of roles a policy may hold, the order takes, and nothing larger.
+func TestRolesThatARightsOrderExcuses(t *testing.T) {
+	for name, c := range map[string]struct {
+		excused []string
+		ok      bool
+	}{
+		"none":                  {nil, true},
+		"one":                   {[]string{"shared/viewer"}, true},
+		"as many as may be":     {slices.Repeat([]string{strings.Repeat("ä", 317)}, maxExcused), true},
+		"one more":              {slices.Repeat([]string{"viewer"}, maxExcused+1), false},
+		"one without a name":    {[]string{""}, false},
+		"one with a longer one": {[]string{strings.Repeat("a", maxBindingText+1)}, false},
+	} {
+		order := RightsOrder{Accounts: []Account{{Namespace: "affp-x", Name: "prototype"}}, Excused: c.excused}
+		if err := order.Validate(); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
