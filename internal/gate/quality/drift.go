@@ -140,7 +140,7 @@ const (
 func worsened(before, after Evidence) Shift {
 	cases, old := casesOf(after.Result, after.Set), casesOf(before.Result, before.Set)
 	after.Production = &record.Baseline{Answers: answers(before.Set, before.Result)}
-	found := pair(after, cases)
+	found := pair(after, cases, asKnown)
 	if found.n < fewestWatched || 2*found.n < int64(len(cases)) {
 		return unsure(v1alpha1.ReasonDriftUncertain, "%d of %d examples were answered then and now, which is too few to tell", found.n, len(cases))
 	}

@@ -34,14 +34,14 @@ func earlier(c gate.Case) []evidence.QualityResult {
 //
 // The second is two tests that must both show it, which is no likelier by chance than either (Berger 1982, see Judge). Without
 // a single answer that became wrong each of them has the probability 1.
-func worse(e Evidence, cases []asked, newest pairs) (why string, which []string) {
+func worse(e Evidence, cases []asked, newest pairs, read reading) (why string, which []string) {
 	if p := stats.McNemar(newest.worse, newest.better); p < e.Settings.Looks.Error() {
 		return fmt.Sprintf("by chance that happens %s times in 100", hundredths(p)), newest.became
 	}
 	if len(e.Earlier) == 0 {
 		return "", nil
 	}
-	sets, ids := overLooks(e, cases)
+	sets, ids := overLooks(e, cases, read)
 	less := int64(0)
 	for i, s := range sets {
 		if !s.WasWrong && s.Wrong > 0 {
@@ -58,8 +58,8 @@ func worse(e Evidence, cases []asked, newest pairs) (why string, which []string)
 }
 
 // overLooks are the examples that production was asked too, with what came of each in all looks, and their ids. As in one look, as many answers
-// of each count as of the revision that gave fewer.
-func overLooks(e Evidence, cases []asked) (sets []stats.Matched, ids []string) {
+// of each count as of the revision that gave fewer. What an earlier look did not hear is left out: the newest asked it again.
+func overLooks(e Evidence, cases []asked, read reading) (sets []stats.Matched, ids []string) {
 	looks := make([]map[string]string, 0, len(e.Earlier))
 	for _, r := range e.Earlier {
 		look := make(map[string]string, len(r.Cases))
@@ -77,17 +77,22 @@ func overLooks(e Evidence, cases []asked) (sets []stats.Matched, ids []string) {
 				all, times = append(all, answers), min(times, len(answers))
 			}
 		}
-		was := allOf(older[:times])
-		if was == wasUnclear {
-			continue
-		}
-		set := stats.Matched{WasWrong: was == wasWrong}
-		for _, answers := range all {
+		before := allOf(older[:times])
+		set := stats.Matched{WasWrong: before == wasWrong}
+		for look, answers := range all {
 			is := allOf(answers[:times])
-			set.Times += one(is != wasUnclear)
-			set.Wrong += one(is == wasWrong)
+			if look > 0 && is == wasUnclear {
+				continue
+			}
+			was, is := read(before, is)
+			if was != wasUnclear && is != wasUnclear {
+				set.Times++
+				set.Wrong += one(is == wasWrong)
+			}
 		}
-		sets, ids = append(sets, set), append(ids, now.id)
+		if set.Times > 0 {
+			sets, ids = append(sets, set), append(ids, now.id)
+		}
 	}
 	return sets, ids
 }

@@ -37,7 +37,8 @@ func TestAskingOften(t *testing.T) {
 		"four are":                 {perfect, []times{of(4, wrong), of(196, right)}, gate.Passed},
 		"five are":                 {perfect, []times{of(5, wrong), of(195, right)}, gate.Failed},
 		"six are, and one better":  {baseline(set, of(1, wrong), of(199, right)), []times{of(1, right), of(6, wrong), of(193, right)}, gate.Passed},
-		"lost answers say nothing": {perfect, []times{of(9, lost), of(191, right)}, gate.Passed},
+		"some are always lost":     {perfect, []times{of(9, lost), of(191, right)}, gate.Inconclusive},
+		"a few are always lost":    {perfect, []times{of(4, lost), of(196, right)}, gate.Passed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var all []evidence.QualityResult
@@ -69,15 +70,20 @@ func TestEveryLookCounts(t *testing.T) {
 		"others each time":             {[]evidence.QualityResult{five, others, five, others}, gate.Failed, "10 were wrong more often"},
 		"not at first, then plainly":   {[]evidence.QualityResult{clean, clean, clean, clean, ten}, gate.Failed, "of 200 examples that advisor-1 was asked too, 10 became wrong and 0 became right: by chance that happens 0.1 times in 100"},
 		"few, each time the same ones": {[]evidence.QualityResult{one, one, one, five}, gate.Passed, "5 became wrong"},
+		"wrong, then others lost":      {[]evidence.QualityResult{five, answered(set, of(5, right), of(5, lost), of(190, right))}, gate.Inconclusive, "(5 more could not be asked or judged then or now)"},
+		"lost, then heard":             {[]evidence.QualityResult{answered(set, of(10, lost), of(190, right)), clean}, gate.Passed, "of 200 examples that advisor-1 was asked too, 0 became wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := Judge(looked(t, perfect, c.all...))
-			if c.state == gate.Failed {
+			switch c.state {
+			case gate.Inconclusive:
+				want(t, v, c.state, v1alpha1.ReasonExamplesNotAsked, c.says)
+			case gate.Failed:
 				want(t, v, c.state, v1alpha1.ReasonRegressed, c.says)
 				if !strings.Contains(v.Findings[0].Message, "times in 100: line-2, line-3,") {
 					t.Errorf("the finding does not name them: %s", v.Findings[0].Message)
 				}
-			} else {
+			default:
 				want(t, v, c.state, v1alpha1.ReasonAnswersRight, c.says)
 			}
 		})

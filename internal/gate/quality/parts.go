@@ -29,7 +29,7 @@ func overall(cases []asked, bound Bound) part {
 	case state == gate.Failed:
 		p.findings = holes(cases, s, reason)
 	case reason == v1alpha1.ReasonExamplesNotAsked:
-		p.findings = []gate.Finding{notAsked(cases, s)}
+		p.findings = []gate.Finding{notAsked(cases, s.unasked(cases))}
 	default:
 		p.findings = []gate.Finding{moreExamples(reason, s.says())}
 	}
@@ -52,7 +52,7 @@ func ofSlice(cases []asked, floor Floor) part {
 			Hint: "Look at the examples of this slice in the sandbox: mend the prototype, or an example that expects the wrong thing.",
 		}}
 	case reason == v1alpha1.ReasonExamplesNotAsked:
-		p.findings = []gate.Finding{notAsked(within, s)}
+		p.findings = []gate.Finding{notAsked(within, s.unasked(within))}
 	default:
 		p.findings = []gate.Finding{moreExamples(reason, says)}
 	}
@@ -94,11 +94,15 @@ func moreExamples(reason, message string) gate.Finding {
 	}
 }
 
-func notAsked(cases []asked, s share) gate.Finding {
+// unasked says how many of some examples it is not known of, and why.
+func (s share) unasked(cases []asked) string {
+	return fmt.Sprintf("%d of %d examples could not be asked or judged: %s", s.unclear, s.n,
+		badOnes(slices.DeleteFunc(slices.Clone(cases), func(a asked) bool { return !a.unclear })))
+}
+
+func notAsked(cases []asked, message string) gate.Finding {
 	f := gate.Finding{
-		Reason: v1alpha1.ReasonExamplesNotAsked, Owner: v1alpha1.OwnerIT,
-		Message: fmt.Sprintf("%d of %d examples could not be asked or judged: %s", s.unclear, s.n,
-			badOnes(slices.DeleteFunc(slices.Clone(cases), func(a asked) bool { return !a.unclear }))),
+		Reason: v1alpha1.ReasonExamplesNotAsked, Owner: v1alpha1.OwnerIT, Message: message,
 		Hint: "It is measured again. If it stays so, the platform team can look at the run's pod and at the prototype's Service.",
 	}
 	if slices.ContainsFunc(cases, func(a asked) bool { return a.unclear && a.failure == evidence.AskThrottled }) {

@@ -140,6 +140,8 @@ type pairs struct {
 	n, worse, better int64
 	// became names those that became worse.
 	became []string
+	// unclear is of how many more it is not known what they were, or are now.
+	unclear int
 }
 
 // compared judges by the examples that the revision in production was asked too.
@@ -152,17 +154,20 @@ func compared(e Evidence, cases []asked) part {
 		return incomparable(fmt.Sprintf("the evaluation of %s, which was promoted last, can't be used: %s", old.Review, old.Lost), v1alpha1.OwnerIT,
 			"IT looks at the record of that review, or sets nonRegression to None for this one promotion.")
 	}
-	found, gone := pair(e, cases), replaced(e)
+	found, gone := pair(e, cases, asKnown), replaced(e)
 	if all := len(old.Answers); gone*mostReplaced > all || found.n < fewestPairs || 2*found.n < int64(all) {
 		return incomparable(fmt.Sprintf("of the %d examples of %s, which was promoted last, %d are in the set no more, and %d can be compared; at most one in %d may go, and at least %d, and half, must be comparable",
 			all, old.Review, gone, found.n, mostReplaced, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them.")
 	}
 	counts := fmt.Sprintf("of %d examples that %s was asked too, %d became wrong and %d became right", found.n, old.Review, found.worse, found.better)
+	if found.unclear > 0 {
+		counts += fmt.Sprintf(" (%d more could not be asked or judged then or now)", found.unclear)
+	}
 	notes := noted(gone, old)
 	for _, n := range notes {
 		counts += " (" + n.Message + ")"
 	}
-	if why, which := worse(e, cases, found); why != "" {
+	if why, which := worse(e, cases, found, asKnown); why != "" {
 		message := counts + ": " + why
 		return part{state: gate.Failed, reason: v1alpha1.ReasonRegressed, message: message, notes: notes, findings: []gate.Finding{{
 			Reason: v1alpha1.ReasonRegressed, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness,
@@ -170,7 +175,25 @@ func compared(e Evidence, cases []asked) part {
 			Hint:    "Look at what the promoted revision answers to these: the new one should not be worse.",
 		}}}
 	}
+	// Who may leave questions open leaves those that became worse.
+	if why, which := worse(e, cases, pair(e, cases, atWorst), atWorst); why != "" {
+		message := fmt.Sprintf("%s; if all of these became wrong, the answers are worse: %s", counts, listed(which))
+		return part{state: gate.Inconclusive, reason: v1alpha1.ReasonExamplesNotAsked, message: message, notes: notes,
+			findings: []gate.Finding{undecided(cases, which, message)}}
+	}
 	return part{state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, message: counts, notes: notes}
+}
+
+// undecided tells who can have those examples answered on which the comparison depends.
+func undecided(cases []asked, which []string, message string) gate.Finding {
+	open := slices.DeleteFunc(slices.Clone(cases), func(a asked) bool { return !a.unclear || !slices.Contains(which, a.id) })
+	if len(open) > 0 {
+		return notAsked(open, message)
+	}
+	return gate.Finding{
+		Reason: v1alpha1.ReasonExamplesNotAsked, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness, Message: message,
+		Hint: "Mend these: they are wrong now, and of some it is not known what the promoted revision answered. Or IT sets nonRegression to None for this one promotion.",
+	}
 }
 
 // replaced is how many examples of the revision in production are not asked any more, or expect something else now.
@@ -210,15 +233,19 @@ func listed(names []string) string {
 }
 
 // pair finds the examples that both were asked. Where one was asked more often than the other, only as many of its
-// answers count, or it would have had more chances to be wrong. What is unclear of either is no pair.
-func pair(e Evidence, cases []asked) pairs {
+// answers count, or it would have had more chances to be wrong.
+func pair(e Evidence, cases []asked, read reading) pairs {
 	var p pairs
 	for i, now := range cases {
-		older := e.Production.Answers[key(e.Set, e.Result, i)]
+		older, both := e.Production.Answers[key(e.Set, e.Result, i)]
+		if !both {
+			continue
+		}
 		newer := letters(now.answers)
 		times := min(len(newer), len(older))
-		was, is := allOf(older[:times]), allOf(newer[:times])
+		was, is := read(allOf(older[:times]), allOf(newer[:times]))
 		if was == wasUnclear || is == wasUnclear {
+			p.unclear++
 			continue
 		}
 		p.n++
@@ -231,6 +258,25 @@ func pair(e Evidence, cases []asked) pairs {
 		}
 	}
 	return p
+}
+
+// reading says for what an example is taken of which it may not be clear what it was in production, or is now. What is still
+// unclear then is no pair.
+type reading func(was, is rune) (rune, rune)
+
+func asKnown(was, is rune) (rune, rune) { return was, is }
+
+// atWorst takes what is unclear as right in production, and as wrong now. What is unclear of both did not become worse: of some
+// examples that an image of IT's asks it always is.
+func atWorst(was, is rune) (rune, rune) {
+	switch {
+	case was == is:
+	case was == wasUnclear:
+		was = wasRight
+	case is == wasUnclear:
+		is = wasWrong
+	}
+	return was, is
 }
 
 // allOf is what several answers to one question are: wrong if one is, right if all are. None are unclear.

@@ -43,13 +43,68 @@ func TestAgainstProduction(t *testing.T) {
 			v1alpha1.ReasonAnswersRight, "5 became wrong and 5 became right"},
 		"better":               {[]times{of(200, right)}, before(of(180, right), of(20, wrong)), gate.Passed, v1alpha1.ReasonAnswersRight, "20 became right"},
 		"no answer is worse":   {[]times{of(5, broken), of(195, right)}, perfect, gate.Failed, v1alpha1.ReasonRegressed, "5 became wrong"},
-		"lost says nothing":    {[]times{of(5, lost), of(195, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "of 195 examples"},
-		"lost in production":   {[]times{of(5, wrong), of(195, right)}, before(of(5, lost), of(195, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 195 examples"},
+		"a few lost":           {[]times{of(4, lost), of(196, right)}, perfect, gate.Passed, v1alpha1.ReasonAnswersRight, "of 196 examples that advisor-1 was asked too, 0 became wrong and 0 became right (4 more could not be asked or judged then or now)"},
+		"lost":                 {[]times{of(5, lost), of(195, right)}, perfect, gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "(5 more could not be asked or judged then or now); if all of these became wrong, the answers are worse: line-2, line-3, line-4, line-5, line-6"},
+		"turned away":          {[]times{of(10, throttle), of(190, right)}, perfect, gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "of 190 examples"},
+		"lost beside wrong":    {[]times{of(3, wrong), of(2, lost), of(195, right)}, perfect, gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "3 became wrong"},
+		"lost, others better":  {[]times{of(5, lost), of(195, right)}, before(of(195, right), of(5, wrong)), gate.Passed, v1alpha1.ReasonAnswersRight, "5 became right"},
+		"lost, and was wrong":  {[]times{of(9, lost), of(191, right)}, before(of(9, wrong), of(191, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 191 examples"},
+		"lost in production":   {[]times{of(5, wrong), of(195, right)}, before(of(5, lost), of(195, right)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "of 195 examples"},
+		"lost then, right now": {[]times{of(200, right)}, before(of(9, lost), of(191, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 191 examples"},
+		"lost both times":      {[]times{of(9, lost), of(191, right)}, before(of(9, lost), of(191, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "(9 more could not be asked"},
+		"worse anyhow":         {[]times{of(5, wrong), of(9, lost), of(186, right)}, perfect, gate.Failed, v1alpha1.ReasonRegressed, "5 became wrong"},
 		"production's is lost": {[]times{of(200, right)}, &record.Baseline{Review: "advisor-1", Lost: "its report can't be verified"}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "advisor-1, which was promoted last, can't be used"},
 		"wrong anyhow":         {[]times{of(100, wrong), of(100, right)}, before(of(100, wrong), of(100, right)), gate.Failed, v1alpha1.ReasonTooManyWrong, "0 became wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want(t, Judge(against(t, c.now, c.production)), c.state, c.reason, c.says)
+		})
+	}
+}
+
+// Nothing passes that would fail if what was lost were wrong, and nothing is undecided that could not fail by it.
+func TestLostAnswersHideNoRegression(t *testing.T) {
+	set := table(t, 200, nil)
+	for worse := range 6 {
+		for better := range 4 {
+			for unknown := range 10 {
+				for _, open := range []evidence.CaseAnswer{lost, throttle} {
+					production := baseline(set, of(better, wrong), of(200-better, right))
+					judge := func(what evidence.CaseAnswer) gate.Verdict {
+						e := against(t, []times{of(better, right), of(worse, wrong), of(unknown, what), of(200-better-worse-unknown, right)}, production)
+						e.Settings.Ratio = 0.5
+						return Judge(e)
+					}
+					want := judge(wrong).State
+					if want == gate.Failed && judge(right).State != gate.Failed {
+						want = gate.Inconclusive
+					}
+					if v := judge(open); v.State != want {
+						t.Errorf("%d worse, %d better, %d %s: %s, want %s", worse, better, unknown, open.Failure, v.State, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// Who can have them answered is told: whoever runs the platform, who turned questions away, or who answers them wrongly.
+func TestWhoDecidesTheComparison(t *testing.T) {
+	set := table(t, 200, nil)
+	for name, c := range map[string]struct {
+		now, was []times
+		owner    v1alpha1.Owner
+		hint     string
+	}{
+		"lost":               {[]times{of(5, lost), of(195, right)}, []times{of(200, right)}, v1alpha1.OwnerIT, "the run's pod"},
+		"turned away":        {[]times{of(5, throttle), of(195, right)}, []times{of(200, right)}, v1alpha1.OwnerBusiness, "asked too often"},
+		"lost in production": {[]times{of(5, wrong), of(195, right)}, []times{of(5, lost), of(195, right)}, v1alpha1.OwnerBusiness, "they are wrong now"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := Judge(against(t, c.now, baseline(set, c.was...)))
+			if len(v.Findings) != 1 || v.Findings[0].Owner != c.owner || !strings.Contains(v.Findings[0].Hint, c.hint) {
+				t.Errorf("findings %+v", v.Findings)
+			}
 		})
 	}
 }
