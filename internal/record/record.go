@@ -81,6 +81,28 @@ type stored struct {
 	Subject      json.RawMessage `json:"subject"`
 	Requirements json.RawMessage `json:"requirements"`
 	AuthorsDoubt string          `json:"authorsDoubt"`
+	// Baseline is what earlier versions wrote in place of baselines, when all of a policy's quality gates shared one.
+	Baseline *Baseline `json:"baseline"`
+}
+
+// baselines of a record that an earlier version wrote. Of several gates it does not say whose it is: then each has lost it, for
+// nothing may pass as if nothing had been promoted.
+func (s stored) baselines(gates []v1alpha1.Gate) map[string]Baseline {
+	if s.Baseline == nil {
+		return nil
+	}
+	old, found := *s.Baseline, map[string]Baseline{}
+	for _, g := range gates {
+		if g.Type == v1alpha1.GateQuality {
+			found[g.Name] = old
+		}
+	}
+	if len(found) > 1 {
+		for name := range found {
+			found[name] = Baseline{Review: old.Review, Lost: "an earlier version of the operator froze one for several gates, and a new review has each its own"}
+		}
+	}
+	return found
 }
 
 func (s stored) digests() (subjectDigest, reviewDigest string, err error) {
@@ -144,6 +166,9 @@ func Read(object *appsv1.ControllerRevision) (Record, error) {
 	}
 	if _, err := r.EvaluationSet(); err != nil {
 		return r, err
+	}
+	if len(r.Baselines) == 0 {
+		r.Baselines = raw.baselines(r.Requirements.Gates)
 	}
 	r.OpenedAt = object.CreationTimestamp.UTC()
 	return r, nil

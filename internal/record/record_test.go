@@ -167,6 +167,39 @@ func TestRecordOfAnotherVersion(t *testing.T) {
 	}
 }
 
+// A review that is open at an upgrade is compared all the same: what an earlier version froze for all gates is the one gate's,
+// and of several it is lost.
+func TestBaselineOfAnEarlierVersion(t *testing.T) {
+	own := Baseline{Review: "churn-advisor-2", Answers: map[string]string{"a": "RR"}}
+	lost := Baseline{Review: "churn-advisor-2", Lost: "an earlier version of the operator froze one for several gates, and a new review has each its own"}
+	for name, c := range map[string]struct {
+		gates []string
+		now   map[string]Baseline
+		want  map[string]Baseline
+	}{
+		"one gate":      {[]string{"answers"}, nil, map[string]Baseline{"answers": own}},
+		"several gates": {[]string{"answers", "golden"}, nil, map[string]Baseline{"answers": lost, "golden": lost}},
+		"both forms":    {[]string{"answers"}, map[string]Baseline{"answers": {Review: "churn-advisor-1"}}, map[string]Baseline{"answers": {Review: "churn-advisor-1"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := objectOf(t, sealed(t, func(r *Record) {
+				for _, gate := range c.gates {
+					r.Requirements.Gates = append(r.Requirements.Gates, v1alpha1.Gate{Name: gate, Type: v1alpha1.GateQuality})
+				}
+				r.Baselines = c.now
+			}))
+			replace(o, `"ordinal":3`, `"baseline":{"review":"churn-advisor-2","answers":{"a":"RR"}},"ordinal":3`)
+			r, err := Read(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, r.Baselines); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func replace(o *appsv1.ControllerRevision, old, with string) {
 	o.Data.Raw = bytes.ReplaceAll(o.Data.Raw, []byte(old), []byte(with))
 }
