@@ -96,7 +96,7 @@ type LoadFailures struct {
 	NotSent int64 `json:"notSent"`
 	// OtherShape: a complete answer with a status of 200 to 299 that does not look like those without load.
 	OtherShape int64 `json:"otherShape,omitempty"`
-	// NotAsDeclared: one that has nothing where LoadSpec.Answer says.
+	// NotAsDeclared: one that has nothing where LoadSpec.Answer says, or a stream of events without data.
 	NotAsDeclared int64 `json:"notAsDeclared,omitempty"`
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,17 +30,23 @@ const (
 	text
 	// object in JSON.
 	object
+	// begun is what begins like an object and is too long to look at all of it.
+	begun
 	// stream of events.
 	stream
-	// opaque is too long to look at all of it, or packed in a way that nobody asked for.
-	opaque
+	// packed in a way that nobody looks into.
+	packed
 )
 
 // shape is what answers to one and the same request have in common, however much their texts differ.
 type shape struct {
 	status int
 	form   form
-	// filled are the names at the top of an object whose values are not empty.
+	// kind is the media type that the header names.
+	kind string
+	// braced is a text that begins like an object.
+	braced bool
+	// filled are the names at the top of an object whose values are not empty, but for those that say that it is an error.
 	filled map[string]bool
 	// wrong means that the answer says itself that it is an error.
 	wrong bool
@@ -47,68 +54,124 @@ type shape struct {
 	declared bool
 }
 
+// lacks tells whether more than half of some names are missing from an object.
+func (s shape) lacks(names []string) bool {
+	if s.form != object {
+		return false
+	}
+	missing := 0
+	for _, name := range names {
+		if !s.filled[name] {
+			missing++
+		}
+	}
+	return 2*missing > len(names)
+}
+
 // usual is what answers look like without load. A nil one is not known, and takes everything.
 type usual struct {
 	statuses []int
 	forms    []form
-	// filled are the names that every object had.
-	filled []string
-	wrong  bool
+	kinds    []string
+	// filled are the names that every object had, and beside those that every one had which says that it is an error.
+	filled, beside []string
+	wrong          bool
 }
 
-// usualOf is what some answers have in common; nil of none.
+// usualOf is what some answers have in common; nil of none. What may come before a prototype is warm is not usual: a first answer
+// like which no other is, a few odd objects, and fewer errors than answers, unless they have what answers have.
 func usualOf(seen []shape) *usual {
 	if len(seen) == 0 {
 		return nil
 	}
-	u := &usual{}
-	first := true
+	if len(seen) > 2 && !slices.ContainsFunc(seen[1:], func(s shape) bool { return s.status == seen[0].status && s.form == seen[0].form }) {
+		seen = seen[1:]
+	}
+	var right, wrong []shape
 	for _, s := range seen {
-		u.statuses, u.forms, u.wrong = append(u.statuses, s.status), append(u.forms, s.form), u.wrong || s.wrong
-		if s.form != object {
-			continue
+		if s.wrong {
+			wrong = append(wrong, s)
+		} else {
+			right = append(right, s)
 		}
-		if first {
-			for name := range s.filled {
-				u.filled = append(u.filled, name)
-			}
-		}
-		u.filled = slices.DeleteFunc(u.filled, func(name string) bool { return !s.filled[name] })
-		first = false
+	}
+	right = withoutOdd(right)
+	filled := filledIn(right, func(n, of int) bool { return n == of })
+	if 2*len(wrong) < len(seen) {
+		wrong = slices.DeleteFunc(wrong, func(s shape) bool { return s.form != object || len(filled) == 0 || s.lacks(filled) })
+	}
+	u := &usual{filled: filled, beside: filledIn(wrong, func(n, of int) bool { return n == of }), wrong: len(wrong) > 0}
+	if len(right) == 0 {
+		u.filled = u.beside
+	}
+	for _, s := range slices.Concat(right, wrong) {
+		u.statuses, u.forms, u.kinds = append(u.statuses, s.status), append(u.forms, s.form), append(u.kinds, s.kind)
 	}
 	return u
 }
 
-// takes tells whether an answer looks as without load. Where it is in doubt it does: a text may differ, and a name or two may be
-// missing from an object, but not more than half of those that were always filled.
-func (u *usual) takes(s shape) bool {
-	if u == nil {
-		return true
+// withoutOdd leaves out objects that lack what most have, where they are fewer than a quarter: more are another way to answer.
+func withoutOdd(seen []shape) []shape {
+	most := filledIn(seen, func(n, of int) bool { return 2*n > of })
+	like := slices.DeleteFunc(slices.Clone(seen), func(s shape) bool { return s.lacks(most) })
+	if 4*(len(seen)-len(like)) >= len(seen) {
+		return seen
 	}
-	if !slices.Contains(u.statuses, s.status) || s.wrong && !u.wrong {
-		return false
-	}
-	unknown := s.form == opaque || s.form != nothing && slices.Contains(u.forms, opaque)
-	if !unknown && !slices.Contains(u.forms, s.form) {
-		return false
-	}
-	missing := 0
-	for _, name := range u.filled {
-		if s.form == object && !s.filled[name] {
-			missing++
+	return like
+}
+
+// filledIn are the names that are filled in enough objects.
+func filledIn(seen []shape, enough func(n, of int) bool) []string {
+	objects, having := 0, map[string]int{}
+	for _, s := range seen {
+		if s.form == object {
+			objects++
+		}
+		for name := range s.filled {
+			having[name]++
 		}
 	}
-	return 2*missing <= len(u.filled)
+	maps.DeleteFunc(having, func(_ string, n int) bool { return !enough(n, objects) })
+	return slices.Collect(maps.Keys(having))
+}
+
+// takes tells whether an answer looks as without load. Where it is in doubt it does: a text may differ, and a name or two may be
+// missing from an object, but not more than half of those that are usual.
+func (u *usual) takes(s shape) bool {
+	switch {
+	case u == nil:
+		return true
+	case !slices.Contains(u.statuses, s.status) || !u.formed(s):
+		return false
+	case s.wrong:
+		return u.wrong && !s.lacks(u.beside)
+	}
+	return !s.lacks(u.filled)
+}
+
+// formed tells whether an answer may be of a form that is usual. What is too long for it is known by how it begins, and what is
+// packed by what its header says.
+func (u *usual) formed(s shape) bool {
+	had := func(f form) bool { return slices.Contains(u.forms, f) }
+	switch {
+	case s.form == packed:
+		return slices.Contains(u.kinds, s.kind)
+	case had(s.form), s.form == begun && (had(object) || had(text)), had(begun) && (s.form == object || s.braced):
+		return true
+	}
+	return s.form != nothing && had(packed) && slices.Contains(u.kinds, s.kind)
 }
 
 var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // look takes in the body of one answer.
 type look struct {
-	status   int
-	streamed bool
-	form     form
-	body     *bytes.Buffer
+	status           int
+	kind             string
+	streamed, packed bool
+	// body is what is looked at, without the white space before it; cut means that there was more.
+	body *bytes.Buffer
+	cut  bool
 	// began is set when something was said.
 	began       bool
 	field       []byte
@@ -117,10 +180,9 @@ type look struct {
 
 func newLook(response *http.Response) look {
 	kind, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	l := look{status: response.StatusCode, streamed: strings.EqualFold(strings.TrimSpace(kind), "text/event-stream")}
-	if packed := response.Header.Get("Content-Encoding"); packed != "" && !strings.EqualFold(packed, "identity") {
-		l.form, l.streamed = opaque, false
-	}
+	encoding := response.Header.Get("Content-Encoding")
+	l := look{status: response.StatusCode, kind: strings.ToLower(strings.TrimSpace(kind)), packed: encoding != "" && !strings.EqualFold(encoding, "identity")}
+	l.streamed = !l.packed && l.kind == "text/event-stream"
 	return l
 }
 
@@ -130,27 +192,25 @@ func (l *look) take(p []byte) {
 	case l.streamed:
 		l.follow(p)
 		l.began = l.began || l.data
-		return
-	case len(p) == 0:
-		return
-	case l.form == opaque:
-	case l.body == nil:
-		l.body = bodies.Get().(*bytes.Buffer)
-		l.body.Reset()
-		fallthrough
-	default:
-		l.keep(p)
+	case len(p) > 0:
+		l.began = true
+		if !l.packed && !l.cut {
+			l.keep(p)
+		}
 	}
-	l.began = true
 }
 
 func (l *look) keep(p []byte) {
-	if l.body.Len()+len(p) > maxLooked {
-		l.form = opaque
-		l.release()
-		return
+	if l.body == nil {
+		l.body = bodies.Get().(*bytes.Buffer)
+		l.body.Reset()
 	}
-	l.body.Write(p)
+	if l.body.Len() == 0 {
+		p = bytes.TrimLeft(p, " \t\r\n")
+	}
+	kept := min(len(p), maxLooked-l.body.Len())
+	l.body.Write(p[:kept])
+	l.cut = kept < len(p)
 }
 
 func (l *look) release() {
@@ -196,10 +256,11 @@ func beginsWithError(value []byte) bool {
 	return ok && !bytes.HasPrefix(rest, []byte("null")) && !bytes.HasPrefix(rest, []byte("false")) && !bytes.HasPrefix(rest, []byte(`""`))
 }
 
-// shape of the whole answer. declared are the places of which one must hold something; none where nothing is declared.
+// shape of the whole answer. declared are the places of which one must hold something; none where nothing is declared. A stream
+// always has to say something.
 func (l *look) shape(declared []jsonpointer.Pointer) shape {
 	defer l.release()
-	s := shape{status: l.status, form: l.form, declared: true}
+	s := shape{status: l.status, kind: l.kind, declared: true}
 	switch {
 	case l.streamed:
 		l.event()
@@ -207,7 +268,8 @@ func (l *look) shape(declared []jsonpointer.Pointer) shape {
 			s.form = stream
 		}
 		s.declared = l.data
-	case l.form == opaque:
+	case l.packed && l.began:
+		s.form = packed
 	case l.body == nil:
 		s.declared = len(declared) == 0
 	default:
@@ -222,18 +284,36 @@ func (l *look) read(s *shape, declared []jsonpointer.Pointer) {
 		s.declared = len(declared) == 0
 		return
 	}
-	s.form = text
-	var members map[string]json.RawMessage
-	if body[0] == '{' && json.Unmarshal(body, &members) == nil {
-		s.form, s.filled = object, make(map[string]bool, len(members))
-		for name, value := range members {
-			if isFilled(value) {
-				s.filled[name] = true
-				s.wrong = s.wrong || isError(name) && string(value) != "false" && string(value) != "0"
-			}
+	s.form, s.braced = text, body[0] == '{'
+	switch {
+	case l.cut:
+		if s.braced {
+			s.form, s.braced, s.wrong = begun, false, beginsWithError(body)
 		}
+		s.declared = mayHold(body[0], declared)
+		return
+	case s.braced:
+		s.read(body)
 	}
 	s.declared = holds(body, declared)
+}
+
+// read what is filled at the top of a body that is one object.
+func (s *shape) read(body []byte) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return
+	}
+	s.form, s.braced, s.filled = object, false, make(map[string]bool, len(members))
+	for name, value := range members {
+		switch {
+		case !isFilled(value):
+		case isError(name):
+			s.wrong = s.wrong || string(value) != "false" && string(value) != "0"
+		default:
+			s.filled[name] = true
+		}
+	}
 }
 
 func isError(name string) bool {
@@ -246,6 +326,11 @@ func isFilled(value []byte) bool {
 		return false
 	}
 	return true
+}
+
+// mayHold tells whether a body too long to look at may have something in one of the places: within an object or a list, or itself.
+func mayHold(first byte, places []jsonpointer.Pointer) bool {
+	return len(places) == 0 || first == '{' || first == '[' || slices.ContainsFunc(places, func(at jsonpointer.Pointer) bool { return at.IsEmpty() })
 }
 
 // holds tells whether there is something in one of the places of a body that is not empty; so is the body itself.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,14 +21,25 @@ type reply struct {
 	status int
 	kind   string
 	body   string
+	coding string
 }
 
 func (r reply) write(w http.ResponseWriter) {
 	if r.kind != "" {
 		w.Header().Set("Content-Type", r.kind)
 	}
+	if r.coding != "" {
+		w.Header().Set("Content-Encoding", r.coding)
+	}
 	w.WriteHeader(max(r.status, http.StatusOK))
 	_, _ = io.WriteString(w, r.body)
+}
+
+// shape of the reply, as the generator sees it.
+func (r reply) shape(places ...jsonpointer.Pointer) shape {
+	l := newLook(&http.Response{StatusCode: max(r.status, http.StatusOK), Header: http.Header{"Content-Type": {r.kind}, "Content-Encoding": {r.coding}}})
+	l.take([]byte(r.body))
+	return l.shape(places)
 }
 
 func inJSON(body string) reply { return reply{kind: "application/json", body: body} }
@@ -44,7 +56,7 @@ func counted(t *testing.T, without []reply, under reply, places ...string) evide
 	var n atomic.Int64
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		if i := n.Add(1); i <= 10 {
-			without[int(i)%len(without)].write(w)
+			without[int(i-1)%len(without)].write(w)
 			return
 		}
 		under.write(w)
@@ -110,6 +122,84 @@ func TestAnswersAreComparedWithThoseWithoutLoad(t *testing.T) {
 	}
 }
 
+// Of what is too long to look at and of what is packed, its beginning and its type tell.
+func TestAnswersThatAreNotLookedThrough(t *testing.T) {
+	answer := inJSON(`{"answer": "In March.", "sources": ["statutes"]}`)
+	for name, c := range map[string]struct {
+		without, under reply
+		good           bool
+	}{
+		"too long a text":            {answer, reply{kind: "text/html", body: strings.Repeat("busy", long)}, false},
+		"too long, an error":         {answer, inJSON(" \n{\"error\": \"busy" + strings.Repeat(" ", long) + `"}`), false},
+		"too long a space before":    {answer, inJSON(strings.Repeat(" ", long) + answer.body), true},
+		"too long before an error":   {answer, inJSON(strings.Repeat(" ", long) + `{"error": "busy"}`), false},
+		"too long for an empty one":  {reply{status: http.StatusOK}, inJSON(`{"text": "` + strings.Repeat("x", long) + `"}`), false},
+		"too long an object, always": {inJSON(`{"text": "` + strings.Repeat("x", long) + `"}`), answer, true},
+		"a text for a long object":   {inJSON(`{"text": "` + strings.Repeat("x", long) + `"}`), reply{kind: "text/html", body: "busy"}, false},
+		"too long a row of objects":  {reply{body: strings.Repeat("{}\n", 2)}, reply{body: strings.Repeat("{}\n", long)}, true},
+		"a short row of objects":     {reply{body: strings.Repeat("{}\n", long)}, reply{body: strings.Repeat("{}\n", 2)}, true},
+		"packed, where none was":     {answer, reply{kind: "application/json; charset=utf-8", body: "?", coding: "br"}, true},
+		"another type, packed":       {answer, reply{kind: "text/html", body: "?", coding: "br"}, false},
+		"packed, and empty":          {answer, reply{kind: "application/json", coding: "br"}, false},
+		"packed, as always":          {reply{kind: "application/json", body: "?", coding: "br"}, reply{kind: "application/json", body: "!", coding: "br"}, true},
+		"not packed, once":           {reply{kind: "application/json", body: "?", coding: "br"}, answer, true},
+		"an error, not packed":       {reply{kind: "application/json", body: "?", coding: "br"}, inJSON(`{"error": "busy"}`), false},
+		"a text for what was packed": {reply{kind: "application/json", body: "?", coding: "br"}, reply{kind: "text/html", body: "busy"}, false},
+	} {
+		if got := usualOf([]shape{c.without.shape()}).takes(c.under.shape()); got != c.good {
+			t.Errorf("%s: taken %t", name, got)
+		}
+	}
+}
+
+// What comes once before a prototype is warm takes nothing away from what its answers have in common.
+func TestOddAnswersAreNotUsual(t *testing.T) {
+	answer, cold := inJSON(`{"answer": "In March.", "sources": ["statutes"]}`), inJSON(`{"error": "warming up"}`)
+	beside := inJSON(`{"answer": "In March.", "sources": ["statutes"], "errors": ["a source is old"]}`)
+	busy, page := inJSON(`{"error": "busy"}`), reply{kind: "text/html", body: "<html>busy</html>"}
+	of := func(n int, r reply) []reply { return slices.Repeat([]reply{r}, n) }
+	for name, c := range map[string]struct {
+		// first of ten answers without load, of which the others are usual.
+		first []reply
+		usual reply
+		under reply
+		good  bool
+	}{
+		"an error":                      {of(1, cold), answer, busy, false},
+		"an error, and an answer":       {of(1, cold), answer, answer, true},
+		"four errors":                   {of(4, cold), answer, busy, false},
+		"nine errors":                   {of(9, cold), answer, busy, true},
+		"nine errors, and an answer":    {of(9, cold), answer, answer, true},
+		"an empty object":               {of(1, inJSON(`{}`)), answer, inJSON(`{"state": "busy"}`), false},
+		"two empty objects":             {of(2, inJSON(`{}`)), answer, inJSON(`{"state": "busy"}`), false},
+		"two ways, the other":           {of(4, inJSON(`{"question": "Which club?"}`)), answer, inJSON(`{"question": "When?"}`), true},
+		"two ways, the first":           {of(4, inJSON(`{"question": "Which club?"}`)), answer, answer, true},
+		"names now and then":            {of(4, inJSON(`{"answer": "Yes.", "sources": []}`)), inJSON(`{"answer": "Yes.", "sources": [1], "next": "x", "also": "y"}`), inJSON(`{"answer": "No."}`), true},
+		"names now and then, rarely":    {of(1, inJSON(`{"answer": "Yes.", "next": "x"}`)), inJSON(`{"answer": "Yes.", "sources": [1], "next": "x", "also": "y", "then": 1}`), inJSON(`{"answer": "No."}`), false},
+		"other names":                   {of(1, inJSON(`{"state": "warming up"}`)), answer, inJSON(`{"state": "busy"}`), false},
+		"a page":                        {of(1, page), answer, page, false},
+		"two pages":                     {of(2, page), answer, page, true},
+		"another status":                {of(1, reply{status: http.StatusAccepted, body: answer.body}), answer, reply{status: http.StatusAccepted, body: answer.body}, false},
+		"errors beside some":            {of(3, beside), answer, beside, true},
+		"errors beside some, alone":     {of(3, beside), answer, inJSON(`{"errors": ["busy"]}`), false},
+		"errors beside most":            {of(7, beside), answer, beside, true},
+		"errors beside most, without":   {of(7, beside), answer, answer, true},
+		"errors beside most, alone":     {of(7, beside), answer, busy, false},
+		"errors beside all, and alone":  {nil, beside, busy, false},
+		"errors beside all, and none":   {nil, beside, answer, true},
+		"an error in a stream, and not": {of(1, events(`data: {"error": 1}`)), events("data: In\n\n"), events(`data: {"error": 1}`), false},
+		"nothing but errors":            {nil, cold, busy, true},
+	} {
+		var seen []shape
+		for _, r := range slices.Concat(c.first, of(10-len(c.first), c.usual)) {
+			seen = append(seen, r.shape())
+		}
+		if got := usualOf(seen).takes(c.under.shape()); got != c.good {
+			t.Errorf("%s: taken %t", name, got)
+		}
+	}
+}
+
 // What the prototype declares holds also where it never was so without load.
 func TestAnswersHaveWhatIsDeclared(t *testing.T) {
 	const content, calls = "/choices/0/message/content", "/choices/0/message/tool_calls"
@@ -131,9 +221,14 @@ func TestAnswersHaveWhatIsDeclared(t *testing.T) {
 		"one of two places":  {inJSON(`{"choices": [{"message": {"content": null, "tool_calls": [{}]}}]}`), []string{content, calls}, true},
 		"none of two places": {inJSON(`{"choices": [{"message": {"content": null, "tool_calls": []}}]}`), []string{content, calls}, false},
 		"no choice":          {inJSON(`{"choices": []}`), []string{content, calls}, false},
-		"too long":           {reply{body: strings.Repeat("x", long)}, []string{"/answer"}, true},
+		"too long":           {inJSON(`{"answer": "` + strings.Repeat("x", long) + `"}`), []string{"/answer"}, true},
+		"too long a list":    {inJSON(`["` + strings.Repeat("x", long) + `"]`), []string{"/0"}, true},
+		"too long a text":    {reply{body: strings.Repeat("x", long)}, []string{"/answer"}, false},
+		"a long text":        {reply{body: strings.Repeat("x", long)}, []string{""}, true},
+		"packed":             {reply{body: "?", coding: "br"}, []string{"/answer"}, true},
 		"a stream":           {events("data: x\n\n"), []string{"/answer"}, true},
 		"an empty stream":    {events(": x\n\n"), []string{"/answer"}, false},
+		"it, undeclared":     {events(": x\n\n"), nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -204,6 +299,9 @@ func FuzzShape(f *testing.F) {
 		f.Add([]byte(seed), 1, false)
 	}
 	places := []jsonpointer.Pointer{{}}
+	for _, seed := range []string{strings.Repeat(" ", long), "{" + strings.Repeat(" ", long), `{"error":1` + strings.Repeat("\n", long), strings.Repeat("x", maxLooked)} {
+		f.Add([]byte(seed), maxLooked, false)
+	}
 	f.Fuzz(func(t *testing.T, body []byte, cut int, streamed bool) {
 		kind := "application/json"
 		if streamed {

@@ -242,7 +242,7 @@ func (m measured) tooManyErrors() gate.Finding {
 	}{
 		{f.Timeout, "without an answer in time"}, {f.Connect, "without a connection"}, {f.ServerError, "with a server error (5xx)"},
 		{f.OtherStatus, "with another status than 2xx"}, {f.OtherShape, "with an answer of another shape than without load"},
-		{f.NotAsDeclared, "with nothing where spec.evaluation.call says that the answer is"}, {f.ShortRead, "broken off"}, {f.NotSent, "not accepted: too many were waiting"},
+		{f.NotAsDeclared, "with nothing where the answer is to be (in the data of a stream, or where spec.evaluation.call says)"}, {f.ShortRead, "broken off"}, {f.NotSent, "not accepted: too many were waiting"},
 	} {
 		if k.n > 0 {
 			kinds = append(kinds, fmt.Sprintf("%d %s", k.n, k.what))

@@ -162,7 +162,7 @@ func TestJudgeShowsEveryHole(t *testing.T) {
 
 func TestJudgeSaysWhatAnswersLacked(t *testing.T) {
 	v := scalability.Judge(judged(loadRun(failing(failing(step("30", 20), 538, otherShape), 2, undeclared))))
-	want := "540 of 600 requests failed, 1 of 100 may: 538 with an answer of another shape than without load, 2 with nothing where spec.evaluation.call says that the answer is"
+	want := "540 of 600 requests failed, 1 of 100 may: 538 with an answer of another shape than without load, 2 with nothing where the answer is to be (in the data of a stream, or where spec.evaluation.call says)"
 	if len(v.Findings) != 1 || v.Findings[0].Message != want {
 		t.Errorf("got %+v", v.Findings)
 	}
