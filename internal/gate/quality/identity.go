@@ -45,8 +45,8 @@ func alike(declared *subject.Model, then, now string) bool {
 	case declared == nil || !is(*declared, then) || !is(*declared, now):
 		return false
 	}
-	was, now := provider(then), provider(now)
-	return was == "" || now == "" || strings.EqualFold(was, now)
+	was, is := provider(then), provider(now)
+	return was == "" || is == "" || strings.EqualFold(was, is)
 }
 
 // provider is what a name has before its last slash.
@@ -120,14 +120,15 @@ func stillSaid(declared *subject.Model, before, after evidence.QualityResult) Sh
 	return Shift{Reason: v1alpha1.ReasonAsApproved, Message: "the approved model answers: " + listed(namesOf(after.Models))}
 }
 
-// rarer tells whether what so many answers said then is said by fewer now: by none, no longer by all, or by a smaller share
-// than chance explains.
+// rarer tells whether what so many answers said then is said by a smaller share now than chance explains, looks being taken day
+// after day: a gateway may say it in some answers only. What all said and none says any more is gone, however few they are, and where
+// none came nobody knows. Each of several hints may err as much less often as there are (Bonferroni).
 func rarer(then, ofThen, now, ofNow int) bool {
 	switch {
 	case then == 0:
 		return false
-	case now == 0, then >= ofThen && now < ofNow:
+	case now == 0 && (then >= ofThen || ofNow == 0):
 		return true
 	}
-	return stats.Fisher(int64(then), int64(max(ofThen, then)), int64(now), int64(max(ofNow, now))) < byChance
+	return stats.Fisher(int64(then), int64(max(ofThen, then)), int64(now), int64(max(ofNow, now))) < rarely/float64(len(hints))
 }

@@ -3,17 +3,17 @@ package stats
 import "math"
 
 // ShowsLessBut tells whether k right ones of n show that the share of what is right is below ratio, where that may be so by chance
-// as often as error, which ShowsLess may 5 times in 100. An error that is none shows nothing.
-func ShowsLessBut(error float64, k, n int64, ratio float64) bool {
-	if !(error > 0 && error < 0.5) {
+// as often as rate, which ShowsLess may 5 times in 100. A rate that is none shows nothing.
+func ShowsLessBut(rate float64, k, n int64, ratio float64) bool {
+	if !(rate > 0 && rate < 0.5) {
 		return false
 	}
-	_, upper := wilson(k, n, quantile(error))
+	_, upper := wilson(k, n, quantile(rate))
 	return n > 0 && k >= 0 && k <= n && upper < ratio
 }
 
-// quantile of the standard normal distribution that it exceeds as often as error.
-func quantile(error float64) float64 { return math.Sqrt2 * math.Erfinv(1-2*error) }
+// quantile of the standard normal distribution that it exceeds as often as rate.
+func quantile(rate float64) float64 { return math.Sqrt2 * math.Erfinv(1-2*rate) }
 
 // Fisher is the probability that, of two samples, the second has so few or fewer with a mark as it has, k2 of n2, if the first,
 // with k1 of n1, is from the same whole: the exact, one-sided test of R. A. Fisher, "The Logic of Inductive Inference", Journal

@@ -22,9 +22,9 @@ func TestShowsLessBut(t *testing.T) {
 	if !ShowsLessBut(0.001, 15, 25, 0.85) || ShowsLessBut(0.001, 16, 25, 0.85) || !ShowsLess(17, 25, 0.85) {
 		t.Error("not where Wilson's bound is")
 	}
-	for _, error := range []float64{0, -1, 0.5, 1, math.NaN(), math.Inf(1)} {
-		if ShowsLessBut(error, 0, 1000, 0.9) {
-			t.Errorf("shown by an error of %v", error)
+	for _, rate := range []float64{0, -1, 0.5, 1, math.NaN(), math.Inf(1)} {
+		if ShowsLessBut(rate, 0, 1000, 0.9) {
+			t.Errorf("shown by a rate of %v", rate)
 		}
 	}
 }
