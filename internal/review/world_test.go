@@ -177,7 +177,13 @@ func (w *world) interceptors() interceptor.Funcs {
 			if _, ok := o.(*corev1.Pod); !ok {
 				return c.Patch(ctx, o, patch, opts...)
 			}
-			return count(ctx, "patch", o, func() error { w.dismissed[o.GetName()] = !w.deaf; return nil })
+			return count(ctx, "patch", o, func() error {
+				if w.deaf {
+					return apierrors.NewForbidden(corev1.Resource("pods"), o.GetName(), errors.New("nobody may"))
+				}
+				w.dismissed[o.GetName()] = true
+				return nil
+			})
 		},
 		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
 			return count(ctx, "delete", o, func() error { return errors.Join(w.empty(o), c.Delete(ctx, o, opts...)) })
