@@ -61,6 +61,8 @@ type Baseline struct {
 	Review string `json:"review"`
 	// Unasked says why this gate has nothing to compare with: that revision was not asked what the gate asks. "" where it was.
 	Unasked string `json:"unasked,omitempty"`
+	// Older means that later revisions were promoted, and were not asked what the gate asks.
+	Older bool `json:"older,omitempty"`
 	// Lost says why it is not known how it answered.
 	Lost string `json:"lost,omitempty"`
 	// Answers by what was asked, in the words of package quality.

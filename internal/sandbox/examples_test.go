@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
@@ -255,6 +258,77 @@ func TestBaselineIsWhatServes(t *testing.T) {
 					p.Spec.Workload.Container.Env = []v1alpha1.EnvVar{{Name: "TONE", Value: fmt.Sprint(n)}}
 				})
 				w.settle()
+			}
+		})
+	}
+}
+
+// TestBaselineAfterATierWithoutTheGate is how the newest revision answered that met the gate: what a team says of its prototype
+// decides which gates it meets, and must not lead around the comparison.
+func TestBaselineAfterATierWithoutTheGate(t *testing.T) {
+	policy := strict()
+	light := policy.Spec.Tiers[0]
+	light.Name, light.When = "Light", "facts.autonomy == 'Acts'"
+	light.Gates = slices.DeleteFunc(slices.Clone(light.Gates), func(name string) bool { return name == "answers" })
+	policy.Spec.Tiers = append([]v1alpha1.Tier{light}, policy.Spec.Tiers...)
+	const acts, answers = v1alpha1.AutonomyActs, v1alpha1.AutonomyAnswers
+	for name, c := range map[string]struct {
+		facts []v1alpha1.Autonomy
+		// lost is the ordinal of a record that can't be read any more, 0 for none.
+		lost int
+		want record.Baseline
+		// answers are how many the baseline holds.
+		answers int
+	}{
+		"one without it":  {[]v1alpha1.Autonomy{answers, acts, answers}, 0, record.Baseline{Review: "churn-advisor-1", Older: true}, 100},
+		"several":         {[]v1alpha1.Autonomy{answers, answers, acts, acts, answers}, 0, record.Baseline{Review: "churn-advisor-2", Older: true}, 100},
+		"it never was":    {[]v1alpha1.Autonomy{acts, acts, answers}, 0, record.Baseline{Review: "churn-advisor-2", Unasked: "its review had no such gate"}, 0},
+		"nobody can tell": {[]v1alpha1.Autonomy{answers, acts, answers}, 1, record.Baseline{Older: true, Lost: "its record can't be read"}, 0},
+		"nor is it now":   {[]v1alpha1.Autonomy{answers, acts}, 0, record.Baseline{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, aPrototype().inProduction().with(evaluated).obj(), policy.DeepCopy(), golden(100))
+			for i, fact := range c.facts {
+				w.edit(func(p *v1alpha1.AIPrototype) {
+					p.Spec.Facts.Autonomy = fact
+					p.Spec.Workload.Container.Env = []v1alpha1.EnvVar{{Name: "TONE", Value: fmt.Sprint(i)}}
+				})
+				w.settle()
+				if i == 0 {
+					w.measures(true)
+				}
+				w.serves()
+				w.settle()
+				newest := *w.records().Newest
+				if newest.Ordinal != i+1 || (newest.Requirements.Tier == "Light") != (fact == acts) {
+					t.Fatalf("review %d in tier %s", newest.Ordinal, newest.Requirements.Tier)
+				}
+				if i == len(c.facts)-1 {
+					break
+				}
+				if fact == answers {
+					report := qualityReport(w, newest, newest.Subject.Evaluation.Digest)
+					report.Name = fmt.Sprintf("quality-report-%d", i)
+					object, err := report.Object()
+					w.must(err)
+					w.must(w.client.Create(t.Context(), object))
+				}
+				w.concludes(newest.Prototype.Review(newest.Ordinal), v1alpha1.OutcomePromoted)
+				if newest.Ordinal == c.lost {
+					var written appsv1.ControllerRevision
+					w.must(w.client.Get(t.Context(), client.ObjectKey{Namespace: v1alpha1.RecordsNamespace, Name: newest.Name()}, &written))
+					written.Data.Raw = []byte("{}")
+					w.must(w.client.Update(t.Context(), &written))
+					c.want.Review = newest.Name()
+				}
+			}
+			got := w.records().Newest.Baselines["answers"]
+			if len(got.Answers) != c.answers {
+				t.Errorf("%d answers", len(got.Answers))
+			}
+			got.Answers = nil
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}

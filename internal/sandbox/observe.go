@@ -396,6 +396,6 @@ func readRecords(revisions []appsv1.ControllerRevision, place *corev1.Namespace)
 	if out.Newest != nil {
 		out.Outcome = outcomes[out.Newest.Name()]
 	}
-	out.Promoted = lastPromoted(revisions, outcomes, place)
+	out.Promoted = everPromoted(revisions, outcomes, place)
 	return out
 }

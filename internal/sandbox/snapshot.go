@@ -156,16 +156,10 @@ type Records struct {
 	Created time.Time
 	// Doubt about the authors of the present subject, and the review digest with it.
 	Doubt, ReviewDigest string
-	// Promoted is the record of what serves or served last, by its outcome; its Record is nil where it can't be read, and all of
-	// it where there is none. Baselines are how it answered, by the gates of the next review that compare.
-	Promoted  *promoted
+	// Promoted are the records of what serves or served last, and of what was promoted before it, newest first, by their outcomes.
+	// Baselines are how they answered, by the gates of the next review that compare.
+	Promoted  []*appsv1.ControllerRevision
 	Baselines map[string]record.Baseline
-}
-
-// promoted is what a sealed outcome says of a review that ended in production.
-type promoted struct {
-	review string
-	record *record.Record
 }
 
 // container is the workload's container, nil for a stated need.

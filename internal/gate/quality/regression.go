@@ -59,8 +59,8 @@ func Baseline(g v1alpha1.Gate, rec record.Record, taken gate.Taken) record.Basel
 	return b
 }
 
-// unasked says why a revision was not asked what a gate asks, or "". Which gates there are and how they ask is IT's to say: no
-// team gets around a comparison by it.
+// unasked says why a revision was not asked what a gate asks, or "". Which gates there are and how they ask is IT's to say. Which of
+// them a revision meets follows from what its team says of it, so one that was asked is looked for among all that were promoted.
 func unasked(g v1alpha1.Gate, rec record.Record) string {
 	at := slices.IndexFunc(rec.Requirements.Gates, func(then v1alpha1.Gate) bool { return then.Name == g.Name && then.Type == g.Type })
 	if at < 0 {
@@ -148,16 +148,16 @@ type pairs struct {
 func compared(e Evidence, cases []asked) part {
 	old := *e.Production
 	if old.Unasked != "" {
-		return part{state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, message: fmt.Sprintf("nothing to compare with %s, which was promoted last: %s", old.Review, old.Unasked)}
+		return part{state: gate.Passed, reason: v1alpha1.ReasonAnswersRight, message: fmt.Sprintf("nothing to compare with %s: %s", promotion(old), old.Unasked)}
 	}
 	if old.Lost != "" {
-		return incomparable(fmt.Sprintf("the evaluation of %s, which was promoted last, can't be used: %s", old.Review, old.Lost), v1alpha1.OwnerIT,
+		return incomparable(fmt.Sprintf("the evaluation of %s, can't be used: %s", promotion(old), old.Lost), v1alpha1.OwnerIT,
 			"IT looks at the record of that review, or sets nonRegression to None for this one promotion.")
 	}
 	found, gone := pair(e, cases, asKnown), replaced(e)
 	if all := len(old.Answers); gone*mostReplaced > all || found.n < fewestPairs || 2*found.n < int64(all) {
-		return incomparable(fmt.Sprintf("of the %d examples of %s, which was promoted last, %d are in the set no more, and %d can be compared; at most one in %d may go, and at least %d, and half, must be comparable",
-			all, old.Review, gone, found.n, mostReplaced, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them.")
+		return incomparable(fmt.Sprintf("of the %d examples of %s, %d are in the set no more, and %d can be compared; at most one in %d may go, and at least %d, and half, must be comparable",
+			all, promotion(old), gone, found.n, mostReplaced, fewestPairs), v1alpha1.OwnerBusiness, "Keep the examples of the revision that was promoted, and add new ones to them. Where they are out of date, IT sets nonRegression to None for this one promotion.")
 	}
 	counts := fmt.Sprintf("of %d examples that %s was asked too, %d became wrong and %d became right", found.n, old.Review, found.worse, found.better)
 	if found.unclear > 0 {
@@ -194,6 +194,14 @@ func undecided(cases []asked, which []string, message string) gate.Finding {
 		Reason: v1alpha1.ReasonExamplesNotAsked, Field: fieldExamples, Owner: v1alpha1.OwnerBusiness, Message: message,
 		Hint: "Mend these: they are wrong now, and of some it is not known what the promoted revision answered. Or IT sets nonRegression to None for this one promotion.",
 	}
+}
+
+// promotion is which revision it is compared with, for people.
+func promotion(old record.Baseline) string {
+	if old.Older {
+		return old.Review + ", which was the last to be promoted under this gate"
+	}
+	return old.Review + ", which was promoted last"
 }
 
 // replaced is how many examples of the revision in production are not asked any more, or expect something else now.

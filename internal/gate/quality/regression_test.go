@@ -54,6 +54,7 @@ func TestAgainstProduction(t *testing.T) {
 		"lost both times":      {[]times{of(9, lost), of(191, right)}, before(of(9, lost), of(191, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "(9 more could not be asked"},
 		"worse anyhow":         {[]times{of(5, wrong), of(9, lost), of(186, right)}, perfect, gate.Failed, v1alpha1.ReasonRegressed, "5 became wrong"},
 		"production's is lost": {[]times{of(200, right)}, &record.Baseline{Review: "advisor-1", Lost: "its report can't be verified"}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "advisor-1, which was promoted last, can't be used"},
+		"an older one's is":    {[]times{of(200, right)}, &record.Baseline{Review: "advisor-1", Lost: "its record can't be read", Older: true}, gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "advisor-1, which was the last to be promoted under this gate, can't be used"},
 		"wrong anyhow":         {[]times{of(100, wrong), of(100, right)}, before(of(100, wrong), of(100, right)), gate.Failed, v1alpha1.ReasonTooManyWrong, "0 became wrong"},
 	} {
 		t.Run(name, func(t *testing.T) {
