@@ -115,10 +115,11 @@ func (c *Controller) start(ctx context.Context, s Scene, now time.Time) (queued 
 	if err != nil {
 		return false, err
 	}
-	asked, _, incomparable := s.approved(reports, now)
+	asked, approved, incomparable := s.approved(reports, now)
 	if incomparable != nil {
 		return false, c.tell(ctx, s, s.State.conclude(*incomparable, s.State.Number, s.State.Report, now))
 	}
+	asked.Before = gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: approved}}}
 	planned, err := quality.Ask(asked, s.Namespace.Name)
 	if err != nil {
 		return false, err

@@ -22,6 +22,14 @@ import (
 // where the runner was at fault. After the last one, that is its result.
 var pauses = []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second}
 
+const (
+	// silentAnswers that did not come, and silence that each of the places for questions in flight waited for nothing on average, after
+	// which nobody is asked any more who never answered: a prototype that hangs would keep others waiting for hours. One that
+	// fails at once takes nobody's time.
+	silentAnswers = 8
+	silence       = 5 * time.Minute
+)
+
 // evaluation is one run.
 type evaluation struct {
 	order   evidence.QualityOrder
@@ -35,6 +43,7 @@ type evaluation struct {
 	answers      [][]evidence.CaseAnswer
 	fingerprints [][]mark
 	models       models
+	hush         hush
 	// wrong are the first wrong answers by example, kept only where the order allows a report to hold them.
 	wrong map[int]string
 	// right are the first answers by example that were, kept only for a judge.
@@ -122,7 +131,10 @@ func each(n, inFlight int, do func(int)) {
 // question asks one question and notes what came of it.
 func (e *evaluation) question(ctx context.Context, i, repeat int) {
 	input := e.set.Examples[i].Input
-	got, failure := patiently(ctx, func() (ask.Answer, evidence.AskFailure) { return e.client.Ask(ctx, input) })
+	got, failure := ask.Answer{}, evidence.AskGivenUp
+	if !e.hopeless() {
+		got, failure = patiently(ctx, func() (ask.Answer, evidence.AskFailure) { return e.client.Ask(ctx, input) })
+	}
 	answer := evidence.CaseAnswer{Failure: failure, Took: evidence.MicrosOf(min(got.Took, evidence.MaxTimeout))}
 	var seen mark
 	switch {
@@ -142,6 +154,7 @@ func (e *evaluation) question(ctx context.Context, i, repeat int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.answers[i][repeat], e.fingerprints[i][repeat] = answer, seen
+	e.hush.hear(answer)
 	if _, noted := e.wrong[i]; !noted && answer.Outcome == evidence.CaseWrong && e.order.Content != "" {
 		e.wrong[i] = got.Text
 	}
@@ -150,6 +163,30 @@ func (e *evaluation) question(ctx context.Context, i, repeat int) {
 	}
 	if failure == evidence.AskAnswered {
 		e.models.add(got.Model, got.Fingerprint)
+	}
+}
+
+// hopeless tells whether the prototype never answered, for so long that it is not asked any more.
+func (e *evaluation) hopeless() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return !e.hush.answered && e.hush.failed >= silentAnswers && e.hush.waited >= silence*time.Duration(e.order.InFlight)
+}
+
+// hush is what was waited for in vain.
+type hush struct {
+	answered bool
+	failed   int
+	waited   time.Duration
+}
+
+func (h *hush) hear(a evidence.CaseAnswer) {
+	switch a.Outcome {
+	case evidence.CaseUnanswered:
+		h.failed++
+		h.waited += a.Took.Std()
+	case evidence.CaseRight, evidence.CaseWrong:
+		h.answered = true
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -301,6 +302,53 @@ func TestRunsThatCannotBe(t *testing.T) {
 			c.change(&o)
 			if _, err := Run(t.Context(), o, []byte(c.set), "", dialer); err == nil {
 				t.Error("ran")
+			}
+		})
+	}
+}
+
+// A prototype that hangs keeps nobody waiting for hours; one that only fails, or answered once, is asked to the end.
+func TestWhoNeverAnswersIsGivenUp(t *testing.T) {
+	const long = time.Hour
+	for name, c := range map[string]struct {
+		before hush
+		status int
+		want   map[evidence.AskFailure]int
+	}{
+		"it hangs":           {hush{failed: silentAnswers - 1, waited: long}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 1, evidence.AskGivenUp: 29}},
+		"not often enough":   {hush{failed: silentAnswers - 3, waited: long}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 3, evidence.AskGivenUp: 27}},
+		"it fails at once":   {hush{failed: 1000}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 30}},
+		"it answered":        {hush{failed: 1000, waited: long, answered: true}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 30}},
+		"it answers at last": {hush{failed: silentAnswers - 1, waited: long}, http.StatusOK, map[evidence.AskFailure]int{evidence.AskAnswered: 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked atomic.Int32
+			url := prototype(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
+				asked.Add(1)
+				w.WriteHeader(c.status)
+			})
+			set := table(15)
+			o := order(url, set, 2)
+			o.InFlight = 1
+			e, err := prepare(o, []byte(set), dialer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.hush = c.before
+			e.round(t.Context(), 0)
+			e.round(t.Context(), 1)
+			r := e.result()
+			if err := r.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			got := map[evidence.AskFailure]int{}
+			for _, one := range r.Cases {
+				for _, answer := range one.Answers {
+					got[answer.Failure]++
+				}
+			}
+			if !maps.Equal(got, c.want) || int(asked.Load()) != 30-got[evidence.AskGivenUp] {
+				t.Errorf("asked %d times: %v, want %v", asked.Load(), got, c.want)
 			}
 		})
 	}

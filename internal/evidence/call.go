@@ -157,12 +157,14 @@ const (
 	AskStopped AskFailure = "Stopped"
 	// AskReported means that another tool asked, and reports an error of which it does not say whose it was.
 	AskReported AskFailure = "Reported"
+	// AskGivenUp means that it was not asked any more, because nothing was ever answered.
+	AskGivenUp AskFailure = "GivenUp"
 )
 
 var askFailures = map[AskFailure]bool{
 	AskAnswered: true, AskTimeout: true, AskConnect: true, AskThrottled: true, AskServerError: true, AskOtherStatus: true,
 	AskShortRead: true, AskTooLong: true, AskNotAsDeclared: true, AskAddress: true, AskResources: true, AskStopped: true,
-	AskReported: true,
+	AskReported: true, AskGivenUp: true,
 }
 
 // Known tells whether it is one of the failures above.
@@ -170,5 +172,5 @@ func (f AskFailure) Known() bool { return askFailures[f] }
 
 // Local tells whether it says nothing about the prototype: the runner was at fault, or nobody knows who was.
 func (f AskFailure) Local() bool {
-	return f == AskAddress || f == AskResources || f == AskStopped || f == AskReported
+	return f == AskAddress || f == AskResources || f == AskStopped || f == AskReported || f == AskGivenUp
 }

@@ -76,6 +76,8 @@ type Case struct {
 	Earlier []Taken
 	// Patience of the attempt that is planned.
 	Patience Patience
+	// Before is what the newest attempt before the one that is planned took, of those that were not lost. Verdicts don't depend on it.
+	Before Taken
 	// Now is the present time.
 	Now time.Time
 }

@@ -109,6 +109,37 @@ func TestPartsAreMeasuredOneAfterTheOther(t *testing.T) {
 	}
 }
 
+// remembering is a gauge that never tells anything, and remembers what it was told of the attempt before.
+type remembering struct {
+	gauge
+	before map[gate.Patience]string
+}
+
+func (r remembering) Plan(c gate.Case, taken gate.Taken) ([]gate.Run, error) {
+	if report := c.Before.Runs[""].Report; report == nil {
+		r.before[c.Patience] = "nothing"
+	} else if r.before[c.Patience] == "" {
+		r.before[c.Patience] = report.Nonce
+	}
+	return r.gauge.Plan(c, taken)
+}
+
+func (remembering) Judge(c gate.Case, _ gate.Taken) gate.Verdict {
+	return gate.Unknown("Gauged", "who knows", c.Now)
+}
+
+// How long an attempt may take goes by what the one before found; one that was lost found nothing.
+func TestAnAttemptKnowsTheOneBefore(t *testing.T) {
+	r := remembering{gauge{parts: []gate.Run{part("", gate.SiteClosed)}}, map[gate.Patience]string{}}
+	w := gauged(t, r.gauge)
+	w.controller.Settings.Bench = append(slices.Clone(bench), r)
+	w.loses = func(name string) bool { return strings.HasPrefix(name, "gauge-") && strings.HasSuffix(name, "-2") }
+	w.exhaust(gate.SiteClosed)
+	if r.before[1] != "nothing" || r.before[2] == "nothing" || r.before[2] == "" || r.before[3] == "nothing" || r.before[3] == "" {
+		t.Errorf("%v", r.before)
+	}
+}
+
 // An attempt of which one part was lost is over; the next one begins with the first part.
 func TestALostPartBeginsAnew(t *testing.T) {
 	w := gauged(t, gauge{parts: []gate.Run{part("first", gate.SiteClosed), part("second", gate.SiteClosed)}})

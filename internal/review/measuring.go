@@ -95,9 +95,12 @@ func (s Snapshot) replan(now time.Time) {
 // lost. It is nil for a gate that needs no run.
 func (s Snapshot) next(instrument gate.Instrument, g v1alpha1.Gate, now time.Time) *Measuring {
 	m := Measuring{Gate: g}
+	var before gate.Taken
 	for m.Number = 1; ; m.Number++ {
 		m.Left = assess.AttemptOf(*s.Record, g.Name, s.Reports, m.Number)
-		runs, err := instrument.Plan(s.caseOf(g, m.Number, now), m.Left.Taken())
+		planned := s.caseOf(g, m.Number, now)
+		planned.Before = before
+		runs, err := instrument.Plan(planned, m.Left.Taken())
 		switch {
 		case err != nil:
 			m.Problem = "It can't be measured: " + err.Error() + "."
@@ -112,6 +115,9 @@ func (s Snapshot) next(instrument gate.Instrument, g v1alpha1.Gate, now time.Tim
 			}
 		}
 		m.Before = append(m.Before, m.Left.At())
+		if !m.Left.Lost() {
+			before = m.Left.Taken()
+		}
 	}
 }
 

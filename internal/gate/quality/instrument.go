@@ -74,15 +74,33 @@ func Ask(c gate.Case, namespace string) (gate.Run, error) {
 	}, nil
 }
 
-// given is how long all questions may take. At first they take as long as people wait; where that was not enough, as long as the
-// prototype says that each may. Who answers sooner ends sooner.
+// given is how long all questions may take. At first they take as long as people wait; where that was not enough, twice as long as
+// the pace of the attempt before says, and at most what the prototype says that each may take. Who never answered gets no such
+// time: it is taken from everybody who waits. Who answers sooner ends sooner.
 func given(c gate.Case, o evidence.QualityOrder) time.Duration {
 	asked := time.Duration(o.Examples * o.Repeats)
 	within := max(asked*perQuestion/inFlight+o.Call.Timeout.Std(), shortest) * time.Duration(c.Patience)
 	if c.Patience > 1 {
-		within = max(within, asked*o.Call.Timeout.Std()/inFlight+o.Call.Timeout.Std())
+		each := min(2*paceBefore(c), o.Call.Timeout.Std())
+		within = max(within, asked*each/inFlight+o.Call.Timeout.Std())
 	}
 	return min(within, atMost(c.Gate))
+}
+
+// paceBefore is how long a question took in the attempt before; 0 where none was answered.
+func paceBefore(c gate.Case) time.Duration {
+	report := c.Before.Runs[""].Report
+	if report == nil {
+		return 0
+	}
+	result := evidence.As[evidence.QualityResult](report.Result)
+	if result == nil || result.Validate() != nil {
+		return 0
+	}
+	if answers, _ := said(*result); answers == 0 {
+		return 0
+	}
+	return pace(casesOf(*result, examples.Set{}))
 }
 
 // atMost is the longest that all questions may ever take.

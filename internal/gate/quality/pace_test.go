@@ -9,30 +9,49 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/examples"
 	"github.com/affineur/affineur/internal/gate"
 )
 
-// Who keeps to its own timeout gets the time for that, if not at first.
+// Who keeps to its own timeout gets the time for that, if not at first; who never answers does not.
 func TestTimeForSlowPrototypes(t *testing.T) {
+	taking := func(d time.Duration) evidence.CaseAnswer {
+		return evidence.CaseAnswer{Outcome: evidence.CaseRight, Took: evidence.MicrosOf(d)}
+	}
+	hung := evidence.CaseAnswer{Outcome: evidence.CaseUnanswered, Failure: evidence.AskTimeout, Took: evidence.MicrosOf(10 * time.Minute)}
+	const first = 50*5*time.Second + time.Minute
 	for name, c := range map[string]struct {
 		examples int
 		patience gate.Patience
 		timeout  time.Duration
 		limit    time.Duration
+		before   []evidence.CaseAnswer
 		want     time.Duration
 	}{
-		"at first":               {100, 1, time.Minute, 0, 50*5*time.Second + time.Minute},
-		"again":                  {100, 2, time.Minute, 0, 50*time.Minute + time.Minute},
-		"once more":              {100, 3, time.Minute, 0, 50*time.Minute + time.Minute},
-		"again, and fast":        {100, 2, time.Second, 0, 2 * (50*5*time.Second + time.Second)},
-		"again, and a large set": {500, 2, time.Minute, 0, longest},
-		"again, and a limit":     {100, 2, time.Minute, 20 * time.Minute, 20*time.Minute - ending},
+		"at first":                    {100, 1, time.Minute, 0, nil, first},
+		"at first, in another review": {100, 1, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, first},
+		"again":                       {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 50*time.Minute + time.Minute},
+		"once more":                   {100, 3, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 50*time.Minute + time.Minute},
+		"again, at its pace":          {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(20 * time.Second), lost}, 50*40*time.Second + time.Minute},
+		"again, and fast":             {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(time.Second), wrong}, 2 * first},
+		"again, and a large set":      {500, 2, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, longest},
+		"again, and a limit":          {100, 2, time.Minute, 20 * time.Minute, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 20*time.Minute - ending},
+		"nothing was measured":        {100, 2, time.Minute, 0, nil, 2 * first},
+		"it hangs":                    {100, 2, 10 * time.Minute, 0, []evidence.CaseAnswer{hung, lost}, 2 * (first + 9*time.Minute)},
+		"it still hangs":              {100, 3, 10 * time.Minute, 0, []evidence.CaseAnswer{hung, lost}, 3 * (first + 9*time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := caseOfSet(t, text(c.examples))
 			asked.Patience, asked.Record.Subject.Evaluation.Call.Timeout.Duration = c.patience, c.timeout
 			if c.limit > 0 {
 				asked.Gate.Timeout = &metav1.Duration{Duration: c.limit}
+			}
+			if c.before != nil {
+				set, err := examples.Read([]byte(text(c.examples)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				asked.Before = took(t, asked, answered(set, of(8, c.before[0], c.before[0]), of(c.examples-8, c.before[1], c.before[1])))
 			}
 			runs, err := Instrument{}.Plan(asked, gate.Taken{})
 			if err != nil {

@@ -112,11 +112,18 @@ func notAsked(cases []asked, message string) gate.Finding {
 	return f
 }
 
-// mute tells whether nothing that was asked was ever heard.
+// mute tells whether nothing that was asked was ever heard, be it that it was asked no more for that.
 func mute(cases []asked) bool {
+	if slices.ContainsFunc(cases, givenUp) {
+		return !slices.ContainsFunc(cases, func(a asked) bool { return a.right || a.varies || a.kind != "" })
+	}
 	return !slices.ContainsFunc(cases, func(a asked) bool {
 		return a.right || a.unclear || a.varies || a.kind != "" || a.failure != evidence.AskConnect && a.failure != evidence.AskTimeout
 	})
+}
+
+func givenUp(a asked) bool {
+	return slices.ContainsFunc(a.answers, func(answer evidence.CaseAnswer) bool { return answer.Failure == evidence.AskGivenUp })
 }
 
 // silent is the verdict on a prototype that did not once say anything: whether it can't or was not reached is not known.
@@ -200,6 +207,7 @@ var muteness = map[evidence.AskFailure]string{
 	evidence.AskResources:     "the runner ran out of sockets, ports or memory",
 	evidence.AskStopped:       "the time was up",
 	evidence.AskReported:      "the tool reports an error",
+	evidence.AskGivenUp:       "not asked any more",
 }
 
 // badOnes counts what is wrong with the examples that are not right, and names the first of them.

@@ -44,6 +44,7 @@ var (
 	unheard  = evidence.CaseAnswer{Outcome: evidence.CaseUnanswered, Failure: evidence.AskConnect}
 	throttle = evidence.CaseAnswer{Outcome: evidence.CaseUnanswered, Failure: evidence.AskThrottled}
 	lost     = evidence.CaseAnswer{Outcome: evidence.CaseLost, Failure: evidence.AskStopped}
+	gaveUp   = evidence.CaseAnswer{Outcome: evidence.CaseLost, Failure: evidence.AskGivenUp}
 )
 
 // times is so many examples with the same answers.
@@ -114,10 +115,15 @@ func TestWhatMustNotPass(t *testing.T) {
 		"half without answers": {evaluation(t, 100, of(50, right), of(50, broken)), gate.Failed, v1alpha1.ReasonTooManyWrong, "50 of 100"},
 		"only errors":          {evaluation(t, 100, of(100, broken)), gate.Failed, v1alpha1.ReasonTooManyWrong, "0 of 100"},
 		"never heard":          {evaluation(t, 100, of(100, unheard)), gate.Inconclusive, v1alpha1.ReasonNotAnswered, "not one of 100 questions was answered: 100 no connection"},
-		"lost would decide":    {evaluation(t, 100, of(94, right), of(6, lost)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "94 of 100 examples are right, and 6 could not be asked"},
-		"all lost":             {evaluation(t, 100, of(100, lost)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "100 could not be asked"},
-		"lost can't save it":   {evaluation(t, 100, of(50, right), of(40, wrong), of(10, lost)), gate.Failed, v1alpha1.ReasonTooManyWrong, "even with the 10 that could not be asked 60"},
-		"asked too often":      {evaluation(t, 100, of(50, right), of(50, throttle)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "50 could not be asked"},
+		"given up": {evaluation(t, 100, of(8, unheard), of(92, gaveUp)), gate.Inconclusive, v1alpha1.ReasonNotAnswered,
+			"not one of 100 questions was answered: 92 not asked any more, 8 no connection"},
+		"given up after errors": {evaluation(t, 100, of(8, broken), of(92, gaveUp)), gate.Inconclusive, v1alpha1.ReasonNotAnswered, "8 a server error"},
+		"given up, it says":     {evaluation(t, 100, of(97, right), of(3, gaveUp)), gate.Passed, v1alpha1.ReasonAnswersRight, "97 of 100"},
+		"given up too early":    {evaluation(t, 100, of(94, right), of(6, gaveUp)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "6 could not be asked"},
+		"lost would decide":     {evaluation(t, 100, of(94, right), of(6, lost)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "94 of 100 examples are right, and 6 could not be asked"},
+		"all lost":              {evaluation(t, 100, of(100, lost)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "100 could not be asked"},
+		"lost can't save it":    {evaluation(t, 100, of(50, right), of(40, wrong), of(10, lost)), gate.Failed, v1alpha1.ReasonTooManyWrong, "even with the 10 that could not be asked 60"},
+		"asked too often":       {evaluation(t, 100, of(50, right), of(50, throttle)), gate.Inconclusive, v1alpha1.ReasonExamplesNotAsked, "50 could not be asked"},
 	} {
 		t.Run(name, func(t *testing.T) { want(t, Judge(c.evidence), c.state, c.reason, c.says) })
 	}
