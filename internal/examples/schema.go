@@ -2,9 +2,12 @@ package examples
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
+	"math/big"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -12,7 +15,11 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/affineur/affineur/internal/bounded"
+	"github.com/affineur/affineur/internal/evidence"
 )
+
+// maxNamed bounds how much of a word of the set's own a message shows, in bytes.
+const maxNamed = 40
 
 // nothing loads no schema: a set describes its answers by itself.
 type nothing struct{}
@@ -36,6 +43,9 @@ func (c *compiler) schema(raw json.RawMessage) (*bounded.Schema, error) {
 	made := jsonschema.NewCompiler()
 	made.UseLoader(nothing{})
 	made.AssertFormat()
+	for _, format := range ofOpenAPI {
+		made.RegisterFormat(format)
+	}
 	made.UseRegexpEngine(func(text string) (jsonschema.Regexp, error) {
 		expression, size, err := c.regexp(text)
 		if err == nil && size > maxPattern {
@@ -102,29 +112,62 @@ var (
 	keywordsOfObjects = map[string]drafts{
 		"properties": {}, "patternProperties": {}, "$defs": {}, "definitions": {}, "dependentSchemas": {from: 2019}, "dependencies": {},
 	}
-	annotations = []string{"$comment", "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly"}
-	formats     = []string{
+	// annotations say nothing about which values are described, by their own specifications.
+	annotations = []string{
+		"$comment", "title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly",
+		"contentMediaType", "contentEncoding", "discriminator", "externalDocs", "xml",
+	}
+	formats = []string{
 		"json-pointer", "relative-json-pointer", "uuid", "duration", "period", "ipv4", "ipv6", "hostname", "email", "date", "time", "date-time",
 		"uri", "iri", "uri-reference", "iri-reference", "uri-template", "semver", "regex",
+		"int32", "int64", "byte", "float", "double", "binary", "password",
 	}
+	// ofOpenAPI are the formats of OpenAPI 3 that say which values they describe. float, double, binary and password say how a
+	// value is held or shown.
+	ofOpenAPI = []*jsonschema.Format{{Name: "int32", Validate: integerOf(32)}, {Name: "int64", Validate: integerOf(64)}, {Name: "byte", Validate: inBase64}}
 )
+
+// integerOf so many bits. What is no number is not of the format's kind, and is the type's to refuse.
+func integerOf(bits uint) func(any) error {
+	return func(value any) error {
+		number, is := value.(json.Number)
+		if !is {
+			return nil
+		}
+		exact, ok := new(big.Rat).SetString(number.String())
+		if !ok || !exact.IsInt() || exact.Num().BitLen() >= int(bits) && exact.Num().Cmp(new(big.Int).Neg(new(big.Int).Lsh(big.NewInt(1), bits-1))) != 0 {
+			return errors.New("not an integer of so many bits")
+		}
+		return nil
+	}
+}
+
+func inBase64(value any) error {
+	text, is := value.(string)
+	if !is {
+		return nil
+	}
+	_, err := base64.StdEncoding.DecodeString(text)
+	return err
+}
 
 // understood is an error for a part of a valid schema that would be passed over in silence.
 func understood(schema any, draft int) error {
 	object, _ := schema.(map[string]any)
 	_, refers := object["$ref"]
-	for key, member := range object {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if slices.Contains(annotations, key) {
 			continue
 		}
+		member := object[key]
 		said, inside, known := keyword(key, member)
 		switch {
 		case !known || draft < said.from || said.to != 0 && draft > said.to:
-			return errors.New("a keyword in it is none that is understood, or not of its draft: it would be passed over in silence")
+			return fmt.Errorf("%q in it is no keyword that is understood, or not of its draft: it would be passed over in silence", evidence.Clean(key, maxNamed))
 		case refers && draft < 2019 && !slices.Contains([]string{"$ref", "$schema", "definitions", "$defs"}, key):
 			return errors.New("what stands beside $ref says nothing before draft 2019-09")
 		case key == "format" && !slices.ContainsFunc(formats, func(name string) bool { return name == member }):
-			return errors.New("a format in it is none that is understood: it would be passed over in silence")
+			return fmt.Errorf("the format %q in it is none that is understood: it would be passed over in silence", evidence.Clean(fmt.Sprint(member), maxNamed))
 		}
 		for _, part := range inside {
 			if err := understood(part, draft); err != nil {

@@ -37,7 +37,14 @@ func TestSchemas(t *testing.T) {
 		"of draft 7":      {`{"$schema":"http://json-schema.org/draft-07/schema#","type":"object","dependencies":{"a":["b"],"c":{"required":["d"]}},"definitions":{"x":{"type":"null"}},"properties":{"a":{"$ref":"#/definitions/x"}}}`, []string{`{"a":null,"b":1}`, `{"c":1,"d":1}`}, []string{`{"a":null}`, `{"c":1}`, `{"a":1,"b":1}`}},
 		"of draft 2019":   {`{"$schema":"https://json-schema.org/draft/2019-09/schema","type":"array","items":[{"type":"string","format":"date"}],"additionalItems":{"type":"null"},"minItems":1}`, []string{`["2026-02-03",null]`}, []string{`[]`, `["x"]`, `["2026-02-03",1]`}},
 		"with an id":      {`{"$id":"https://example.org/answer","type":"object","properties":{"a":{"$ref":"#/$defs/x"}},"$defs":{"x":{"type":"null"}}}`, []string{`{"a":null}`}, []string{`{"a":1}`}},
-		"true and false":  {`{"type":"object","properties":{"a":true,"b":false},"unevaluatedProperties":false}`, []string{`{"a":1}`}, []string{`{"b":1}`, `{"c":1}`}},
+		"of pydantic": {`{"type":"object","properties":{"a":{"type":"string","contentMediaType":"application/json","contentEncoding":"base64"},"b":{"oneOf":[{"$ref":"#/$defs/B"}],` +
+			`"discriminator":{"propertyName":"kind","mapping":{"b":"#/$defs/B"}}}},"$defs":{"B":{"type":"object","title":"B","properties":{"kind":{"const":"b"}},"required":["kind"]}}}`,
+			[]string{`{"a":"x","b":{"kind":"b"}}`}, []string{`{"a":1}`, `{"b":{"kind":"c"}}`}},
+		"int32":          {`{"type":"integer","format":"int32"}`, []string{"0", "2147483647", "-2147483648", "1e3", "5.0"}, []string{"2147483648", "-2147483649", "-4294967296", "1.5", `"7"`}},
+		"int64":          {`{"type":["integer","string"],"format":"int64"}`, []string{"9223372036854775807", "-9223372036854775808", `"7"`}, []string{"9223372036854775808", "-9223372036854775809", "1e300"}},
+		"double":         {`{"type":"number","format":"double"}`, []string{"1.5", "-2"}, []string{`"x"`}},
+		"byte":           {`{"type":"string","format":"byte"}`, []string{`"aGk="`, `""`}, []string{`"a!"`, "1"}},
+		"true and false": {`{"type":"object","properties":{"a":true,"b":false},"unevaluatedProperties":false}`, []string{`{"a":1}`}, []string{`{"b":1}`, `{"c":1}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := read(t, lines(`{"jsonSchema":`+c.schema+`}`))
