@@ -25,6 +25,8 @@ type court struct {
 
 	mu     sync.Mutex
 	models models
+	// untempered means that the model takes no temperature.
+	untempered bool
 }
 
 // word of the judge about one answer.
@@ -32,6 +34,8 @@ type word struct {
 	good, unparsable, refused, silent bool
 
 	why evidence.JudgeWhy
+	// status that is no answer; 0 where there was another, or none.
+	status int
 }
 
 // judge shows some of the right answers to the order's judge, in the time that it has for that. key is what its gateway wants.
@@ -85,12 +89,16 @@ func spread(all []int, most int) []int {
 // hear the judge about one answer.
 func (c *court) hear(ctx context.Context, question, answer string) word {
 	secret := rand.Text()
-	body := c.request(secret, question, answer)
-	got, failure := patiently(ctx, func() (ask.Answer, evidence.AskFailure) { return c.client.Send(ctx, body, "application/json") })
-	if failure == evidence.AskNotAsDeclared {
+	got, failure := c.ask(ctx, secret, question, answer)
+	rejected := failure == evidence.AskOtherStatus || failure == evidence.AskServerError || failure == evidence.AskThrottled
+	switch {
+	case failure == evidence.AskAnswered:
+	case failure == evidence.AskNotAsDeclared:
 		return word{unparsable: true}
-	}
-	if failure != evidence.AskAnswered {
+	// The library takes any three digits for a status.
+	case rejected && got.Status >= http.StatusContinue:
+		return word{status: got.Status}
+	default:
 		return word{silent: true}
 	}
 	c.mu.Lock()
@@ -103,6 +111,27 @@ func (c *court) hear(ctx context.Context, question, answer string) word {
 	return word{good: good, why: why, unparsable: !ok}
 }
 
+// ask at temperature 0, and without one where the model calls that a bad request: some have a fixed one.
+func (c *court) ask(ctx context.Context, secret, question, answer string) (ask.Answer, evidence.AskFailure) {
+	send := func(tempered bool) (ask.Answer, evidence.AskFailure) {
+		body := c.request(secret, question, answer, tempered)
+		return patiently(ctx, func() (ask.Answer, evidence.AskFailure) { return c.client.Send(ctx, body, "application/json") })
+	}
+	c.mu.Lock()
+	tempered := !c.untempered
+	c.mu.Unlock()
+	got, failure := send(tempered)
+	if !tempered || failure != evidence.AskOtherStatus || got.Status != http.StatusBadRequest {
+		return got, failure
+	}
+	if got, failure = send(false); failure == evidence.AskAnswered {
+		c.mu.Lock()
+		c.untempered = true
+		c.mu.Unlock()
+	}
+	return got, failure
+}
+
 type message struct {
 	Role    string `json:"role"`
 	Content string `json:"content"`
@@ -110,7 +139,7 @@ type message struct {
 
 // request holds the question and the answer as strings of a JSON object, between marks that nobody could have known who wrote
 // them.
-func (c *court) request(secret, question, answer string) string {
+func (c *court) request(secret, question, answer string, tempered bool) string {
 	var kinds []string
 	for _, why := range evidence.JudgeWhys {
 		kinds = append(kinds, string(why))
@@ -121,11 +150,15 @@ func (c *court) request(secret, question, answer string) string {
 		"{\"case\": \"%[1]s\", \"good\": false, \"why\": WHY}, with WHY one of %[3]q.", secret, c.order.Rubric, kinds)
 	// Strings and numbers, which are always written.
 	shown, _ := json.Marshal(map[string]string{"question": short(question), "answer": short(answer)})
+	var temperature *int
+	if tempered {
+		temperature = new(int)
+	}
 	body, _ := json.Marshal(struct {
 		Model       string    `json:"model"`
-		Temperature int       `json:"temperature"`
+		Temperature *int      `json:"temperature,omitempty"`
 		Messages    []message `json:"messages"`
-	}{c.order.Call.OpenAIChat.Model, 0, []message{{"system", rules}, {"user", secret + "\n" + string(shown) + "\n" + secret}}})
+	}{c.order.Call.OpenAIChat.Model, temperature, []message{{"system", rules}, {"user", secret + "\n" + string(shown) + "\n" + secret}}})
 	return string(body)
 }
 
@@ -139,6 +172,11 @@ func (c *court) result(words []word, id func(int) string) *evidence.JudgeResult 
 		switch {
 		case w.silent:
 			r.Silent++
+		case w.status != 0:
+			r.Rejected++
+			if r.Status == 0 {
+				r.Status = w.status
+			}
 		case w.refused:
 			r.Refused++
 		case w.unparsable:

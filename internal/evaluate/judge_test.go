@@ -106,12 +106,17 @@ func TestWhatAJudgeSays(t *testing.T) {
 		"refused": {func(w http.ResponseWriter, _ heard) {
 			_, _ = io.WriteString(w, `{"choices":[{"finish_reason":"content_filter","message":{}}]}`)
 		}, evidence.JudgeResult{Shown: 3, Refused: 3}},
-		"an error": {func(w http.ResponseWriter, _ heard) { w.WriteHeader(http.StatusForbidden) }, evidence.JudgeResult{Shown: 3, Silent: 3}},
-		"no chat":  {func(w http.ResponseWriter, _ heard) { _, _ = io.WriteString(w, "good") }, evidence.JudgeResult{Shown: 3, Unparsable: 3}},
+		"an error": {func(w http.ResponseWriter, _ heard) { w.WriteHeader(http.StatusForbidden) }, evidence.JudgeResult{Shown: 3, Rejected: 3, Status: 403}},
+		"broken":   {func(w http.ResponseWriter, _ heard) { w.WriteHeader(http.StatusBadGateway) }, evidence.JudgeResult{Shown: 3, Rejected: 3, Status: 502}},
+		"bad":      {func(w http.ResponseWriter, _ heard) { w.WriteHeader(http.StatusBadRequest) }, evidence.JudgeResult{Shown: 3, Rejected: 3, Status: 400}},
+		"fenced": {func(w http.ResponseWriter, h heard) {
+			says(w, fmt.Sprintf("```json\n{\"case\": %q, \"good\": true}\n```", h.word))
+		}, evidence.JudgeResult{Shown: 3, Good: 3}},
+		"no chat": {func(w http.ResponseWriter, _ heard) { _, _ = io.WriteString(w, "good") }, evidence.JudgeResult{Shown: 3, Unparsable: 3}},
 		"elsewhere": {func(w http.ResponseWriter, _ heard) {
 			w.Header().Set("Location", "/good")
 			w.WriteHeader(http.StatusFound)
-		}, evidence.JudgeResult{Shown: 3, Silent: 3}},
+		}, evidence.JudgeResult{Shown: 3, Rejected: 3, Status: 302}},
 		"its own words": {func(w http.ResponseWriter, h heard) {
 			says(w, fmt.Sprintf(`{"case": %q, "good": false, "why": "the answer 1 is secret"}`, h.word))
 		}, evidence.JudgeResult{Shown: 3, Unparsable: 3}},
@@ -205,6 +210,23 @@ func TestHowAJudgeIsAsked(t *testing.T) {
 	}
 }
 
+// Some models have a temperature of their own and take no other. They are asked without one, and told so once.
+func TestAJudgeThatTakesNoTemperature(t *testing.T) {
+	judge, all := gateway(t, func(w http.ResponseWriter, h heard) {
+		if h.Temperature != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		approves(w, h)
+	})
+	set := table(5)
+	o := judged(echoes(t), judge, set)
+	o.InFlight = 1
+	if r := run(t, o, set); r.Judge.Good != 5 || len(all()) != 6 {
+		t.Errorf("%+v, asked %d times", r.Judge, len(all()))
+	}
+}
+
 func TestAJudgeWithoutItsKeyIsNotAsked(t *testing.T) {
 	judge, all := gateway(t, approves)
 	set := table(3)
@@ -228,6 +250,26 @@ func TestAJudgeIsShownNoMoreThanOrdered(t *testing.T) {
 	for _, want := range []string{"question 0", "question 5", "question 10", "question 15"} {
 		if !strings.Contains(strings.Join(questions, ";")+";", want+";") {
 			t.Errorf("%q are not spread over the set", questions)
+		}
+	}
+}
+
+// A server that speaks no HTTP that there is spoils nothing of what was measured.
+func TestAJudgeWithAStatusOfNothing(t *testing.T) {
+	for _, status := range []string{"000", "099"} {
+		judge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = io.WriteString(conn, "HTTP/1.1 "+status+" x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+			_ = conn.Close()
+		}))
+		t.Cleanup(judge.Close)
+		set := table(3)
+		if r := run(t, judged(echoes(t), judge.URL, set), set); r.Judge.Silent != 3 || r.Cases[2].Answers[0].Outcome != evidence.CaseRight {
+			t.Errorf("%s: %+v", status, r.Judge)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package evidence
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -82,18 +83,23 @@ type JudgeResult struct {
 	// Objections in the order of the cases.
 	Objections []JudgeObjection `json:"objections,omitempty"`
 	// Unparsable is how many verdicts could not be read, Refused how many it refused to give, Keyless how many were not asked
-	// for want of the key, and Silent how many did not come: no connection, no time, an error.
+	// for want of the key, and Silent how many did not come: no connection, no time. Rejected is how many questions got a status that
+	// is no answer, and Status the first of those.
 	Unparsable int `json:"unparsable,omitempty"`
 	Refused    int `json:"refused,omitempty"`
 	Keyless    int `json:"keyless,omitempty"`
 	Silent     int `json:"silent,omitempty"`
+	Rejected   int `json:"rejected,omitempty"`
+	Status     int `json:"status,omitempty"`
 	// Models that its answers named, as a result has them.
 	Models     []ModelSeen `json:"models,omitempty"`
 	MoreModels bool        `json:"moreModels,omitempty"`
 }
 
 // Unjudged is how many answers it gave no usable word about.
-func (j JudgeResult) Unjudged() int { return j.Unparsable + j.Refused + j.Keyless + j.Silent }
+func (j JudgeResult) Unjudged() int {
+	return j.Unparsable + j.Refused + j.Keyless + j.Silent + j.Rejected
+}
 
 // validate demands that the judge spoke of cases whose first answer is right, and of each once.
 func (j *JudgeResult) validate(cases []CaseResult) error {
@@ -109,10 +115,13 @@ func (j *JudgeResult) validate(cases []CaseResult) error {
 	if j.Shown < 0 || j.Shown > min(MaxJudged, len(right)) {
 		return errors.New("more was shown than there is")
 	}
-	for _, n := range []int{j.Good, j.Unparsable, j.Refused, j.Keyless, j.Silent} {
+	for _, n := range []int{j.Good, j.Unparsable, j.Refused, j.Keyless, j.Silent, j.Rejected} {
 		if n < 0 || n > j.Shown {
 			return errors.New("a count is absurd")
 		}
+	}
+	if (j.Rejected > 0) != (j.Status != 0) || j.Status != 0 && (j.Status < 100 || j.Status > 999) {
+		return errors.New("the status that rejected is missing or absurd")
 	}
 	if j.Good+len(j.Objections)+j.Unjudged() != j.Shown {
 		return errors.New("the counts do not add up")
@@ -138,10 +147,16 @@ type verdict struct {
 	Why  JudgeWhy `json:"why,omitempty"`
 }
 
-// ReadVerdict reads a judge's word about the answer that came with a word of its own: nothing but one JSON object, which says
-// in words what it means. false means that it can't be used, which is never good.
+// fenced is a text between fences of Markdown, in which many models put JSON.
+var fenced = regexp.MustCompile("(?is)^\\s*```(?:json)?[ \\t]*\\r?\\n(.*)```\\s*$")
+
+// ReadVerdict reads a judge's word about the answer that came with a word of its own: nothing but one JSON object, between fences
+// or not, which says in words what it means. false means that it can't be used, which is never good.
 func ReadVerdict(text, word string) (good bool, why JudgeWhy, ok bool) {
 	var v verdict
+	if within := fenced.FindStringSubmatch(text); within != nil {
+		text = within[1]
+	}
 	if word == "" || len(text) > 1<<10 || decodeStrict([]byte(text), &v) != nil || v.Case != word || v.Good == nil {
 		return false, "", false
 	}

@@ -2,6 +2,7 @@ package evidence_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,6 +26,9 @@ func TestJudgesThatContradictThemselves(t *testing.T) {
 	for name, change := range map[string]func(*evidence.JudgeResult){
 		"more than there are":     func(j *evidence.JudgeResult) { j.Shown, j.Good = 2, 1 },
 		"below nothing":           func(j *evidence.JudgeResult) { j.Good, j.Silent = 1, -1 },
+		"a status of nothing":     func(j *evidence.JudgeResult) { j.Status = 400 },
+		"rejected by nothing":     func(j *evidence.JudgeResult) { j.Shown, j.Objections, j.Rejected, j.Models = 1, nil, 1, nil },
+		"an absurd status":        func(j *evidence.JudgeResult) { j.Objections, j.Rejected, j.Models, j.Status = nil, 1, nil, 1000 },
 		"counts that do not add":  func(j *evidence.JudgeResult) { j.Good = 1 },
 		"fewer than it speaks of": func(j *evidence.JudgeResult) { j.Shown = 0 },
 		"of a wrong answer":       func(j *evidence.JudgeResult) { j.Objections[0].ID = "line-3" },
@@ -110,7 +114,15 @@ var verdictTexts = map[string]struct {
 	`{"case": "WORDOFTHISCASE", "good": true, "because": "he said so"}`:                 {},
 	`{"case": "WORDOFTHISCASE", "good": true} {"case": "WORDOFTHISCASE", "good": true}`: {},
 	`Of course! {"case": "WORDOFTHISCASE", "good": true}`:                               {},
-	"```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": true}\n```":                      {},
+	"```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": true}\n```":                      {true, "", true},
+	"\n```\r\n{\"case\": \"WORDOFTHISCASE\",\n\"good\": true}```\n":                     {true, "", true},
+	"```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": false}\n```":                     {},
+	"```json\n{\"case\": \"ANOTHERWORD\", \"good\": true}\n```":                         {},
+	"```json\n```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": true}\n```\n```":        {},
+	"Sure:\n```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": true}\n```":               {},
+	"```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": true}\n```\nIt is good.":         {},
+	"```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": true}":                           {},
+	"```json\n{\"case\": \"WORDOFTHISCASE\", \"good\": true}\n```\n```json\n{}\n```":    {},
 	`{"case": "WORDOFTHISCASE", "good": true` + strings.Repeat(" ", 2000) + `}`:         {},
 	`[{"case": "WORDOFTHISCASE", "good": true}]`:                                        {},
 	`good`: {},
@@ -130,6 +142,9 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+// aroundVerdicts may be one pair of fences.
+var aroundVerdicts = regexp.MustCompile("(?i)^\\s*(```(json)?\\s*```)?\\s*$")
+
 // FuzzReadVerdict looks for texts that count and do not hold the case's own word, or say anything but what there is to say.
 func FuzzReadVerdict(f *testing.F) {
 	for text := range verdictTexts {
@@ -148,7 +163,11 @@ func FuzzReadVerdict(f *testing.F) {
 			Good bool
 			Why  string
 		}
-		if err := json.Unmarshal([]byte(text), &read); err != nil || read.Case != caseWord || read.Good != good || read.Why != string(why) {
+		object := text[strings.IndexByte(text, '{') : strings.LastIndexByte(text, '}')+1]
+		if around := strings.Replace(text, object, "", 1); !aroundVerdicts.MatchString(around) {
+			t.Fatalf("there is something else in %s", text)
+		}
+		if err := json.Unmarshal([]byte(object), &read); err != nil || read.Case != caseWord || read.Good != good || read.Why != string(why) {
 			t.Fatalf("%s is read as %t %q, and is %+v, %v", text, good, why, read, err)
 		}
 		if good != (why == "") {

@@ -185,6 +185,7 @@ func silences(said evidence.JudgeResult) string {
 	}{
 		{said.Unparsable, "verdicts that can't be read"}, {said.Refused, "refusals to judge"},
 		{said.Keyless, "for want of the gateway's key"}, {said.Silent, "that did not come"},
+		{said.Rejected, fmt.Sprintf("that its gateway answered with an error (status %d)", said.Status)},
 	} {
 		if s.n > 0 {
 			out = append(out, fmt.Sprintf("%d %s", s.n, s.what))

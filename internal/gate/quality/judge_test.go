@@ -133,7 +133,7 @@ func TestJudgesThatAreNotAsked(t *testing.T) {
 func TestWhatAJudgeAdds(t *testing.T) {
 	result := all50(t, right, right)
 	result.Judge = &evidence.JudgeResult{
-		Shown: 20, Good: 11, Unparsable: 3, Refused: 1, Silent: 2, Models: []evidence.ModelSeen{{Name: "judge-small", Answers: 18}},
+		Shown: 20, Good: 11, Unparsable: 3, Refused: 1, Silent: 1, Rejected: 1, Status: 404, Models: []evidence.ModelSeen{{Name: "judge-small", Answers: 18}},
 		Objections: []evidence.JudgeObjection{{ID: "line-2", Why: evidence.JudgeWrong}, {ID: "line-9", Why: evidence.JudgeTone}, {ID: "line-12", Why: evidence.JudgeWrong}},
 	}
 	c := judging(t)
@@ -141,7 +141,7 @@ func TestWhatAJudgeAdds(t *testing.T) {
 	want(t, v, gate.Passed, v1alpha1.ReasonAnswersRight)
 	for i, f := range []gate.Finding{
 		{Reason: v1alpha1.ReasonJudgeObjects, Owner: v1alpha1.OwnerBusiness, Message: "objects to 3 of 20 answers that the examples call right: 2 wrong, 1 tone (line-2, line-9, line-12)"},
-		{Reason: v1alpha1.ReasonJudgeSilent, Owner: v1alpha1.OwnerIT, Message: "no usable word about 6 of 20 answers: 3 verdicts that can't be read, 1 refusals to judge, 2 that did not come"},
+		{Reason: v1alpha1.ReasonJudgeSilent, Owner: v1alpha1.OwnerIT, Message: "no usable word about 6 of 20 answers: 3 verdicts that can't be read, 1 refusals to judge, 1 that did not come, 1 that its gateway answered with an error (status 404)"},
 		{Reason: v1alpha1.ReasonJudgeSilent, Owner: v1alpha1.OwnerIT, Message: "come from judge-small, and judge-large was to judge"},
 	} {
 		if len(v.Findings) != 3 || v.Findings[i].Reason != f.Reason || v.Findings[i].Owner != f.Owner || !strings.Contains(v.Findings[i].Message, f.Message) {
