@@ -16,8 +16,8 @@ const KindFaults Kind = "faults"
 type Fault string
 
 const (
-	// FaultSlow takes a connection and a request, and never answers; on every other connection it begins to, a byte at a
-	// time, and never gets to the end.
+	// FaultSlow takes a connection and a request, and never answers; on two of every three connections it begins to, a byte
+	// at a time, and never gets to the end.
 	FaultSlow Fault = "slow"
 	// FaultRefused has nobody listen.
 	FaultRefused Fault = "refused"
@@ -29,7 +29,7 @@ const (
 	FaultGarbage Fault = "garbage"
 )
 
-// FaultRequests is how many requests are sent at once while a system is down.
+// FaultRequests is how many requests are sent, shortly one after the other, while a system is down.
 const FaultRequests = 3
 
 // maxPlayed bounds the systems of one run: 16 integrations and a model gateway.
@@ -93,15 +93,23 @@ type FaultAnswer struct {
 
 // FaultWindow is a part of a phase.
 type FaultWindow struct {
-	Contacts            int    `json:"contacts"`
+	// Contacts are connections that were made in it.
+	Contacts int `json:"contacts"`
+	// Heard is how often something came over a connection, beside what came at once when it was made; among the requests,
+	// only over those from before.
+	Heard               int    `json:"heard,omitempty"`
 	ElapsedMicroseconds Micros `json:"elapsedMicroseconds"`
 }
 
-// longestWindow bounds a part of a phase.
-const longestWindow = 10 * time.Minute
+const (
+	// longestWindow bounds a part of a phase.
+	longestWindow = 10 * time.Minute
+	// mostCounted bounds what is counted in a phase.
+	mostCounted = 1 << 20
+)
 
 func (w FaultWindow) outOfRange() bool {
-	return w.Contacts < 0 || w.ElapsedMicroseconds < 0 || w.ElapsedMicroseconds.Std() > longestWindow
+	return w.Contacts < 0 || w.Heard < 0 || w.Heard > mostCounted || w.ElapsedMicroseconds < 0 || w.ElapsedMicroseconds.Std() > longestWindow
 }
 
 // FaultPhase is what was seen while one system was down in one way.
@@ -233,7 +241,6 @@ func (r FaultsResult) Validate() error {
 var faults = []Fault{FaultSlow, FaultRefused, FaultReset, FaultError, FaultGarbage}
 
 func (p FaultPhase) validate() error {
-	const most = 1 << 20
 	switch {
 	case p.System == "" || p.System != Clean(p.System, maxText):
 		return errors.New("no usable name")
@@ -241,13 +248,15 @@ func (p FaultPhase) validate() error {
 		return errors.New("unknown fault")
 	case p.Alive != (len(p.Answers) == FaultRequests), !p.Alive && len(p.Answers) > 0:
 		return errors.New("answers and alive contradict each other")
-	case p.Contacts < 0 || p.Contacts > most || p.Open < 0 || p.Open > p.Contacts:
+	case p.Contacts < 0 || p.Contacts > mostCounted || p.Open < 0 || p.Open > p.Contacts:
 		return errors.New("contacts and open contradict each other")
 	case p.Idle.outOfRange() || p.Asked.outOfRange() || p.Idle.Contacts > p.Contacts-p.Asked.Contacts:
 		return errors.New("contacts and their parts contradict each other")
+	case p.Idle.Contacts == 0 && p.Idle.Heard+p.Asked.Heard > 0:
+		return errors.New("something came over a connection that nobody made")
 	case p.Fault == FaultRefused && p.Contacts > 0:
 		return errors.New("contacts where nobody listened")
-	case p.HealthAsked < 0 || p.HealthAsked > most || p.HealthMissed < 0 || p.HealthMissed > p.HealthAsked:
+	case p.HealthAsked < 0 || p.HealthAsked > mostCounted || p.HealthMissed < 0 || p.HealthMissed > p.HealthAsked:
 		return errors.New("the counts of health contradict each other")
 	case !p.Alive && p.Contacts+p.HealthAsked > 0:
 		return errors.New("something was tried with a prototype that was gone")

@@ -63,7 +63,7 @@ func TestPlayedFaults(t *testing.T) {
 
 func faultsResult() FaultsResult {
 	p := FaultPhase{System: "lms", Fault: FaultSlow, Alive: true, Contacts: 3, HealthAsked: 2, Open: 1,
-		Idle: FaultWindow{1, 9}, Asked: FaultWindow{2, 5}}
+		Idle: FaultWindow{1, 1, 9}, Asked: FaultWindow{2, 3, 5}}
 	for range FaultRequests {
 		p.Answers = append(p.Answers, FaultAnswer{Status: 200, ElapsedMicroseconds: 7})
 	}
@@ -89,6 +89,9 @@ func TestFaultsResult(t *testing.T) {
 		"more in parts":          phase(func(p *FaultPhase) { p.Idle.Contacts = 2 }),
 		"less than nobody idle":  phase(func(p *FaultPhase) { p.Idle.Contacts = -1 }),
 		"less than nobody asked": phase(func(p *FaultPhase) { p.Asked.Contacts = -1 }),
+		"heard less than none":   phase(func(p *FaultPhase) { p.Asked.Heard = -1 }),
+		"heard without end":      phase(func(p *FaultPhase) { p.Idle.Heard = mostCounted + 1 }),
+		"heard of nobody":        phase(func(p *FaultPhase) { p.Idle.Contacts = 0 }),
 		"a part of an hour":      phase(func(p *FaultPhase) { p.Asked.ElapsedMicroseconds = MicrosOf(time.Hour) }),
 		"a part runs backwards":  phase(func(p *FaultPhase) { p.Idle.ElapsedMicroseconds = -1 }),
 		"contacts of nobody":     phase(func(p *FaultPhase) { p.Fault = FaultRefused }),

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,36 +52,57 @@ func TestWhatTheHealthAsksIsNoRequest(t *testing.T) {
 	}
 }
 
-// Whoever only limits how long it waits for the next byte waits for ever, where an answer comes a byte at a time.
+// Whoever only limits how long it waits for the next byte waits for ever, where an answer comes a byte at a time. Who makes
+// one call for all meets that, and who makes one for each meets silence as well.
 func TestOneThatWaitsForTheNextByte(t *testing.T) {
-	t.Parallel()
-	port := freePort(t)
-	s := prototype(t, func(w http.ResponseWriter, _ *http.Request) {
-		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(port)))
-		if err != nil {
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		_, _ = conn.Write([]byte("GET / HTTP/1.1\r\nHost: lms\r\n\r\n"))
-		for err == nil {
-			if err = conn.SetReadDeadline(time.Now().Add(within / 2)); err == nil {
-				_, err = conn.Read(make([]byte, 64))
+	for name, c := range map[string]struct {
+		once         bool
+		late, inTime int
+	}{"a call for each": {false, 2, 1}, "one call for all": {true, 1, 2}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			port := freePort(t)
+			var calling atomic.Bool
+			s := prototype(t, func(http.ResponseWriter, *http.Request) {
+				if c.once {
+					if calling.Swap(true) {
+						return
+					}
+					// The others of this phase come meanwhile, or soon after.
+					defer time.AfterFunc(within, func() { calling.Store(false) })
+				}
+				waitsForBytes(port)
+			})
+			var late, inTime int
+			for _, p := range run(t, order(s, lms(port))).Phases {
+				for _, a := range p.Answers {
+					switch {
+					case p.Fault != evidence.FaultSlow:
+					case a.Class == evidence.ClassTimeout:
+						late++
+					default:
+						inTime++
+					}
+				}
 			}
-		}
-	})
-	var late, inTime int
-	for _, p := range run(t, order(s, lms(port))).Phases {
-		for _, a := range p.Answers {
-			switch {
-			case p.Fault != evidence.FaultSlow:
-			case a.Class == evidence.ClassTimeout:
-				late++
-			default:
-				inTime++
+			if late != c.late || inTime != c.inTime {
+				t.Errorf("of three answers, %d are late and %d in time", late, inTime)
 			}
-		}
+		})
 	}
-	if late != 1 || inTime != 2 {
-		t.Errorf("of three answers, %d are late", late)
+}
+
+// waitsForBytes asks a system, and reads for as long as each byte comes in time.
+func waitsForBytes(port int) {
+	conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", fmt.Sprint(port)))
+	if err != nil {
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = conn.Write([]byte("GET / HTTP/1.1\r\nHost: lms\r\n\r\n"))
+	for err == nil {
+		if err = conn.SetReadDeadline(time.Now().Add(within / 2)); err == nil {
+			_, err = conn.Read(make([]byte, 64))
+		}
 	}
 }

@@ -33,6 +33,8 @@ const (
 	// the system by itself shows then. afterAnswer is how long what a request led to may come after its answer.
 	quiet       = time.Second
 	afterAnswer = 500 * time.Millisecond
+	// apart is by how much a request comes after the one before: what they lead to can be told apart then.
+	apart = 100 * time.Millisecond
 	// lull is how long connections may stay open after the last answer before they are counted.
 	lull = 2 * time.Second
 )
@@ -157,7 +159,7 @@ func (s *show) phase(ctx context.Context, tried *stage, fault evidence.Fault) (e
 	}
 	if fault != evidence.FaultRefused {
 		s.watched(ctx, &evidence.FaultPhase{}, func() { pause(ctx, s.quiet) })
-		phase.Idle = tried.window(began, 0)
+		phase.Idle = tried.part(began)
 	}
 	s.watched(ctx, &phase, func() { s.request(ctx, tried, &phase) })
 	s.settle(ctx, tried)
@@ -171,12 +173,15 @@ func (s *show) request(ctx context.Context, tried *stage, phase *evidence.FaultP
 	phase.Answers = make([]evidence.FaultAnswer, evidence.FaultRequests)
 	var all sync.WaitGroup
 	for i := range phase.Answers {
-		all.Go(func() { phase.Answers[i] = s.ask(ctx, tried.played.Within.Std()+patience) })
+		all.Go(func() {
+			pause(ctx, time.Duration(i)*apart)
+			phase.Answers[i] = s.ask(ctx, tried.played.Within.Std()+patience)
+		})
 	}
 	all.Wait()
 	late := min(afterAnswer, s.aftermath)
 	pause(ctx, late)
-	phase.Asked = tried.window(began, phase.Idle.Contacts)
+	phase.Asked = tried.part(began)
 	pause(ctx, s.aftermath-late)
 }
 

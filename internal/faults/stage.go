@@ -31,8 +31,16 @@ const (
 	garbage = conduct(evidence.FaultGarbage)
 )
 
-// longest is how long a single connection is held at most: longer than any prototype is given.
-const longest = 2 * time.Minute
+const (
+	// longest is how long a single connection is held at most: longer than any prototype is given.
+	longest = 2 * time.Minute
+	// silence is what divides what comes over one connection.
+	silence = apart / 2
+	// holdsEvery has a slow system say nothing at all on every third connection, and begin to answer on the others: of two
+	// in a row one begins, whether the first was for the health or for a request, and of as many as there are requests one
+	// says nothing.
+	holdsEvery = evidence.FaultRequests
+)
 
 // stage is one played system. Its conduct changes from phase to phase.
 type stage struct {
@@ -45,6 +53,10 @@ type stage struct {
 	listener net.Listener
 	open     map[net.Conn]bool
 	contacts int
+	// idle tells that no request was sent yet. before are the contacts from before this part of the phase, and heard is how
+	// often something came in it.
+	idle          bool
+	before, heard int
 }
 
 func newStage(host string, played evidence.Played, config *tls.Config) *stage {
@@ -63,7 +75,7 @@ func (s *stage) behave(ctx context.Context, now conduct) error {
 	for conn := range s.open {
 		_ = conn.Close()
 	}
-	s.conduct, s.contacts = now, 0
+	s.conduct, s.contacts, s.idle, s.before, s.heard = now, 0, true, 0, 0
 	if now == away {
 		return nil
 	}
@@ -88,28 +100,28 @@ func (s *stage) accept(ctx context.Context, listener net.Listener, now conduct) 
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		nth := s.enter(listener, conn)
-		if nth == 0 {
+		g := s.enter(listener, conn)
+		if g == nil {
 			_ = conn.Close()
 			continue
 		}
 		go func() {
 			defer s.leave(conn)
-			s.serve(ctx, conn, now, nth)
+			s.serve(ctx, g, now)
 		}()
 	}
 }
 
-// enter counts a connection and gives it its number, 0 if it belongs to a phase that has ended.
-func (s *stage) enter(listener net.Listener, conn net.Conn) int {
+// enter counts a connection; nil if it belongs to a phase that has ended.
+func (s *stage) enter(listener net.Listener, conn net.Conn) *guest {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.listener != listener {
-		return 0
+		return nil
 	}
 	s.contacts++
 	s.open[conn] = true
-	return s.contacts
+	return &guest{Conn: conn, stage: s, listener: listener, nth: s.contacts, inPart: s.contacts - s.before, last: time.Now()}
 }
 
 func (s *stage) leave(conn net.Conn) {
@@ -126,13 +138,49 @@ func (s *stage) seen() (contacts, open int) {
 	return s.contacts, len(s.open)
 }
 
-// window is what was seen since a time, without the contacts from before.
-func (s *stage) window(began time.Time, before int) evidence.FaultWindow {
-	contacts, _ := s.seen()
-	return evidence.FaultWindow{Contacts: contacts - before, ElapsedMicroseconds: evidence.MicrosOf(time.Since(began))}
+// part ends a part of the phase that began at a time, and begins the next one.
+func (s *stage) part(began time.Time) evidence.FaultWindow {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	ended := evidence.FaultWindow{Contacts: s.contacts - s.before, Heard: s.heard, ElapsedMicroseconds: evidence.MicrosOf(time.Since(began))}
+	s.idle, s.before, s.heard = false, s.contacts, 0
+	return ended
 }
 
-func (s *stage) serve(ctx context.Context, conn net.Conn, now conduct, nth int) {
+// guest is a connection that the prototype made.
+type guest struct {
+	net.Conn
+	stage    *stage
+	listener net.Listener
+	// nth it is of its phase, and inPart of the part in which it was made.
+	nth, inPart int
+	// last is when something came over it, or when it was made.
+	last time.Time
+}
+
+// Read notes that something came.
+func (g *guest) Read(p []byte) (int, error) {
+	n, err := g.Conn.Read(p)
+	if n > 0 {
+		g.stage.hear(g)
+	}
+	return n, err
+}
+
+// hear counts what comes after a silence: a long message is one, and so is a new connection with what comes at once. A
+// connection that is made for a request is a contact already.
+func (s *stage) hear(g *guest) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	silent := time.Since(g.last) >= silence
+	g.last = time.Now()
+	if silent && s.listener == g.listener && (s.idle || g.nth <= s.before) {
+		s.heard++
+	}
+}
+
+func (s *stage) serve(ctx context.Context, g *guest, now conduct) {
+	conn := g.Conn
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	_ = conn.SetDeadline(time.Now().Add(longest))
@@ -140,21 +188,20 @@ func (s *stage) serve(ctx context.Context, conn net.Conn, now conduct, nth int) 
 		breakOff(conn)
 		return
 	}
-	spoken := conn
 	if s.config != nil && !s.played.Blind {
 		secured := tls.Server(conn, s.config)
 		if secured.HandshakeContext(ctx) != nil {
 			return
 		}
-		spoken = secured
+		g.Conn, g.last = secured, time.Now()
 	}
 	switch {
-	case now == slow && (nth%2 == 1 || s.played.Blind || !s.speaksHTTP()):
-		hold(spoken)
+	case now == slow && (g.inPart%holdsEvery == 0 || s.played.Blind || !s.speaksHTTP()):
+		hold(g)
 	case !s.speaksHTTP():
-		_, _ = spoken.Write([]byte(noise))
+		_, _ = g.Write([]byte(noise))
 	default:
-		converse(spoken, now)
+		converse(g, now)
 	}
 }
 

@@ -19,9 +19,10 @@ const (
 	partDown = "down"
 	// startWithin is how long the prototype may take to start.
 	startWithin = 2 * time.Minute
-	// longestDown bounds the run, and aroundPhase is what a phase takes besides the answers.
-	longestDown = 20 * time.Minute
-	aroundPhase = 9 * time.Second
+	// longestDown bounds the run: every system that a prototype can have, each with the time that people wait if nothing is said.
+	longestDown = 30 * time.Minute
+	// AroundPhase is what a phase takes at most besides the answers, of a prototype whose health is good.
+	AroundPhase = 14 * time.Second
 )
 
 // promise is what the subject says about one system, nil where it says nothing.
@@ -76,7 +77,7 @@ func downRun(c gate.Case) (*gate.Run, error) {
 			return nil, err
 		}
 		order.Systems = append(order.Systems, p)
-		phases += time.Duration(len(p.Faults())) * (p.Within.Std() + aroundPhase)
+		phases += time.Duration(len(p.Faults())) * (p.Within.Std() + AroundPhase)
 	}
 	switch {
 	case phases == 0:

@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +66,27 @@ func TestPlanWhenDown(t *testing.T) {
 	closed.Record.Requirements.DNS = "None"
 	if runs, err = (integration.Instrument{}).Plan(closed, gate.Taken{}); err != nil || len(runs) != 1 {
 		t.Errorf("without DNS this is planned: %+v, %v", runs, err)
+	}
+}
+
+// As many systems as a prototype can have, each with the time that people wait if nothing is said, are not too many.
+func TestPlanWhenAllAreDown(t *testing.T) {
+	c := promising(nil, says(v1alpha1.PromiseDegrades))
+	c.Record.Subject.Model.WhenDown.Within = "5s"
+	offered := c.Record.Requirements.Integrations[0]
+	c.Record.Subject.Integrations, c.Record.Requirements.Integrations = nil, nil
+	for i := range 16 {
+		offered.Name = fmt.Sprintf("system-%d", i)
+		c.Record.Requirements.Integrations = append(c.Record.Requirements.Integrations, offered)
+		c.Record.Subject.Integrations = append(c.Record.Subject.Integrations, sub.Integration{Name: offered.Name, Access: v1alpha1.AccessRead,
+			WhenDown: &sub.WhenDown{Then: v1alpha1.PromiseDegrades, Within: "5s"}})
+	}
+	runs, err := integration.Instrument{}.Plan(c, gate.Taken{})
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("planned %d runs: %v", len(runs), err)
+	}
+	if least := 17 * 5 * (5*time.Second + integration.AroundPhase); runs[1].Length < least {
+		t.Errorf("%s are planned, and it may take %s", runs[1].Length, least)
 	}
 }
 

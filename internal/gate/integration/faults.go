@@ -83,9 +83,12 @@ func (s *Shown) judge(d Down, r *evidence.FaultsResult) {
 		kept = max(kept, p.Open)
 		s.phase(d, p, asked.shown())
 	}
-	if !asked.shown() && len(d.Faults) > 0 {
-		s.unclear(v1alpha1.ReasonNotExercised, Down{Name: d.Name, Field: "spec.demand.request"}, asked.words(d.Name),
-			"Choose a sample request for which the prototype needs "+d.Name+", or take whenDown away.")
+	switch {
+	case !asked.shown() && len(d.Faults) > 0:
+		message, hint := asked.words(d.Name)
+		s.unclear(v1alpha1.ReasonNotExercised, Down{Name: d.Name, Field: "spec.demand.request"}, message, hint)
+	case len(asked.missed) > 0:
+		s.Notes = append(s.Notes, asked.remark(d))
 	}
 	if kept >= evidence.FaultRequests {
 		s.Notes = append(s.Notes, business(v1alpha1.ReasonKeepsConnections, d,

@@ -60,6 +60,12 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+	// heard over connections while it is slow: only then they are kept.
+	heard := func(idle, asked int) change {
+		return func(_ *integration.Down, r *evidence.FaultsResult) {
+			r.Phases[slow].Idle.Heard, r.Phases[slow].Asked.Heard = idle, asked
+		}
+	}
 	fails := func(d *integration.Down, _ *evidence.FaultsResult) { d.Degrades = false }
 	for name, c := range map[string]struct {
 		changes                []change
@@ -110,6 +116,22 @@ func TestFaults(t *testing.T) {
 		"asks it once for all":       {changes: []change{each(func(p *evidence.FaultPhase) { p.Asked.Contacts = min(p.Asked.Contacts, 1) })}},
 		"only its health asks it":    {[]change{contacts(3, 2)}, "", "NotExercised while the sample request was sent, lms was asked no more often than", ""},
 		"its health asks it as well": {changes: []change{contacts(3, 5)}},
+		"keeps a connection": {[]change{contacts(3, 2)}, "", "NotExercised while the sample request was sent, lms was asked no more often than the prototype does by itself, " +
+			"for its health or to keep a connection of its own", ""},
+		"asks over the connection that it keeps": {[]change{contacts(3, 2), heard(0, 3)}, "", "",
+			"WhenDownNotShown no request was seen to lead to lms while it breaks connections off, or answers with errors, or answers with garbage"},
+		"says as much over it by itself": {[]change{contacts(3, 2), heard(3, 4)}, "", "NotExercised while", ""},
+		"says something over it once":    {[]change{contacts(3, 2), heard(0, 1)}, "", "NotExercised while", ""},
+		"says something in a time that nobody knows": {[]change{contacts(3, 2), heard(0, 3), func(_ *integration.Down, r *evidence.FaultsResult) {
+			r.Phases[slow].Idle.ElapsedMicroseconds = 0
+		}}, "", "NotExercised while", ""},
+		"a breaker spares the system after a while": {[]change{func(_ *integration.Down, r *evidence.FaultsResult) {
+			for i := range r.Phases {
+				if i != slow {
+					r.Phases[i].Contacts, r.Phases[i].Asked.Contacts = 0, 0
+				}
+			}
+		}}, "", "", "WhenDownNotShown no request was seen to lead to lms while it breaks connections off, or answers with errors"},
 		"asked once by chance": {[]change{func(_ *integration.Down, r *evidence.FaultsResult) {
 			for i := range r.Phases {
 				r.Phases[i].Asked.Contacts = 0
@@ -144,6 +166,10 @@ func TestFaults(t *testing.T) {
 					t.Errorf("%s: %+v, want %q", what, pair.got, pair.want)
 				}
 				for _, f := range pair.got {
+					// A step of what to do next shows no more of it.
+					if len(f.Message) > 200 || len(f.Hint) > 180 && f.Reason == v1alpha1.ReasonNotExercised {
+						t.Errorf("%d and %d characters: %+v", len(f.Message), len(f.Hint), f)
+					}
 					if f.Hint == "" || f.Field == "" || f.Owner != v1alpha1.OwnerBusiness {
 						t.Errorf("a finding that helps nobody: %+v", f)
 					}

@@ -1,0 +1,131 @@
+package faults
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate/integration"
+)
+
+// keeper keeps a connection of its own, which its requests share.
+type keeper struct {
+	address string
+	// beats is how often it says something by itself; 0 for never.
+	beats time.Duration
+
+	mutex sync.Mutex
+	conn  net.Conn
+}
+
+// keep connects again and again, as a client of a message broker does.
+func (k *keeper) keep(ctx context.Context) {
+	for ctx.Err() == nil {
+		var dialer net.Dialer
+		if conn, err := dialer.DialContext(ctx, "tcp", k.address); err == nil {
+			k.hold(ctx, conn)
+		}
+		pause(ctx, 300*time.Millisecond)
+	}
+}
+
+// hold says hello and keeps a connection until the other side, or the test, ends it.
+func (k *keeper) hold(ctx context.Context, conn net.Conn) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(ctx, func() { _ = conn.Close() })
+	k.set(conn)
+	defer k.set(nil)
+	k.say("hello")
+	if k.beats > 0 {
+		go func() {
+			for ctx.Err() == nil {
+				pause(ctx, k.beats)
+				k.say("beat")
+			}
+		}()
+	}
+	hold(conn)
+}
+
+func (k *keeper) set(conn net.Conn) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	k.conn = conn
+}
+
+// say something over the connection, if there is one.
+func (k *keeper) say(what string) {
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	if k.conn != nil {
+		_, _ = k.conn.Write([]byte(what + "\n"))
+	}
+}
+
+// What requests send over a connection that the prototype keeps counts as theirs; what it says by itself does not, and
+// neither does its connecting again.
+func TestOneThatKeepsAConnection(t *testing.T) {
+	for name, c := range map[string]struct {
+		beats  time.Duration
+		asks   string
+		every  int64
+		reason string
+	}{
+		"its requests use it":         {asks: "get", every: 1},
+		"one of three says much":      {asks: strings.Repeat("get ", 1<<18), every: evidence.FaultRequests, reason: v1alpha1.ReasonNotExercised},
+		"it says something by itself": {beats: 200 * time.Millisecond, every: 1, reason: v1alpha1.ReasonNotExercised},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			port := freePort(t)
+			k := &keeper{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), beats: c.beats}
+			ctx, cancel := context.WithCancel(t.Context())
+			var kept sync.WaitGroup
+			kept.Go(func() { k.keep(ctx) })
+			defer kept.Wait()
+			defer cancel()
+			var asked atomic.Int64
+			s := prototype(t, func(http.ResponseWriter, *http.Request) {
+				if asked.Add(1)%c.every == 0 && c.asks != "" {
+					k.say(c.asks)
+				}
+			})
+			o := order(s, evidence.Played{Name: "lms", Port: port, Speaks: evidence.CheckTCP, Within: evidence.Duration(within)})
+			show, err := newShow(o, "127.0.0.1", (&net.Dialer{}).DialContext)
+			if err != nil {
+				t.Fatal(err)
+			}
+			show.aftermath = afterAnswer
+			defer show.end(t.Context())
+			r, err := show.play(t.Context())
+			if err != nil || r.Validate() != nil {
+				t.Fatalf("%v: %+v", err, r)
+			}
+			found := integration.Faults([]integration.Down{{Name: "lms", Field: "spec.x", Faults: o.Systems[0].Faults(), Degrades: true, Within: time.Second, Alone: true}}, r)
+			if len(found.Broken) > 0 || (c.reason == "") != (len(found.Unclear) == 0) || c.reason != "" && found.Unclear[0].Reason != c.reason {
+				t.Errorf("found %+v in %+v", found, r.Phases)
+			}
+			// A system that breaks connections off is met by nobody who keeps one.
+			if c.reason == "" && (len(found.Notes) != 1 || found.Notes[0].Reason != v1alpha1.ReasonWhenDownNotShown) {
+				t.Errorf("remarked %+v", found.Notes)
+			}
+		})
+	}
+}
+
+// A phase ends within what is planned for it, also where every question takes as long as it may.
+func TestAPhaseTakesNoLongerThanPlanned(t *testing.T) {
+	atMost := healthTime + quiet + healthTime + (evidence.FaultRequests-1)*apart + patience + aftermath + healthTime + lull
+	if atMost > integration.AroundPhase {
+		t.Errorf("a phase takes %s besides the answers, and %s is planned", atMost, integration.AroundPhase)
+	}
+}
