@@ -48,8 +48,9 @@ type world struct {
 	// bad are images whose pods keep ending; they end only after having been ready where soaks is set.
 	bad   map[string]bool
 	soaks bool
-	// killAfter is the number of writes that are let through; -1 for all.
+	// killAfter is the number of writes that are let through; -1 for all. Some are made side by side.
 	killAfter int
+	mutex     sync.Mutex
 	writes    []string
 	// broken collects what must never be seen.
 	broken []string
@@ -106,6 +107,8 @@ func (w *world) interceptors() interceptor.Funcs {
 		if w.controller == nil || ctx.Value(outside{}) != nil {
 			return do()
 		}
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
 		if w.killAfter == 0 {
 			return errKilled
 		}
@@ -116,7 +119,7 @@ func (w *world) interceptors() interceptor.Funcs {
 		err := do()
 		if err == nil {
 			w.writes = append(w.writes, fmt.Sprintf("%s %s %s", verb, kindOf(object), object.GetName()))
-			w.killAfter--
+			w.killAfter = max(w.killAfter-1, -1)
 		}
 		return err
 	}
