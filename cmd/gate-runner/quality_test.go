@@ -116,7 +116,7 @@ func TestFromPlanToWhatAJudgeSays(t *testing.T) {
 		says   string
 	}{
 		"with its key":  {key, v1alpha1.ReasonJudgeObjects, "objects to 1 of 97 answers that the examples call right: 1 incomplete"},
-		"another key":   {"another", v1alpha1.ReasonJudgeSilent, "97 that did not come"},
+		"another key":   {"another", v1alpha1.ReasonJudgeSilent, "97 that its gateway answered with an error (status 403)"},
 		"without a key": {"", v1alpha1.ReasonJudgeSilent, "97 for want of the gateway's key"},
 	} {
 		t.Run(name, func(t *testing.T) {
