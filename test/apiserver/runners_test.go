@@ -61,7 +61,8 @@ func TestTheOperatorTellsRunnersAndNothingElse(t *testing.T) {
 		}
 	}
 	must(t, thief.Patch(t.Context(), runner, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"affineur.dev/witnessed":null}}}`))))
-	if err := tell(sandbox, "told"); !apierrors.IsForbidden(err) || refusedBy(err, policy) {
+	elsewhere := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"annotations":{"affineur.dev/witnessed":"now"}}}`))
+	if err := op.Patch(t.Context(), pod(sandbox, "told"), elsewhere); !apierrors.IsForbidden(err) || refusedBy(err, policy) {
 		t.Errorf("a pod elsewhere: %v; want a refusal by RBAC", err)
 	}
 	must(t, op.Delete(t.Context(), runner, client.GracePeriodSeconds(0)))
