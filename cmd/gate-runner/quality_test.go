@@ -71,18 +71,7 @@ func TestFromPlanToVerdict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := evaluationOf(t, c.set, c.path)
-			runs, err := quality.Instrument{}.Plan(asked, gate.Taken{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			order, err := evidence.Read[evidence.QualityOrder](runs[0].Order)
-			if err != nil {
-				t.Fatal(err)
-			}
-			// In place of the sandbox's Service.
-			order.Call.URL = server.URL
-			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files, "")
-			verdict := quality.Instrument{}.Judge(asked, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}})
+			verdict := quality.Instrument{}.Judge(asked, taken(t, asked, server.URL, ""))
 			if verdict.State != c.state || verdict.Reason != c.reason || !strings.Contains(verdict.Message, c.says) {
 				t.Errorf("got %s %s: %s", verdict.State, verdict.Reason, verdict.Message)
 			}
@@ -126,23 +115,28 @@ func TestFromPlanToWhatAJudgeSays(t *testing.T) {
 			asked.Record.Requirements.DataRules = []v1alpha1.DataRule{{Name: "titles", Class: v1alpha1.DataPublic}}
 			asked.Record.Requirements.Judges = []v1alpha1.ModelGateway{{Name: "judges", Address: judge.URL + "/v1", MayCarry: v1alpha1.MayCarry{Classes: []v1alpha1.DataClass{v1alpha1.DataPublic}},
 				To: v1alpha1.Destination{Pods: &v1alpha1.PodDestination{}}, Credentials: &v1alpha1.CredentialSource{Secret: v1alpha1.LocalName{Name: "judge-keys"}}}}
-			runs, err := quality.Instrument{}.Plan(asked, gate.Taken{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			order, err := evidence.Read[evidence.QualityOrder](runs[0].Order)
-			if err != nil {
-				t.Fatal(err)
-			}
-			order.Call.URL = prototype.URL
-			spec := evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}
-			report := examined(t, spec, runs[0].Files, c.key)
-			verdict := quality.Instrument{}.Judge(asked, gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}})
+			verdict := quality.Instrument{}.Judge(asked, taken(t, asked, prototype.URL, c.key))
 			if verdict.State != gate.Passed || len(verdict.Findings) != 1 || verdict.Findings[0].Reason != c.reason || !strings.Contains(verdict.Findings[0].Message, c.says) {
 				t.Errorf("%s: %+v", verdict.State, verdict.Findings)
 			}
 		})
 	}
+}
+
+// taken is what the runner measures by the gate's plan, with a server in place of the sandbox's Service.
+func taken(t *testing.T, asked gate.Case, url, key string) gate.Taken {
+	t.Helper()
+	runs, err := quality.Instrument{}.Plan(asked, gate.Taken{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	order, err := evidence.Read[evidence.QualityOrder](runs[0].Order)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order.Call.URL = url
+	report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files, key)
+	return gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}}
 }
 
 func evaluationOf(t *testing.T, set, path string) gate.Case {

@@ -11,7 +11,6 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
-	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/gate/quality"
 )
 
@@ -44,21 +43,11 @@ func TestWhatReportsHold(t *testing.T) {
 			asked := evaluationOf(t, set, "/")
 			asked.Record.Subject.Evaluation.Call.JSON.Input, asked.Record.Subject.Evaluation.Call.JSON.Answer = "", ""
 			asked.Record.Requirements.ReportContent = content
-			runs, err := quality.Instrument{}.Plan(asked, gate.Taken{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			order, err := evidence.Read[evidence.QualityOrder](runs[0].Order)
-			if err != nil {
-				t.Fatal(err)
-			}
-			order.Call.URL = server.URL
-			report := examined(t, evidence.RunSpec{Nonce: nonce, Subject: asked.Record.ReviewDigest, Order: order}, runs[0].Files, "")
-			taken := gate.Taken{Runs: map[string]gate.Witnessed{"": {Measurement: gate.Measurement{Report: report}}}}
+			taken := taken(t, asked, server.URL, "")
 			if v := (quality.Instrument{}).Judge(asked, taken); v.Reason == v1alpha1.ReasonEvidenceUnverifiable || strings.Contains(fmt.Sprint(v), "whom") {
 				t.Errorf("got %+v", v)
 			}
-			raw, err := json.Marshal(evidence.As[evidence.QualityResult](report.Result))
+			raw, err := json.Marshal(evidence.As[evidence.QualityResult](taken.Runs[""].Report.Result))
 			if err != nil {
 				t.Fatal(err)
 			}

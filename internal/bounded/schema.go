@@ -76,8 +76,8 @@ func (s *Schema) count(at *jsonschema.Schema, url string, seen map[*jsonschema.S
 	if !strings.HasPrefix(at.Location, url+"#") || at.DynamicRef != nil || at.RecursiveRef != nil || at.ContentSchema != nil {
 		return ErrElsewhere
 	}
-	beside, searched := beside(at), at.Pattern != nil || len(at.PatternProperties) > 0
-	width, format := 1+len(beside)+len(at.PatternProperties), at.Format
+	same, searched := beside(at), at.Pattern != nil || len(at.PatternProperties) > 0
+	width, format := 1+len(same)+len(at.PatternProperties), at.Format
 	name := ""
 	if format != nil {
 		name = format.Name
@@ -91,7 +91,7 @@ func (s *Schema) count(at *jsonschema.Schema, url string, seen map[*jsonschema.S
 		}
 		return format.Validate(v)
 	}}
-	for _, next := range append(beside, within(at)...) {
+	for _, next := range append(same, within(at)...) {
 		if err := s.count(next, url, seen); err != nil {
 			return err
 		}

@@ -34,20 +34,7 @@ func TestWhatTheHealthAsksIsNoRequest(t *testing.T) {
 			s := httptest.NewServer(mux)
 			defer s.Close()
 			o := order(s, lms(port))
-			show, err := newShow(o, "127.0.0.1", (&net.Dialer{}).DialContext)
-			if err != nil {
-				t.Fatal(err)
-			}
-			show.aftermath = afterAnswer
-			defer show.end(t.Context())
-			r, err := show.play(t.Context())
-			if err != nil || r.Validate() != nil {
-				t.Fatalf("%v: %+v", err, r)
-			}
-			found := integration.Faults([]integration.Down{{Name: "lms", Field: "spec.x", Faults: o.Systems[0].Faults(), Degrades: true, Within: time.Second, Alone: true}}, r)
-			if len(found.Broken) > 0 || (c.reason == "") != (len(found.Unclear) == 0) || c.reason != "" && found.Unclear[0].Reason != c.reason {
-				t.Errorf("found %+v in %+v", found, r.Phases)
-			}
+			unclear(t, o, c.reason)
 		})
 	}
 }
@@ -105,4 +92,24 @@ func waitsForBytes(port int) {
 			_, err = conn.Read(make([]byte, 64))
 		}
 	}
+}
+
+// unclear plays a system that is down, and wants nothing to be found broken, and unclear what the reason says; nothing for "".
+func unclear(t *testing.T, o evidence.FaultsOrder, reason string) integration.Shown {
+	t.Helper()
+	show, err := newShow(o, "127.0.0.1", (&net.Dialer{}).DialContext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show.aftermath = afterAnswer
+	defer show.end(t.Context())
+	r, err := show.play(t.Context())
+	if err != nil || r.Validate() != nil {
+		t.Fatalf("%v: %+v", err, r)
+	}
+	found := integration.Faults([]integration.Down{{Name: "lms", Field: "spec.x", Faults: o.Systems[0].Faults(), Degrades: true, Within: time.Second, Alone: true}}, r)
+	if len(found.Broken) > 0 || (reason == "") != (len(found.Unclear) == 0) || reason != "" && found.Unclear[0].Reason != reason {
+		t.Errorf("found %+v in %+v", found, r.Phases)
+	}
+	return found
 }

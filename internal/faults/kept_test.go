@@ -100,20 +100,7 @@ func TestOneThatKeepsAConnection(t *testing.T) {
 				}
 			})
 			o := order(s, evidence.Played{Name: "lms", Port: port, Speaks: evidence.CheckTCP, Within: evidence.Duration(within)})
-			show, err := newShow(o, "127.0.0.1", (&net.Dialer{}).DialContext)
-			if err != nil {
-				t.Fatal(err)
-			}
-			show.aftermath = afterAnswer
-			defer show.end(t.Context())
-			r, err := show.play(t.Context())
-			if err != nil || r.Validate() != nil {
-				t.Fatalf("%v: %+v", err, r)
-			}
-			found := integration.Faults([]integration.Down{{Name: "lms", Field: "spec.x", Faults: o.Systems[0].Faults(), Degrades: true, Within: time.Second, Alone: true}}, r)
-			if len(found.Broken) > 0 || (c.reason == "") != (len(found.Unclear) == 0) || c.reason != "" && found.Unclear[0].Reason != c.reason {
-				t.Errorf("found %+v in %+v", found, r.Phases)
-			}
+			found := unclear(t, o, c.reason)
 			// A system that breaks connections off is met by nobody who keeps one.
 			if c.reason == "" && (len(found.Notes) != 1 || found.Notes[0].Reason != v1alpha1.ReasonWhenDownNotShown) {
 				t.Errorf("remarked %+v", found.Notes)

@@ -40,7 +40,19 @@ func Check(spec v1alpha1.HardeningPolicySpec, own []Own) *Problem {
 	if problem := checkRanges(spec.Catalogue, own); problem != nil {
 		return problem
 	}
-	return checkDurations(spec)
+	if problem := checkDurations(spec); problem != nil {
+		return problem
+	}
+	if problem := checkAnswers(spec.Catalogue); problem != nil {
+		return problem
+	}
+	if problem := checkAssurances(spec); problem != nil {
+		return problem
+	}
+	if problem := checkJudges(spec); problem != nil {
+		return problem
+	}
+	return checkOwners(spec)
 }
 
 // leastCPU and leastMemory are what a measuring run needs in a sandbox: less room for one container would keep
@@ -90,15 +102,11 @@ func checkDurations(spec v1alpha1.HardeningPolicySpec) *Problem {
 			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.gates[%d].scalability.duration", i), "must be above zero")
 		}
 	}
-	if problem := checkAnswers(spec.Catalogue); problem != nil {
-		return problem
-	}
-	if problem := checkAssurances(spec); problem != nil {
-		return problem
-	}
-	if problem := checkJudges(spec); problem != nil {
-		return problem
-	}
+	return nil
+}
+
+// checkOwners: an owner that is no role can't be asked.
+func checkOwners(spec v1alpha1.HardeningPolicySpec) *Problem {
 	for i, integration := range spec.Catalogue.Integrations {
 		if integration.Owner != "" && !hasRole(spec.Roles, integration.Owner) {
 			return broken(v1alpha1.ReasonPolicyInvalid, fmt.Sprintf("spec.catalogue.integrations[%d].owner", i),

@@ -182,19 +182,25 @@ func TestFilesThatNoOrderBinds(t *testing.T) {
 	}
 }
 
+// podOf a run, which has to be a restricted one.
+func podOf(t *testing.T, r Run) *corev1.PodTemplateSpec {
+	t.Helper()
+	job, err := r.Job()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &job.Spec.Template
+	if detail := restricted(t, &pod.ObjectMeta, &pod.Spec); detail != "" {
+		t.Error(detail)
+	}
+	return pod
+}
+
 // A run that bears witness sees in a file when it need no longer; no other one is told anything.
 func TestWitnessesAreTold(t *testing.T) {
 	r := aRun()
 	told := func() []corev1.Volume {
-		job, err := r.Job()
-		if err != nil {
-			t.Fatal(err)
-		}
-		pod := &job.Spec.Template
-		if detail := restricted(t, &pod.ObjectMeta, &pod.Spec); detail != "" {
-			t.Error(detail)
-		}
-		return slices.DeleteFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.DownwardAPI == nil })
+		return slices.DeleteFunc(podOf(t, r).Spec.Volumes, func(v corev1.Volume) bool { return v.DownwardAPI == nil })
 	}
 	if found := told(); len(found) != 0 {
 		t.Errorf("got %+v", found)
@@ -216,14 +222,7 @@ func TestToolsRunBefore(t *testing.T) {
 	r.Tool = &Tool{Image: "registry.example.org/it/golden@sha256:" + strings.Repeat("d", 64), Args: []string{"-o", "$(AFFINEUR_RESULTS)/a.json"},
 		Env: map[string]string{"AFFINEUR_URL": "http://prototype.$(x).svc"}, CPU: "500m", Memory: "512Mi"}
 	r.Files = map[string][]byte{"examples": []byte("a")}
-	job, err := r.Job()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pod := &job.Spec.Template
-	if detail := restricted(t, &pod.ObjectMeta, &pod.Spec); detail != "" {
-		t.Error(detail)
-	}
+	pod := podOf(t, r)
 	checkPod(t, "tool", *pod)
 	tool, runner := pod.Spec.InitContainers[0], pod.Spec.Containers[0]
 	if len(pod.Spec.InitContainers) != 1 || tool.Image != r.Tool.Image || tool.RestartPolicy != nil || tool.Args[1] != "$(AFFINEUR_RESULTS)/a.json" || runner.Image != r.Image {

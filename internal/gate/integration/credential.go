@@ -2,17 +2,13 @@ package integration
 
 import (
 	"github.com/affineur/affineur/api/v1alpha1"
-	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 )
 
 // unproven are remarks about credentials of which the checks show nothing: IT can choose better ones. They are no holes:
 // whether production's credential is right stays open.
 func unproven(c gate.Case, taken gate.Taken) []gate.Finding {
-	var report *evidence.IntegrationReport
-	if run := taken.Runs[""]; run.Report != nil {
-		report = evidence.As[evidence.IntegrationReport](run.Report.Result)
-	}
+	report := reported(taken)
 	var out []gate.Finding
 	for _, entry := range c.Record.Requirements.Integrations {
 		if entry.Production == nil || entry.Production.Credentials == nil {

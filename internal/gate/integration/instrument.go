@@ -66,13 +66,18 @@ func witnessed(run gate.Witnessed) *evidence.IsolationReport {
 	return evidence.As[evidence.IsolationReport](run.Control.Report.Result)
 }
 
-// Summarize implements gate.Instrument.
-func (Instrument) Summarize(_ gate.Case, taken gate.Taken) gate.Summary {
+// reported is what the systems answered, nil without a report of that.
+func reported(taken gate.Taken) *evidence.IntegrationReport {
 	run := taken.Runs[""]
 	if run.Report == nil {
-		return gate.Summary{}
+		return nil
 	}
-	report := evidence.As[evidence.IntegrationReport](run.Report.Result)
+	return evidence.As[evidence.IntegrationReport](run.Report.Result)
+}
+
+// Summarize implements gate.Instrument.
+func (Instrument) Summarize(_ gate.Case, taken gate.Taken) gate.Summary {
+	run, report := taken.Runs[""], reported(taken)
 	if report == nil {
 		return gate.Summary{}
 	}
