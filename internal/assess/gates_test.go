@@ -487,9 +487,21 @@ func TestGates(t *testing.T) {
 			},
 			want: secure + ", " + scales + ", " + connected + ", Inconclusive GateUnknown", passed: true,
 		},
+		"a control is kept, and its run not yet": {
+			reports: func(rec record.Record, good []record.Report) []record.Report {
+				control := integrationOf(t, rec, at.Add(time.Minute))[1]
+				control.Attempt = 2
+				return append(good, control)
+			},
+			want: secure + ", " + scales + ", " + connected, passed: true,
+		},
 		"a gate is missing": {
 			edit: func(r *record.Record) { r.Requirements.Gates = r.Requirements.Gates[:2] },
 			want: secure + ", " + scales,
+		},
+		"the security gate is missing": {
+			edit: func(r *record.Record) { r.Requirements.Gates = r.Requirements.Gates[1:] },
+			want: scales + ", " + connected,
 		},
 		"a gate only advises": {
 			edit: func(r *record.Record) { r.Requirements.Gates[1].Enforcement = v1alpha1.EnforcementAdvisory },
@@ -519,6 +531,9 @@ func TestGates(t *testing.T) {
 			}
 			if Passed(rec, got) != test.passed {
 				t.Errorf("passed: %v", !test.passed)
+			}
+			if Passed(rec, nil) {
+				t.Error("passed, with no verdict on any gate")
 			}
 			// What does not depend on the time must not change with it: every change is a write.
 			if diff := cmp.Diff(got, bench.Gates(rec, reports, when.Add(time.Second))); diff != "" {

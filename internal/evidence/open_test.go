@@ -163,7 +163,7 @@ func TestOpenRefusesEnvelopes(t *testing.T) {
 		"repeated field":  {bytes.Replace(good, []byte(`{`), []byte(`{"nonce":"other",`), 1), want, evidence.ProblemEnvelopeMalformed},
 		"other schema":    {edit(t, good, "schema", "affineur.dev/envelope/v2"), want, evidence.ProblemEnvelopeMalformed},
 		"other nonce":     {edit(t, good, "nonce", "ffffffffffffffffffffffffffffffff"), want, evidence.ProblemOtherRun},
-		"nothing asked":   {edit(t, good, "nonce", ""), evidence.Expect{Subject: subject, Kind: evidence.KindIsolation}, evidence.ProblemOtherRun},
+		"nothing asked":   {edit(t, failure, "nonce", ""), evidence.Expect{Subject: subject, Kind: evidence.KindIsolation}, evidence.ProblemOtherRun},
 		"other subject":   {edit(t, good, "subject", "sha256:"+strings.Repeat("0", 64)), want, evidence.ProblemOtherRun},
 		"other kind":      {good, expect(evidence.KindLoad), evidence.ProblemOtherRun},
 		"no digest":       {edit(t, good, "reportDigest", nil), want, evidence.ProblemEnvelopeMalformed},
@@ -292,6 +292,27 @@ func TestOpenRefusesVouchedReports(t *testing.T) {
 			}
 			wantProblem(t, err, c.problem)
 		})
+	}
+}
+
+// A report that was kept counts for what was asked and for nothing else, also where nobody vouches for it but its digest.
+func TestOpenRecordRefusesOtherRuns(t *testing.T) {
+	raw, err := json.Marshal(isolationReport())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]evidence.Expect{
+		"another nonce":   {Nonce: strings.Repeat("f", 32), Subject: subject, Kind: evidence.KindIsolation},
+		"another subject": {Nonce: nonce, Subject: "sha256:" + strings.Repeat("0", 64), Kind: evidence.KindIsolation},
+		"another kind":    expect(evidence.KindLoad),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := evidence.OpenRecord(raw, evidence.Digest(raw), want)
+			wantProblem(t, err, evidence.ProblemOtherRun)
+		})
+	}
+	if _, err := evidence.OpenRecord(raw, evidence.Digest(raw), evidence.Expect{Nonce: nonce, Subject: subject}); err != nil {
+		t.Errorf("whoever reads the result has to know its kind, not whoever opens it: %v", err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (f Frame) refuse(m Measurement, what string) *Verdict {
 		return unverifiable("the report contradicts itself")
 	}
 	switch {
-	case f.Subject == "" || r.Subject != f.Subject:
+	case r.Subject != f.Subject:
 		return unverifiable("it measured another subject")
 	case r.FinishedAt.After(f.Now.Add(ClockSkew)):
 		return refusal(v1alpha1.ReasonEvidenceStale, what+" is from the future: the clocks of the cluster's nodes differ", r.FinishedAt)

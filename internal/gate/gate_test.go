@@ -49,7 +49,7 @@ func TestOpen(t *testing.T) {
 			r.StartedAt = now.Add(-3 * time.Hour)
 			r.FinishedAt = now.Add(-2 * time.Hour)
 		}), gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
-		"no age allowed":  {gate.Frame{Subject: subject, Now: now}, gate.Measurement{Report: report()}, gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
+		"no age allowed":  {gate.Frame{Subject: subject, Now: now}, changed(func(r *evidence.Report) { r.FinishedAt = now }), gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
 		"negative age":    {gate.Frame{Subject: subject, Now: now, MaxAge: -time.Hour}, gate.Measurement{Report: report()}, gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
 		"from the future": {frame, changed(func(r *evidence.Report) { r.FinishedAt = now.Add(time.Minute) }), gate.Inconclusive, v1alpha1.ReasonEvidenceStale},
 		"a little ahead":  {frame, changed(func(r *evidence.Report) { r.FinishedAt = now.Add(time.Second) }), "", ""},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,8 +15,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/names"
 	"github.com/affineur/affineur/internal/policy"
 	"github.com/affineur/affineur/internal/subject"
@@ -234,7 +237,7 @@ func TestReviewMatches(t *testing.T) {
 
 func TestReportComesBack(t *testing.T) {
 	report := Report{
-		Prototype: identity, Gate: "load", Name: "load-churn-advisor-1", Inputs: goldenReview, Network: goldenSubject, Nonce: "0123456789abcdef",
+		Prototype: identity, Gate: "load", Part: "x2", Attempt: 2, Ordinal: 3, Name: "load-churn-advisor-1", Inputs: goldenReview, Network: goldenSubject, Nonce: "0123456789abcdef",
 		MeasuredAt: time.Date(2026, 11, 2, 9, 0, 0, 0, time.UTC), Body: []byte(`{"schema":"affineur.dev/report/v1"}`),
 	}
 	object, err := report.Object()
@@ -244,6 +247,9 @@ func TestReportComesBack(t *testing.T) {
 	if again, _ := report.Object(); !bytes.Equal(object.BinaryData[keyReport], again.BinaryData[keyReport]) {
 		t.Error("the same report packs to other bytes")
 	}
+	if !ptr.Deref(object.Immutable, false) {
+		t.Error("a report could change")
+	}
 	got, err := ReadReport(object)
 	if err != nil {
 		t.Fatal(err)
@@ -252,10 +258,14 @@ func TestReportComesBack(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, edit := range map[string]func(*corev1.ConfigMap){
-		"digest": func(o *corev1.ConfigMap) { o.Data[keyDigest] = goldenReview },
-		"time":   func(o *corev1.ConfigMap) { o.Data[keyMeasured] = "yesterday" },
-		"body":   func(o *corev1.ConfigMap) { o.BinaryData[keyReport] = o.BinaryData[keyReport][:10] },
-		"absent": func(o *corev1.ConfigMap) { o.BinaryData = nil },
+		"digest":           func(o *corev1.ConfigMap) { o.Data[keyDigest] = goldenReview },
+		"time":             func(o *corev1.ConfigMap) { o.Data[keyMeasured] = "yesterday" },
+		"body":             func(o *corev1.ConfigMap) { o.BinaryData[keyReport] = o.BinaryData[keyReport][:10] },
+		"absent":           func(o *corev1.ConfigMap) { o.BinaryData = nil },
+		"attempt none":     func(o *corev1.ConfigMap) { o.Data[keyAttempt] = "0" },
+		"attempt by words": func(o *corev1.ConfigMap) { o.Data[keyAttempt] = "last" },
+		"review none":      func(o *corev1.ConfigMap) { o.Labels[v1alpha1.LabelReview] = "0" },
+		"review by words":  func(o *corev1.ConfigMap) { o.Labels[v1alpha1.LabelReview] = "any" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			tampered := object.DeepCopy()
@@ -280,6 +290,37 @@ func TestReportThatUnpacksToTooMuch(t *testing.T) {
 	large.Body = append(large.Body, 0)
 	if _, err := large.Object(); err == nil {
 		t.Error("a report beyond the limit was packed")
+	}
+	for _, size := range []int{MaxReport + 1, 128 * MaxReport} {
+		bomb := bytes.Repeat([]byte{' '}, size)
+		object.Data[keyDigest] = evidence.Digest(bomb)
+		if object.BinaryData[keyReport], err = Pack(bomb); err != nil {
+			t.Fatal(err)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := ReadReport(object)
+		runtime.ReadMemStats(&after)
+		if !errors.Is(err, ErrMismatch) {
+			t.Errorf("%d bytes were read: %v", size, err)
+		}
+		if took := after.TotalAlloc - before.TotalAlloc; took > 16*MaxReport {
+			t.Errorf("%d bytes of memory for a report of %d", took, size)
+		}
+	}
+}
+
+// What explains a report is left out before the object grows too large to be kept.
+func TestSummaryBeyondItsRoom(t *testing.T) {
+	report := Report{Prototype: identity, Gate: "load", Name: "told", Body: []byte("{}"), Beside: map[string]string{
+		"a.svg": strings.Repeat("a", MaxBeside/2), Summary: strings.Repeat("s", MaxBeside/2), "z.svg": "z",
+	}}
+	object, err := report.Object()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if object.Data["a.svg"] == "" || object.Data[Summary] == "" || object.Data["z.svg"] != "" {
+		t.Errorf("%d, %d and %d bytes are kept", len(object.Data["a.svg"]), len(object.Data[Summary]), len(object.Data["z.svg"]))
 	}
 }
 

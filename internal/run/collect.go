@@ -115,12 +115,21 @@ func (c Collector) judge(ctx context.Context, job *batchv1.Job, pod *corev1.Pod,
 	return result, nil
 }
 
+// logWithin is how long a log may be out of reach after the runner has ended: a node that went down for good must not keep
+// everything waiting that is read with it.
+const logWithin = 5 * time.Minute
+
 // open verifies the termination message against the log. The log of a pod that is gone is lost, and with it the
-// evidence; another attempt has to be made.
+// evidence, as is one that was out of reach for too long; another attempt has to be made.
 func (c Collector) open(ctx context.Context, job *batchv1.Job, pod *corev1.Pod, ended *corev1.ContainerStateTerminated, want evidence.Kind, result Result) (Result, error) {
 	log, err := c.log(ctx, pod)
-	if err != nil && !apierrors.IsNotFound(err) {
+	switch {
+	case err == nil, apierrors.IsNotFound(err):
+	case ctx.Err() != nil, c.now().Before(ended.FinishedAt.Add(logWithin)):
 		return result, fmt.Errorf("log of %s/%s: %w", pod.Namespace, pod.Name, err)
+	default:
+		result.State, result.Why = Lost, "its log could not be read within "+logWithin.String()
+		return result, nil
 	}
 	opened, err := evidence.Open([]byte(ended.Message), log, evidence.Expect{
 		Nonce: result.Nonce, Subject: job.Annotations[v1alpha1.AnnotationInputs], Kind: want,
