@@ -1,6 +1,8 @@
 package supplychain
 
 import (
+	"bytes"
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -168,6 +170,69 @@ func TestSignaturesByIdentity(t *testing.T) {
 				t.Errorf("refused %q, want %q", why(result), c.want)
 			}
 		})
+	}
+}
+
+// rooted is a trusted root with some of its parts changed.
+func rooted(t *testing.T, raw []byte, change func(map[string]any)) []byte {
+	t.Helper()
+	var parts map[string]any
+	if err := json.Unmarshal(raw, &parts); err != nil {
+		t.Fatal(err)
+	}
+	change(parts)
+	return text(t, parts)
+}
+
+// Whatever a trusted root can show is asked for: a time where it names no log, and that the certificate was logged where it
+// names logs of certificates.
+func TestWhatATrustedRootCanShow(t *testing.T) {
+	trusted, foreign := newAuthority(t), newAuthority(t)
+	release := must(signing.Statement(image, predicateRelease, map[string]string{}))(t)
+	timeless := func(b *protobundle.Bundle) { b.VerificationMaterial.TimestampVerificationData = nil }
+	noLog := func(b *protobundle.Bundle) { b.VerificationMaterial.TlogEntries = nil }
+	clocks := func(root map[string]any) { delete(root, "tlogs") }
+	certificates := func(root map[string]any) { root["ctlogs"] = root["tlogs"] }
+	soon := time.Now().Add(5 * time.Minute)
+	for name, c := range map[string]struct {
+		attachment evidence.Attachment
+		root       func(map[string]any)
+		want       string
+	}{
+		"a time":                               {trusted.attest(person, issuer, release, soon, noLog), clocks, ""},
+		"no time":                              {trusted.attest(person, issuer, release, soon, noLog, timeless), clocks, "NoTrustedTime"},
+		"a time by a log that is not named":    {trusted.attest(person, issuer, release, soon, timeless), clocks, "NoTrustedTime"},
+		"a time of nobody known":               {foreign.attest(person, issuer, release, soon, noLog), clocks, "NoTrustedTime"},
+		"a time in place of an entry":          {trusted.attest(person, issuer, release, soon, noLog), func(map[string]any) {}, "NotInTheLog"},
+		"a certificate that was not logged":    {trusted.attest(person, issuer, release, soon), certificates, "CertificateInvalid"},
+		"a certificate that nobody has to log": {trusted.attest(person, issuer, release, soon), func(map[string]any) {}, ""},
+	} {
+		signer := evidence.Signer{Name: "release", Issuer: issuer, Subject: person, VouchesFor: everything}
+		result := ask(t, []evidence.Signer{signer}, c.attachment).trusting(rooted(t, trusted.root(), c.root)).answer(t)
+		if why(result) != c.want || (len(result.SignedBy) == 1) != (c.want == "") {
+			t.Errorf("%s: signed by %q, refused %q, want %q", name, result.SignedBy, why(result), c.want)
+		}
+	}
+}
+
+// What is signed counts as a statement only if it is signed as one, and says that it is one.
+func TestTextsThatAreNoStatements(t *testing.T) {
+	key, pem := newKey(t)
+	release := must(signing.Statement(image, predicateRelease, map[string]string{}))(t)
+	for name, c := range map[string]struct {
+		payloadType string
+		text        []byte
+		signed      bool
+	}{
+		"a statement":               {signing.StatementType, release, true},
+		"signed as something else":  {"application/json", release, false},
+		"a statement of other form": {signing.StatementType, bytes.Replace(release, []byte("https://in-toto.io/Statement/"), []byte("https://example.org/Note/"), 1), false},
+		"of no kind":                {signing.StatementType, bytes.Replace(release, []byte(predicateRelease), nil, 1), false},
+	} {
+		result := ask(t, []evidence.Signer{byKey("release", pem)}, must(key.AttestText(c.payloadType, c.text))(t)).answer(t)
+		if (len(result.SignedBy) == 1) != c.signed || (why(result) == "") != c.signed {
+			t.Errorf("%s: %+v", name, result)
+		}
 	}
 }
 

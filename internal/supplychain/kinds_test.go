@@ -49,3 +49,17 @@ func TestSourcesThatNobodyToldOf(t *testing.T) {
 		}
 	}
 }
+
+// What a build was told to take is its source, and what it took beside that is none.
+func TestSourcesThatABuildWasTold(t *testing.T) {
+	const told = "git+https://git.example.org/team/app"
+	for predicate, predicateType := range map[string]string{
+		`{"buildDefinition":{"externalParameters":{"source":"` + told + `"},"resolvedDependencies":[{"uri":"git+https://git.example.org/else"}]},"runDetails":{"builder":{"id":"b"}}}`:         predicateSLSA1,
+		`{"buildDefinition":{"externalParameters":{"source":{"uri":"` + told + `"}},"resolvedDependencies":[{"uri":"git+https://git.example.org/else"}]},"runDetails":{"builder":{"id":"b"}}}`: predicateSLSA1,
+		`{"builder":{"id":"b"},"invocation":{"configSource":{"uri":"` + told + `"}},"materials":[{"uri":"git+https://git.example.org/else"}]}`:                                                 predicateSLSA02,
+	} {
+		if _, sources, ok := provenanceOf(predicateType, []byte(predicate)); !ok || !slices.Equal(sources, []string{told}) {
+			t.Errorf("%s: got %q", predicate, sources)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package supplychain
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,7 @@ func TestReportsOfTrivyOperator(t *testing.T) {
 		"a list without what nobody rated":  {[]any{unrated}, "Malformed"},
 		"no list":                           {[]any{listless}, "Malformed"},
 		"a flaw without a name":             {[]any{operatorReport(image, scannedAt, flaw("", "LOW"))}, "Malformed"},
+		"more flaws than are read":          {[]any{operatorReport(image, scannedAt, slices.Repeat([]object{{"vulnerabilityID": "CVE-2026-0001", "severity": "LOW"}}, maxFound+1)...)}, "TooLarge"},
 		"no JSON":                           {[]any{[]byte("{")}, "Malformed"},
 		"something else":                    {[]any{object{"kind": "ConfigMap"}}, "Malformed"},
 		"one that is broken hides no other": {[]any{[]byte("{"), operatorReport(image, scannedAt)}, counted(0, 0, 0)},
@@ -153,6 +155,7 @@ func TestAttestedScans(t *testing.T) {
 		"CycloneDX as a bill of materials":  {predicateBOM, bom(rated), "1/0/0"},
 		"CycloneDX that nobody scanned":     {predicateBOM, bom(), "none"},
 		"CycloneDX with opinions":           {predicateBOM, bom(rated, opinion), "none"},
+		"a scan of no time":                 {predicateVuln, object{"scanner": attested(trivy(object{"Class": "lang-pkgs"}))["scanner"], "metadata": object{}}, "none"},
 		"a result of no known form":         {predicateVuln, attested(object{"hello": 1}), "none"},
 		"no result":                         {predicateVuln, attested(nil), "none"},
 		"SPDX":                              {predicateSPDX, spdx, "none"},

@@ -25,9 +25,6 @@ const (
 	noteTimestamp   = "dev.sigstore.cosign/rfc3161timestamp"
 )
 
-// inTotoType is the payload type of an attestation.
-const inTotoType = "application/vnd.in-toto+json"
-
 // read turns an attachment into a bundle, and for the older form of a signature also into the text that was signed.
 func read(a evidence.Attachment) (signed *bundle.Bundle, payload []byte, ok bool) {
 	switch {
@@ -166,11 +163,12 @@ type statement struct {
 	Predicate     json.RawMessage `json:"predicate"`
 }
 
-// statementOf reads the statement of an envelope whose signature was verified.
+// statementOf reads the statement of an envelope whose signature was verified, by a library that takes no other type of
+// payload for one.
 func statementOf(signed *bundle.Bundle) (statement, bool) {
 	var s statement
 	envelope := signed.GetDsseEnvelope()
-	if envelope == nil || envelope.PayloadType != inTotoType || json.Unmarshal(envelope.Payload, &s) != nil {
+	if envelope == nil || json.Unmarshal(envelope.Payload, &s) != nil {
 		return s, false
 	}
 	return s, strings.HasPrefix(s.Type, "https://in-toto.io/Statement/") && s.PredicateType != "" && len(s.Predicate) > 0

@@ -149,3 +149,30 @@ func TestExcusesOfCycloneDXAreOfTheirProduct(t *testing.T) {
 		}
 	}
 }
+
+// A bill of materials may excuse what is in it. Who vouches for bills alone excuses nothing by one.
+func TestExcusesInABillOfMaterials(t *testing.T) {
+	key, pem := newKey(t)
+	bill := must(key.AttestBundle(image, predicateBOM, object{"bomFormat": "CycloneDX", "metadata": object{"timestamp": scannedAt},
+		"components":      []object{{"bom-ref": "ossl", "name": "openssl", "version": "3.0.1", "purl": "pkg:deb/debian/openssl@3.0.1"}},
+		"vulnerabilities": []object{{"id": "CVE-2026-0001", "analysis": object{"state": "not_affected", "justification": "code_not_reachable"}, "affects": []object{{"ref": "ossl"}}}}}))(t)
+	for claim, excused := range map[evidence.Claim]int{evidence.ClaimVulnerabilities: 0, evidence.ClaimVEX: 1} {
+		got := ask(t, []evidence.Signer{byKey("team", pem, evidence.ClaimSBOM, claim)}, bill).
+			with(t, "report", operatorReport(image, scannedAt, flaw("CVE-2026-0001", "CRITICAL"))).answer(t)
+		if len(got.SBOMs) != 1 || len(got.Scans) != 1 || got.Scans[0].ExcusedTotal != excused || got.Scans[0].Critical != 1-excused {
+			t.Errorf("a signer for bills and %s: %+v", claim, got)
+		}
+	}
+}
+
+// Of a package whose version the scanner does not know, an address without one does not say that it is this version's.
+func TestExcusesWithoutAVersion(t *testing.T) {
+	const name = "pkg:deb/debian/openssl"
+	vague := flaw("CVE-2026-0001", "CRITICAL")
+	vague["packagePURL"] = name
+	excuses := object{"@context": "https://openvex.dev/ns/v0.2.0", "timestamp": scannedAt, "statements": []object{{"vulnerability": object{"name": "CVE-2026-0001"},
+		"products": []object{{"@id": name}}, "status": "not_affected", "justification": "vulnerable_code_not_present"}}}
+	if s := ask(t, nil).with(t, "vex", excuses).with(t, "report", operatorReport(image, scannedAt, vague)).answer(t).Scans[0]; s.Critical != 1 {
+		t.Errorf("excused: %+v", s)
+	}
+}

@@ -75,9 +75,17 @@ func (a Authority) pack(entity *ca.TestEntity) (*protobundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	stamps, err := entity.Timestamps()
+	if err != nil {
+		return nil, err
+	}
+	times := &protobundle.TimestampVerificationData{}
+	for _, stamp := range stamps {
+		times.Rfc3161Timestamps = append(times.Rfc3161Timestamps, &protocommon.RFC3161SignedTimestamp{SignedTimestamp: stamp})
+	}
 	packed := &protobundle.Bundle{MediaType: BundleType, VerificationMaterial: &protobundle.VerificationMaterial{
 		Content:     &protobundle.VerificationMaterial_Certificate{Certificate: &protocommon.X509Certificate{RawBytes: content.Certificate().Raw}},
-		TlogEntries: entries,
+		TlogEntries: entries, TimestampVerificationData: times,
 	}}
 	envelope := signature.EnvelopeContent().RawEnvelope()
 	payload, err := base64.StdEncoding.DecodeString(envelope.Payload)

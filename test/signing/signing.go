@@ -133,6 +133,19 @@ func (k Key) Attest(digest, predicateType string, predicate any) (evidence.Attac
 	if err != nil {
 		return evidence.Attachment{}, err
 	}
+	return older(envelope)
+}
+
+// AttestText signs any text in that form, as being of any type.
+func (k Key) AttestText(payloadType string, text []byte) (evidence.Attachment, error) {
+	envelope, err := k.seal(payloadType, text)
+	if err != nil {
+		return evidence.Attachment{}, err
+	}
+	return older(envelope)
+}
+
+func older(envelope map[string]any) (evidence.Attachment, error) {
 	content, err := json.Marshal(envelope)
 	return evidence.Attachment{Type: evidence.TypeEnvelope, Content: content, Annotations: map[string]string{noteSignature: ""}}, err
 }
@@ -150,13 +163,19 @@ func (k Key) AttestBundle(digest, predicateType string, predicate any) (evidence
 	return evidence.Attachment{Type: BundleType, Content: content}, err
 }
 
-// envelope signs as DSSE says: over the type and the content with their lengths.
+// StatementType is the payload type of a statement.
+const StatementType = "application/vnd.in-toto+json"
+
 func (k Key) envelope(digest, predicateType string, predicate any) (map[string]any, error) {
-	const payloadType = "application/vnd.in-toto+json"
 	payload, err := Statement(digest, predicateType, predicate)
 	if err != nil {
 		return nil, err
 	}
+	return k.seal(StatementType, payload)
+}
+
+// seal signs as DSSE says: over the type and the content with their lengths.
+func (k Key) seal(payloadType string, payload []byte) (map[string]any, error) {
 	signature, err := k.sign(fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(payloadType), payloadType, len(payload), payload))
 	return map[string]any{"payloadType": payloadType, "payload": payload, "signatures": []any{map[string]any{"sig": signature}}}, err
 }

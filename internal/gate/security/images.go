@@ -17,13 +17,7 @@ const dockerHub = "index.docker.io"
 // imagesOf lists every image that a pod would run or mount.
 func imagesOf(pod *corev1.PodTemplateSpec) []string {
 	var out []string
-	for _, c := range pod.Spec.InitContainers {
-		out = append(out, c.Image)
-	}
-	for _, c := range pod.Spec.Containers {
-		out = append(out, c.Image)
-	}
-	for _, c := range pod.Spec.EphemeralContainers {
+	for _, c := range containers(pod) {
 		out = append(out, c.Image)
 	}
 	for _, v := range pod.Spec.Volumes {
@@ -85,14 +79,13 @@ func registryAllowed(repository name.Repository, registries []string) bool {
 	return false
 }
 
-// segments splits a reference at its slashes, with the registry's host in lower case and Docker Hub under one name.
+// segments splits a reference at its slashes, with Docker Hub under one name. A policy's prefixes are in lower case.
 func segments(reference string) []string {
 	trimmed := strings.Trim(reference, "/")
 	if trimmed == "" {
 		return nil
 	}
 	out := strings.Split(trimmed, "/")
-	out[0] = strings.ToLower(out[0])
 	if out[0] == "docker.io" {
 		out[0] = dockerHub
 	}

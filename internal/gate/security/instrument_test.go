@@ -131,6 +131,7 @@ func TestSetsAreSearched(t *testing.T) {
 // What is asked and never measured must not pass; what was gathered is what is verified.
 func TestWhatIsAskedIsMeasured(t *testing.T) {
 	all := asking()
+	all.Signatures.Identities = []v1alpha1.SignerIdentity{{Name: "ci", Issuer: "https://issuer.example.org", Subject: "ci"}}
 	c := caseOf(&all)
 	if searchOf(c, gate.Taken{}) != nil || supplyOf(c, gate.Taken{}) == nil {
 		t.Error("what is asked and what is judged are two things")
@@ -142,8 +143,10 @@ func TestWhatIsAskedIsMeasured(t *testing.T) {
 		t.Fatalf("got %+v, %v", runs, err)
 	}
 	order := evidence.As[evidence.SupplyOrder](runs[1].Order)
-	if order == nil || order.Image != imageDigest || !order.At.Equal(taken.Runs[partMaterial].Report.FinishedAt) || len(order.Signers) != 2 || order.Signers[1].VouchesFor[0] != evidence.ClaimVulnerabilities {
+	if order == nil || order.Image != imageDigest || !order.At.Equal(taken.Runs[partMaterial].Report.FinishedAt) || len(order.Signers) != 3 || order.Signers[1].VouchesFor[0] != evidence.ClaimVulnerabilities {
 		t.Errorf("got %+v", order)
+	} else if got := order.Signers[2].VouchesFor; !slices.Equal(got, []evidence.Claim{evidence.ClaimImage, evidence.ClaimProvenance, evidence.ClaimSBOM}) {
+		t.Errorf("whoever nobody limits vouches for %q", got)
 	}
 	text := Instrument{}.Summarize(c, gate.Taken{Runs: map[string]gate.Witnessed{partSupply: {Measurement: measured(answered())}}}).Markdown
 	if !bytes.Contains([]byte(text), []byte("| signature | release | released |")) || !bytes.Contains([]byte(text), []byte("CVE-2026-0002")) {

@@ -118,12 +118,9 @@ func secrets(e Evidence) []gate.Finding {
 	return found
 }
 
+// containers of a template, which can't have ephemeral ones.
 func containers(pod *corev1.PodTemplateSpec) []corev1.Container {
-	out := slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
-	for _, c := range pod.Spec.EphemeralContainers {
-		out = append(out, corev1.Container(c.EphemeralContainerCommon))
-	}
-	return out
+	return slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers)
 }
 
 func envFinding(e Evidence, name, kind string) gate.Finding {

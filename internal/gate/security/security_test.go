@@ -89,6 +89,10 @@ func TestJudge(t *testing.T) {
 		"image volume": {func(e *Evidence) {
 			e.Pod.Spec.Volumes = []corev1.Volume{{Name: "v", VolumeSource: corev1.VolumeSource{Image: &corev1.ImageVolumeSource{Reference: "docker.io/evil:latest"}}}}
 		}, hole(business, field+".image", v1alpha1.ReasonRegistryNotAllowed)},
+		"init container by tag": {func(e *Evidence) {
+			e.Pod.Spec.InitContainers = []corev1.Container{*e.Pod.Spec.Containers[0].DeepCopy()}
+			e.Pod.Spec.InitContainers[0].Image = "registry.example.org/membership/init:1"
+		}, hole(it, field+".image", v1alpha1.ReasonImageNotPinned)},
 		"no registry allowed": {func(e *Evidence) { e.Registries = nil }, hole(business, field+".image", v1alpha1.ReasonRegistryNotAllowed)},
 		"empty prefix":        {func(e *Evidence) { e.Registries = []string{"", "/"} }, hole(business, field+".image", v1alpha1.ReasonRegistryNotAllowed)},
 
@@ -105,6 +109,12 @@ func TestJudge(t *testing.T) {
 		}, hole(business, field+".env[1]", v1alpha1.ReasonPlainSecret)},
 		"secret of the catalogue": {container(func(c *corev1.Container) { c.Env[1].Value = "http://user:hunter2@gateway.models.svc/v1" }),
 			hole(it, "", v1alpha1.ReasonPlainSecret)},
+		"secret of an init container": {func(e *Evidence) {
+			e.Pod.Spec.InitContainers = []corev1.Container{*e.Pod.Spec.Containers[0].DeepCopy()}
+			e.Pod.Spec.InitContainers[0].Env = []corev1.EnvVar{{Name: "CRM_PASSWORD", Value: "hunter2"}}
+		}, hole(it, "", v1alpha1.ReasonPlainSecret)},
+		"secret command": {container(func(c *corev1.Container) { c.Command = []string{"/serve", "--db-password=hunter22"} }),
+			hole(business, field, v1alpha1.ReasonPlainSecret)},
 		"secret argument": {container(func(c *corev1.Container) { c.Args = []string{"serve", "--db-password=hunter22"} }),
 			hole(business, field, v1alpha1.ReasonPlainSecret)},
 
