@@ -167,3 +167,19 @@ func TestGuardedArtifacts(t *testing.T) {
 		})
 	}
 }
+
+// A registry that is only out of order for strangers has not refused them.
+func TestArtifactsOfWhichStrangersLearnNothing(t *testing.T) {
+	put := map[string]remote.Taggable{"1": artifact(t, file("text/csv", "golden.csv", golden, nil))}
+	server, at := shelfOf(t, httptest.NewTLSServer, func(w http.ResponseWriter, r *http.Request) bool {
+		if _, _, given := r.BasicAuth(); !given && strings.Contains(r.URL.Path, "/manifests/") {
+			w.WriteHeader(http.StatusBadRequest)
+			return false
+		}
+		return r.URL.Path != "/v2/" || guarded(w, r)
+	}, put)
+	via := v1alpha1.Registry{Scheme: v1alpha1.RegistryHTTPS, PullSecret: &v1alpha1.LocalName{Name: "pull"}, CA: &v1alpha1.LocalName{Name: "ca"}}
+	if got, err := resolver(pullSecret(at, password), configMap(server)).Artifact(context.Background(), at+"/team/set:1", via, 100); err == nil || got.Guarded {
+		t.Errorf("got %+v, %v", got, err)
+	}
+}

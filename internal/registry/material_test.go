@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -110,7 +111,7 @@ func TestMaterial(t *testing.T) {
 					t.Errorf("%s is not there", want.Type)
 				}
 			}
-			if len(got.Attachments) != 5 || got.Image != s.index.DigestStr() {
+			if len(got.Attachments) != 5 || got.Image != s.index.DigestStr() || evidence.Digest(got.Manifest) != got.Image {
 				t.Errorf("got %d attachments of %s", len(got.Attachments), got.Image)
 			}
 			if _, err := evidence.PackMaterial(got); err != nil {
@@ -166,6 +167,25 @@ func TestMaterialThatIsNotThereOrNotWhole(t *testing.T) {
 	}
 }
 
+// What a registry lists as being about the image says by itself what it is about.
+func TestMaterialOfAnotherImage(t *testing.T) {
+	s := newShelf(t, true)
+	if err := signing.Push(s.platform, signedThings(t, s.platform.DigestStr())); err != nil {
+		t.Fatal(err)
+	}
+	var lists atomic.Bool
+	s.broken = func(_ http.ResponseWriter, r *http.Request) bool {
+		if at := strings.Replace(r.URL.Path, "/referrers/"+s.index.DigestStr(), "/referrers/"+s.platform.DigestStr(), 1); at != r.URL.Path {
+			r.URL.Path = at
+			lists.Store(true)
+		}
+		return false
+	}
+	if got, err := s.ask(t, s.index.Name()); err != nil || len(got.Attachments) > 0 || !lists.Load() {
+		t.Errorf("listed %v, got %+v, %v", lists.Load(), got.Attachments, err)
+	}
+}
+
 func TestMaterialThatIsTooLarge(t *testing.T) {
 	large := make([]byte, maxFetched/2+1)
 	if _, err := rand.Read(large); err != nil {
@@ -179,6 +199,13 @@ func TestMaterialThatIsTooLarge(t *testing.T) {
 				}
 			}
 			return nil
+		},
+		"too many under one tag": func(s *shelf) error {
+			var all []evidence.Attachment
+			for i := range evidence.MaxAttachments + 1 {
+				all = append(all, evidence.Attachment{Type: evidence.TypeSimpleSigning, Content: []byte{byte(i)}})
+			}
+			return signing.Push(s.index, all)
 		},
 		"too large together": func(s *shelf) error {
 			return signing.Push(s.index, []evidence.Attachment{{Type: signing.BundleType, Content: large}, {Type: signing.BundleType, Content: large[1:]}})

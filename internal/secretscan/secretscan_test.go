@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/zricethezav/gitleaks/v8/detect"
+
 	"github.com/affineur/affineur/internal/evidence"
 )
 
@@ -65,6 +67,23 @@ func TestSecretsAreFoundAndNotTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What the rules give away of a find is masked before anybody can pass it on.
+func TestFindsAreMasked(t *testing.T) {
+	detector, err := newDetector()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := detector.DetectContext(context.Background(), detect.Fragment{Raw: "token: " + github + "\n"}) //nolint:staticcheck // the only type that the function takes until version 9
+	if len(found) == 0 {
+		t.Fatal("nothing was found")
+	}
+	for _, f := range found {
+		if strings.Contains(f.Secret+f.Match+f.Line, github[:12]) {
+			t.Errorf("it holds what was found: %+v", f)
+		}
 	}
 }
 

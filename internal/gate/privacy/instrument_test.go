@@ -57,7 +57,8 @@ func TestPlan(t *testing.T) {
 	if end := talkedOf(&evidence.PrivacyResult{}).Runs[partTalk].Report.FinishedAt; !then[1].NotBefore.Equal(end.Add(settling)) {
 		t.Errorf("the log is searched at %s, when buffers may not be empty yet", then[1].NotBefore)
 	}
-	if log := then[1].Order.(*evidence.LogOrder); log.Nonce != nonce || log.Records != usualRecords || log.Since.IsZero() || log.Validate() != nil {
+	begin := talkedOf(&evidence.PrivacyResult{}).Runs[partTalk].Report.StartedAt
+	if log := then[1].Order.(*evidence.LogOrder); log.Nonce != nonce || log.Records != usualRecords || !log.Since.Equal(begin) || log.Validate() != nil {
 		t.Errorf("%+v", log)
 	}
 	patient, err := Instrument{}.Plan(asked(func(c *gate.Case) { c.Patience = 3 }), gate.Taken{})
@@ -143,6 +144,21 @@ func TestJudgeReadsTheRecord(t *testing.T) {
 	}), gate.Taken{})
 	if v.State != gate.Failed || reasons(v.Findings) != v1alpha1.ReasonConfidentialInConfigMap+" "+v1alpha1.ReasonConfidentialInConfigMap {
 		t.Errorf("%+v", v)
+	}
+}
+
+// One kind of data that not everybody may see is enough, wherever it stands in the list.
+func TestTextsThatMayHoldRestrictedData(t *testing.T) {
+	public, restricted := v1alpha1.DataRule{Name: "courses", Class: v1alpha1.DataPublic}, v1alpha1.DataRule{Name: "health", Class: v1alpha1.DataRestricted}
+	internal := v1alpha1.DataRule{Name: "rooms", Class: v1alpha1.DataInternal}
+	for want, rules := range map[string][]v1alpha1.DataRule{
+		"":       {public, internal},
+		"health": {public, restricted},
+	} {
+		found := exposed([]string{"spec.demand.request.body.configMap"}, rules)
+		if (len(found) == 1) != (want != "") || want != "" && !strings.HasPrefix(found[0].Message, want+" is Restricted") {
+			t.Errorf("%+v", found)
+		}
 	}
 }
 

@@ -70,6 +70,8 @@ func TestJudge(t *testing.T) {
 		"it goes nowhere":              {func(w *world) { w.Places = nil }, gate.Passed, v1alpha1.ReasonPrivacyKept},
 		"no error could be provoked":   {func(w *world) { w.talk.Broken = evidence.Tally{Planned: 16, Answered: 16} }, gate.Passed, v1alpha1.ReasonPrivacyKept},
 
+		"half of the bad input was answered": {func(w *world) { w.talk.Broken = evidence.Tally{Planned: 16, Refused: 8, Silent: 8} },
+			gate.Passed, v1alpha1.ReasonPrivacyKept},
 		"the same to everything, as it is declared": {func(w *world) { w.talk.Alike, w.Declared = true, true }, gate.Passed, v1alpha1.ReasonPrivacyKept},
 		"the same to everything":                    {func(w *world) { w.talk.Alike = true }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
 		"too many texts":                            {func(w *world) { w.talk.Texts = evidence.Texts{Shown: 33, Open: 1} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
@@ -110,6 +112,7 @@ func TestJudge(t *testing.T) {
 		"one was cut off":      {func(w *world) { w.talk.Others = evidence.Tally{Planned: 31, Answered: 30, CutOff: 1} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
 		"no time":              {func(w *world) { w.talk.Others = evidence.Tally{Planned: 31, Answered: 3, NotAsked: 28} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
 		"died of bad input":    {func(w *world) { w.talk.Broken = evidence.Tally{Planned: 16, Silent: 16} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
+		"most died of it":      {func(w *world) { w.talk.Broken = evidence.Tally{Planned: 16, Refused: 7, Silent: 9} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
 		"no bad input":         {func(w *world) { w.talk.Broken = evidence.Tally{} }, gate.Inconclusive, v1alpha1.ReasonTooFewAnswers},
 		"log cut":              {func(w *world) { w.log.Cut = true }, gate.Inconclusive, v1alpha1.ReasonLogNotSearched},
 		"another's log":        {func(w *world) { w.log.Nonce = strings.Repeat("f", 32) }, gate.Inconclusive, v1alpha1.ReasonEvidenceUnverifiable},
