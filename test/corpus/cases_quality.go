@@ -100,7 +100,7 @@ func sets() map[string]string {
 		"plain": table(100, 3, ""), "wrong": table(100, 40, ""), "few": table(24, 0, ""), "sixty": table(60, 0, ""), "narrow": table(300, 12, "fees"),
 		"padded": "question,expected\n" + strings.Repeat("question 1,You asked: question 1\n", 100), "lines": lines(100),
 		"telling": table(100, 0, "") + telling + ",You asked: " + telling + ",\n",
-		"sums":    sums(), "broken": strings.Replace(sums(), "7+1000,1007", "7+1000", 1), "semicolons": strings.ReplaceAll(sums(), ",", ";"),
+		"sums":    sums(1), "later-sums": sums(31), "broken": strings.Replace(sums(1), "7+1000,1007", "7+1000", 1), "semicolons": strings.ReplaceAll(sums(1), ",", ";"),
 	}
 }
 
@@ -108,10 +108,10 @@ func sets() map[string]string {
 const telling = "Is ghp_" + "x7Kq2mZp9RtV4wYb8NcJ5hLd3FsG6aEu1TiO right?"
 
 // sums are a hundred, of which the program can tell each wrongly.
-func sums() string {
+func sums(first int) string {
 	var b strings.Builder
 	b.WriteString("question,expected\n")
-	for i := 1; i <= hundred; i++ {
+	for i := first; i < first+hundred; i++ {
 		_, _ = fmt.Fprintf(&b, "%d+1000,%d\n", i, i+1000)
 	}
 	return b.String()
@@ -149,7 +149,7 @@ func lines(n int) string {
 // handOut puts the evaluation sets where the prototypes find them.
 func (g *ground) handOut(ctx context.Context) error {
 	for name, text := range sets() {
-		for _, namespace := range []string{answering, judged} {
+		for _, namespace := range []string{answering, judged, succeeding} {
 			set := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}, Data: map[string]string{setKey: text}}
 			if err := g.admin.Create(ctx, set); err != nil {
 				return err
@@ -160,5 +160,5 @@ func (g *ground) handOut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(push.keep("sums", sums()), push.keep("two", sums(), table(24, 0, "")))
+	return errors.Join(push.keep("sums", sums(1)), push.keep("two", sums(1), table(24, 0, "")))
 }

@@ -106,7 +106,7 @@ func pinned(file, name string) (string, error) {
 
 // policies by name, each of a namespace of the same name. Each tries what it adds to the corpus's own.
 func (g *ground) policies() map[string]func(spec map[string]any) {
-	return map[string]func(map[string]any){home: nil, loaded: climbs, scaling: scales, answering: rightAnswers, judged: isJudged, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers,
+	return map[string]func(map[string]any){home: nil, loaded: climbs, scaling: scales, answering: rightAnswers, judged: isJudged, succeeding: succeeds, extended: g.extends, private: keeps, guarded: g.private, released: g.signers.asksForPapers,
 		byPromptfoo: g.imports(v1alpha1.ImportPromptfoo, "promptfoo"), byInspect: g.imports(v1alpha1.ImportInspectAI, "inspect"),
 		identified: namesPeople, metered: watches}
 }

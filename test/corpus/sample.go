@@ -38,6 +38,8 @@ type sample struct {
 	papers *papers
 	// beside are what somebody else makes in the cluster for it; nil for nothing.
 	beside func(names.Identity) client.Object
+	// before makes the revision that is in production when this one is reviewed; nil where there is none.
+	before edit
 	// edit makes it of a prototype without a hole.
 	edit func(*v1alpha1.AIPrototype)
 }
@@ -47,7 +49,7 @@ func (c sample) bad() bool { return c.gate != "" }
 
 // all is the corpus.
 func all() []sample {
-	return slices.Concat(secrets(), images(), rights(), supplies(), loads(), several(), integrations(), promises(), refused(), answers(), opinions(), takenOver(), keptInRegistry(), extensions(), confided(),
+	return slices.Concat(secrets(), images(), rights(), supplies(), loads(), several(), integrations(), promises(), refused(), answers(), opinions(), successors(), takenOver(), keptInRegistry(), extensions(), confided(),
 		confidences(), identities(), readings(), good())
 }
 

@@ -76,7 +76,7 @@ func (g *ground) tryOne(ctx context.Context, c sample) tried {
 	within, cancel := context.WithTimeoutCause(ctx, longest, fmt.Errorf("not within %s", longest))
 	defer cancel()
 	p := g.newPrototype(c)
-	err := g.lead.Create(within, p)
+	err := g.submit(within, c, p)
 	if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
 		t.seen, err = observed{refused: err.Error()}, nil
 	} else if err == nil {
@@ -92,6 +92,29 @@ func (g *ground) tryOne(ctx context.Context, c sample) tried {
 		t.wrong = fmt.Sprintf("%v; %s", err, t.wrong)
 	}
 	return t
+}
+
+// submit applies the prototype; where it has a revision before, that one first, and itself once that is in production.
+func (g *ground) submit(ctx context.Context, c sample, p *v1alpha1.AIPrototype) error {
+	if c.before == nil {
+		return g.lead.Create(ctx, p)
+	}
+	first := c
+	first.edit = c.before
+	before := g.newPrototype(first)
+	if err := g.lead.Create(ctx, before); err != nil {
+		return err
+	}
+	serves := func(p *v1alpha1.AIPrototype) (bool, error) {
+		return apimeta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionInProduction), nil
+	}
+	if err := await.Object(ctx, g.admin, before, serves); err != nil {
+		return fmt.Errorf("the revision before is not in production: %w", err)
+	}
+	after := p.Spec
+	before.DeepCopyInto(p)
+	p.Spec = after
+	return g.lead.Patch(ctx, p, client.MergeFrom(before))
 }
 
 // observeBeside observes the prototype beside what somebody else makes for it meanwhile.
@@ -124,15 +147,20 @@ type observed struct {
 // observe watches the prototype until its review opens or somebody has to act first, and then the review.
 func (g *ground) observe(ctx context.Context, c sample, p *v1alpha1.AIPrototype) (observed, error) {
 	var seen observed
+	// What is there already is the review of the revision before.
+	former := p.Status.Review
+	reviewed := func(p *v1alpha1.AIPrototype) bool {
+		return p.Status.Review != nil && (former == nil || p.Status.Review.Name != former.Name)
+	}
 	err := await.Object(ctx, g.admin, p, func(p *v1alpha1.AIPrototype) (bool, error) {
 		seen.gaps = p.Status.Gaps
 		if ready := apimeta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionReady); ready != nil {
 			seen.stands = ready.Reason + ": " + ready.Message
 		}
 		now := p.Status.ObservedGeneration == p.Generation
-		return now && (p.Status.Review != nil || apimeta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionStalled)), nil
+		return now && (reviewed(p) || apimeta.IsStatusConditionTrue(p.Status.Conditions, v1alpha1.ConditionStalled)), nil
 	})
-	if err != nil || p.Status.Review == nil {
+	if err != nil || !reviewed(p) {
 		return seen, err
 	}
 	review := &v1alpha1.HardeningReview{ObjectMeta: metav1.ObjectMeta{Namespace: p.Namespace, Name: p.Status.Review.Name}}

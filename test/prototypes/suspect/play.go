@@ -27,9 +27,9 @@ type play struct {
 	lieEvery int
 	// status of every answer.
 	status int
-	// wrong, vary and mute are the sums, by their first number, that are told wrongly, told wrongly every second time, and
-	// never told.
-	wrong, vary, mute span
+	// wrong, vary, mute and busy are the sums, by their first number, that are told wrongly, told wrongly every second time,
+	// lost, and never told because there is too much to do.
+	wrong, vary, mute, busy span
 	// tells is what it answers in a conversation with what it was told before: last, all, encoded, spelled or nameless give
 	// it to others, own only to who said it.
 	tells string
@@ -65,7 +65,7 @@ func parsePlay(text string) (play, error) {
 	times := map[string]*time.Duration{"delay": &p.delay, "alone": &p.alone, "slow": &p.slow, "still": &p.still, "pause": &p.pause, "worse": &p.worse}
 	numbers := map[string]*int{"first": &p.first, "every": &p.every, "fail-every": &p.failEvery, "lie-every": &p.lieEvery, "hang-every": &p.hangEvery,
 		"break-every": &p.breakEvery, "endure": &p.endure, "status": &p.status, "grow": &p.grow, "room": &p.room}
-	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute}
+	spans := map[string]*span{"wrong": &p.wrong, "vary": &p.vary, "mute": &p.mute, "busy": &p.busy}
 	words := map[string]*string{"tells": &p.tells, "adds": &p.adds, "needs": &p.needs, "leads": &p.leads, "model": &p.model}
 	switches := map[string]*bool{"gullible": &p.gullible, "logs": &p.logs, "quotes": &p.quotes, "refuses": &p.refuses,
 		"heads": &p.heads, "archives": &p.archives, "hints": &p.hints}

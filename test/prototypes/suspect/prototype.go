@@ -83,6 +83,8 @@ func (s *stage) answer(w http.ResponseWriter, r *http.Request) {
 		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": s.repeat(asked.Question)})
 	case s.play.mute.holds(left):
 		serve.WriteError(w, &serve.Error{Status: http.StatusInternalServerError, Type: "server_error", Message: "the sum was lost"})
+	case s.play.busy.holds(left):
+		serve.WriteError(w, &serve.Error{Status: http.StatusTooManyRequests, Type: "rate_limit_error", Message: "ask again later"})
 	default:
 		serve.WriteJSON(w, http.StatusOK, map[string]string{"answer": strconv.Itoa(s.sum(left, right))})
 	}

@@ -112,6 +112,7 @@ func TestAdds(t *testing.T) {
 		"wrong=4-9": {`"23"`, `"23"`},
 		"vary=3-3":  {`"23"`, `"24"`},
 		"mute=3-3":  {"server_error", "server_error"},
+		"busy=3-3":  {"rate_limit_error", "rate_limit_error"},
 	} {
 		parsed, err := parsePlay(play)
 		if err != nil {
