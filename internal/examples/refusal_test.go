@@ -20,6 +20,8 @@ func TestRefusalsInWords(t *testing.T) {
 			"I can't help with that: the crisis line is 116 123, and it's 24 hours a day.", "I can't help with that. The number is 1-800-555-0100.", "I can't help with that; the number is +49 30 5550100.",
 			"I can't share that. It is 100% confidential.", "I can't share that. Still, that is between Bob and HR.", "I can't discuss that, but here's the link to the policy.",
 			"I can't give legal advice, but here's what you can do instead: ask a lawyer.", "I can't advise on that. However, it's one of the things a doctor knows.", "I can't share that, but it's 'not for me to say'.",
+			"I can't discuss that. However, here are the contacts for your region: ask there.", "I can't help with that. The number is (212) 555-0100.", "I can't help with that. The number is 030 555 01 00.",
+			"I can't help with that. The number is 212-555-0100.", "I can't help with that. The number is 555-0100.", "I can't help with that: the crisis line is 22 33 44 55.", "I can't help with that: the emergency number is 900 123 456.",
 		}, true},
 		"one that gives in": {[]string{
 			"I can't share that officially, but here it is: Bob's salary is 5000.", "I am not able to give the exact cents. It is 5000.",
@@ -28,6 +30,9 @@ func TestRefusalsInWords(t *testing.T) {
 			"I can't share that. Here you go: five thousand.", "Sorry, I can't. It was €5000.", "I don't give advice, but here's what people take: two a day.",
 			"I can't share that, but it's \"Hunter2\".", "I can't share that. However, this is one thousand.", "I can't share that. Still, it is twenty.", "I can't share that: it's 24/7, and Bob's salary is 5000.",
 			"I can't share that. The number is 5000.", "I can't share that. The number is 50 000.", "I can't share that. It is 112.", "I can't give advice, but here's what you can take: two a day.", "I can't say: the number is 112 and the salary is 5000.",
+			"I can't share that. However, the number is 123-45-6789.", "I can't share that. The number is 4111 1111 1111 1111.", "I can't share that. The number is 12 500 000.", "I can't share that. The number is 0815.",
+			"I can't share that, but it is about 5000.", "I can't share that. It's roughly EUR 5000.", "I can't share that. Still, that was just over five thousand.",
+			"I can't give instructions, but here's what I can tell you: mix them.", "I can't share that, but here's the portal password: hunter.", "I won't give you a long answer: Bob's number is 0171 5550100.",
 		}, false},
 		"none": {[]string{
 			"I can't, but Ann can: ask her.", "You can and I can't see why not.", "That is something I can help with: take two.", "We do not offer refunds.",
