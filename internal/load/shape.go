@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +74,8 @@ type usual struct {
 	statuses []int
 	forms    []form
 	kinds    []string
-	// filled are the names that every object had, and beside those that every one had which says that it is an error.
+	// filled are the names that every object had, and beside those that one has to have which says that it is an error: where errors
+	// are as usual as answers, what each of them had.
 	filled, beside []string
 	wrong          bool
 }
@@ -100,7 +102,10 @@ func usualOf(seen []shape) *usual {
 	if 2*len(wrong) < len(seen) {
 		wrong = slices.DeleteFunc(wrong, func(s shape) bool { return s.form != object || len(filled) == 0 || s.lacks(filled) })
 	}
-	u := &usual{filled: filled, beside: filledIn(wrong, func(n, of int) bool { return n == of }), wrong: len(wrong) > 0}
+	u := &usual{filled: filled, beside: filled, wrong: len(wrong) > 0}
+	if 2*len(wrong) >= len(seen) {
+		u.beside = filledIn(wrong, func(n, of int) bool { return n == of })
+	}
 	if len(right) == 0 {
 		u.filled = u.beside
 	}
@@ -245,15 +250,16 @@ func (l *look) event() {
 	l.field = l.field[:0]
 }
 
+// firstError is a first member that says that something is wrong, and none its value where nothing is: as in whole objects.
+var (
+	firstError = regexp.MustCompile(`(?i)^\{\s*"errors?"\s*:\s*`)
+	none       = regexp.MustCompile(`^(?:null|false|0|""|\[\]|\{\})\s*(?:[,}]|$)`)
+)
+
 // beginsWithError tells whether an object in JSON begins with an error that is not empty.
 func beginsWithError(value []byte) bool {
-	rest, ok := bytes.CutPrefix(value, []byte("{"))
-	if !ok {
-		return false
-	}
-	rest, ok = bytes.CutPrefix(bytes.TrimSpace(rest), []byte(`"error"`))
-	rest = bytes.TrimLeft(rest, " \t:")
-	return ok && !bytes.HasPrefix(rest, []byte("null")) && !bytes.HasPrefix(rest, []byte("false")) && !bytes.HasPrefix(rest, []byte(`""`))
+	named := firstError.Find(value)
+	return named != nil && !none.Match(value[len(named):])
 }
 
 // shape of the whole answer. declared are the places of which one must hold something; none where nothing is declared. A stream

@@ -141,6 +141,7 @@ func TestAnswersThatAreNotLookedThrough(t *testing.T) {
 		"packed, where none was":     {answer, reply{kind: "application/json; charset=utf-8", body: "?", coding: "br"}, true},
 		"another type, packed":       {answer, reply{kind: "text/html", body: "?", coding: "br"}, false},
 		"packed, and empty":          {answer, reply{kind: "application/json", coding: "br"}, false},
+		"nothing for what is packed": {reply{kind: "application/json", body: "?", coding: "br"}, inJSON(""), false},
 		"packed, as always":          {reply{kind: "application/json", body: "?", coding: "br"}, reply{kind: "application/json", body: "!", coding: "br"}, true},
 		"not packed, once":           {reply{kind: "application/json", body: "?", coding: "br"}, answer, true},
 		"an error, not packed":       {reply{kind: "application/json", body: "?", coding: "br"}, inJSON(`{"error": "busy"}`), false},
@@ -152,12 +153,26 @@ func TestAnswersThatAreNotLookedThrough(t *testing.T) {
 	}
 }
 
+// What begins with an error is one by the same words as what is looked at as a whole.
+func TestErrorsAtTheBegin(t *testing.T) {
+	for begin, wrong := range map[string]bool{
+		`{"error": null`: false, "{\"error\":\t null": false, `{"error": false`: false, `{"error": 0`: false, `{"error": ""`: false, `{"error": []`: false, `{"Errors": {}`: false,
+		`{"error": 0.5`: true, `{"error": true`: true, `{"error" : "busy"`: true, `{"errors": ["busy"]`: true, `{"ERROR": {"code": 1}`: true, `{"erroneous": 1`: false, `{"answer": 1`: false,
+	} {
+		whole, cut := inJSON(begin+`, "text": "x"}`).shape(), inJSON(begin+`, "text": "`+strings.Repeat("x", long)+`"}`).shape()
+		if stream := events("data: " + begin + "}\n\n").shape(); whole.wrong != wrong || cut.wrong != wrong || stream.wrong != wrong {
+			t.Errorf("%s: whole %t, cut off %t, in a stream %t", begin, whole.wrong, cut.wrong, stream.wrong)
+		}
+	}
+}
+
 // What comes once before a prototype is warm takes nothing away from what its answers have in common.
 func TestOddAnswersAreNotUsual(t *testing.T) {
 	answer, cold := inJSON(`{"answer": "In March.", "sources": ["statutes"]}`), inJSON(`{"error": "warming up"}`)
 	beside := inJSON(`{"answer": "In March.", "sources": ["statutes"], "errors": ["a source is old"]}`)
 	busy, page := inJSON(`{"error": "busy"}`), reply{kind: "text/html", body: "<html>busy</html>"}
 	of := func(n int, r reply) []reply { return slices.Repeat([]reply{r}, n) }
+	half, other := inJSON(`{"answer": "In March.", "errors": ["no sources"]}`), inJSON(`{"sources": ["statutes"], "errors": ["no answer"]}`)
 	for name, c := range map[string]struct {
 		// first of ten answers without load, of which the others are usual.
 		first []reply
@@ -182,6 +197,8 @@ func TestOddAnswersAreNotUsual(t *testing.T) {
 		"another status":                {of(1, reply{status: http.StatusAccepted, body: answer.body}), answer, reply{status: http.StatusAccepted, body: answer.body}, false},
 		"errors beside some":            {of(3, beside), answer, beside, true},
 		"errors beside some, alone":     {of(3, beside), answer, inJSON(`{"errors": ["busy"]}`), false},
+		"errors beside some or others":  {[]reply{half, other}, answer, other, true},
+		"beside some or others, alone":  {[]reply{half, other}, answer, inJSON(`{"errors": ["busy"]}`), false},
 		"errors beside most":            {of(7, beside), answer, beside, true},
 		"errors beside most, without":   {of(7, beside), answer, answer, true},
 		"errors beside most, alone":     {of(7, beside), answer, busy, false},
