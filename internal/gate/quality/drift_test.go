@@ -246,6 +246,26 @@ func TestCompareSlices(t *testing.T) {
 	}
 }
 
+// Answers the other way round, as by labels that were swapped: about as many became right as became wrong, and the share tells.
+func TestCompareSwapped(t *testing.T) {
+	gc := caseOfSet(t, text(100))
+	gc.Gate.Quality.PassRateLowerBound = "0.50"
+	approved := once{parts: []times{of(38, wrong, wrong), of(62, right, right)}}
+	for right2, c := range map[int]struct {
+		drifted      bool
+		reason, says string
+	}{
+		34: {true, v1alpha1.ReasonResultsChanged, "34 of 100 examples are right; 50 of 100 answers must be"},
+		38: {false, v1alpha1.ReasonDriftUncertain, "38 of 100 examples are right; 50 of 100 answers must be"},
+	} {
+		now := once{parts: []times{of(right2, right, right), of(100-right2, wrong, wrong)}}
+		got := Compare(gc, approved.report(t, gc, 100), now.report(t, gc, 100))
+		if got.Drifted != c.drifted || got.Unsure == c.drifted || got.Reason != c.reason || got.Message != c.says {
+			t.Errorf("%d right: %+v", right2, got)
+		}
+	}
+}
+
 // Nine that all became wrong are so by chance more often than is rare: so few can't show a drift.
 func TestCompareFew(t *testing.T) {
 	for n, reason := range map[int]string{9: v1alpha1.ReasonDriftUncertain, 10: v1alpha1.ReasonResultsChanged} {
