@@ -74,17 +74,14 @@ func Ask(c gate.Case, namespace string) (gate.Run, error) {
 	}, nil
 }
 
-// given is how long all questions may take. At first they take as long as people wait; where that was not enough, twice as long as
-// the pace of the attempt before says, and at most what the prototype says that each may take. Who never answered gets no such
-// time: it is taken from everybody who waits. Who answers sooner ends sooner.
+// given is how long all questions may take. At first they take as long as people wait; where it is known how long they took before,
+// be it when what serves was approved, twice that, and at most what the prototype says that each may take. Who never answered gets
+// no such time: it is taken from everybody who waits. Who answers sooner ends sooner.
 func given(c gate.Case, o evidence.QualityOrder) time.Duration {
 	asked := time.Duration(o.Examples * o.Repeats)
 	within := max(asked*perQuestion/inFlight+o.Call.Timeout.Std(), shortest) * time.Duration(c.Patience)
-	if c.Patience > 1 {
-		each := min(2*paceBefore(c), o.Call.Timeout.Std())
-		within = max(within, asked*each/inFlight+o.Call.Timeout.Std())
-	}
-	return min(within, atMost(c.Gate))
+	each := min(2*paceBefore(c), o.Call.Timeout.Std())
+	return min(max(within, asked*each/inFlight+o.Call.Timeout.Std()), atMost(c.Gate))
 }
 
 // paceBefore is how long a question took in the attempt before; 0 where none was answered.

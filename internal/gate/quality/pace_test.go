@@ -28,17 +28,18 @@ func TestTimeForSlowPrototypes(t *testing.T) {
 		before   []evidence.CaseAnswer
 		want     time.Duration
 	}{
-		"at first":                    {100, 1, time.Minute, 0, nil, first},
-		"at first, in another review": {100, 1, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, first},
-		"again":                       {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 50*time.Minute + time.Minute},
-		"once more":                   {100, 3, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 50*time.Minute + time.Minute},
-		"again, at its pace":          {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(20 * time.Second), lost}, 50*40*time.Second + time.Minute},
-		"again, and fast":             {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(time.Second), wrong}, 2 * first},
-		"again, and a large set":      {500, 2, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, longest},
-		"again, and a limit":          {100, 2, time.Minute, 20 * time.Minute, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 20*time.Minute - ending},
-		"nothing was measured":        {100, 2, time.Minute, 0, nil, 2 * first},
-		"it hangs":                    {100, 2, 10 * time.Minute, 0, []evidence.CaseAnswer{hung, lost}, 2 * (first + 9*time.Minute)},
-		"it still hangs":              {100, 3, 10 * time.Minute, 0, []evidence.CaseAnswer{hung, lost}, 3 * (first + 9*time.Minute)},
+		"at first":                {100, 1, time.Minute, 0, nil, first},
+		"at first, in production": {100, 1, time.Minute, 0, []evidence.CaseAnswer{taking(20 * time.Second), lost}, 50*40*time.Second + time.Minute},
+		"at first, and fast":      {100, 1, time.Minute, 0, []evidence.CaseAnswer{taking(time.Second), lost}, first},
+		"again":                   {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 50*time.Minute + time.Minute},
+		"once more":               {100, 3, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 50*time.Minute + time.Minute},
+		"again, at its pace":      {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(20 * time.Second), lost}, 50*40*time.Second + time.Minute},
+		"again, and fast":         {100, 2, time.Minute, 0, []evidence.CaseAnswer{taking(time.Second), wrong}, 2 * first},
+		"again, and a large set":  {500, 2, time.Minute, 0, []evidence.CaseAnswer{taking(50 * time.Second), lost}, longest},
+		"again, and a limit":      {100, 2, time.Minute, 20 * time.Minute, []evidence.CaseAnswer{taking(50 * time.Second), lost}, 20*time.Minute - ending},
+		"nothing was measured":    {100, 2, time.Minute, 0, nil, 2 * first},
+		"it hangs":                {100, 2, 10 * time.Minute, 0, []evidence.CaseAnswer{hung, lost}, 2 * (first + 9*time.Minute)},
+		"it still hangs":          {100, 3, 10 * time.Minute, 0, []evidence.CaseAnswer{hung, lost}, 3 * (first + 9*time.Minute)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			asked := caseOfSet(t, text(c.examples))
