@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -26,7 +27,7 @@ func TestWhatReportsHold(t *testing.T) {
 		case strings.Contains(string(question), "token"):
 			answer = "It is " + token + "."
 		case strings.Contains(string(question), "whom"):
-			answer = "Ask anna.muster\u200b@firma-muster.ch | <b>now</b>\nplease"
+			answer = "Ask anna.muster\ufeff@firma-muster.ch | <b>now</b>\nplease"
 		case strings.Contains(string(question), "right"):
 			answer = "yes"
 		}
@@ -63,6 +64,49 @@ func TestWhatReportsHold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What can't be made fit to be shown is not shown.
+func TestWhatIsNotShown(t *testing.T) {
+	key := "AKIA" + "Q3EGRZ7KXW2LTNVB"
+	cases := func(n int, answer string) []evidence.ShownCase {
+		var out []evidence.ShownCase
+		for i := range n {
+			out = append(out, evidence.ShownCase{ID: fmt.Sprint(i), Input: "What is it?", Answer: answer})
+		}
+		return out
+	}
+	stopped, cancel := context.WithCancel(t.Context())
+	cancel()
+	all := strings.Join([]string{token, key, "xoxb-" + "123456789012-1234567890123-" + "abcdefghijklmnopqrstuvwx", "glpat-" + "x7Kq2mZ9vLp4Rt8Wc1Yd", "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc",
+		"hf_" + "xKqmZvLpRtWcYdNfHjGbQsTeUaoIplMnBv", "npm_" + "x7Kq2mZ9vLp4Rt8Wc1Yd5Nf6Hj3Gb0QsTeUa"}, " or ")
+	for name, c := range map[string]struct {
+		ctx     context.Context
+		content evidence.Content
+		shown   []evidence.ShownCase
+		// left is how many cases are, and lacks what none of them holds.
+		left  int
+		lacks string
+	}{
+		"nobody allows it":            {t.Context(), "", cases(1, "no"), 0, ""},
+		"a word that nobody knows":    {t.Context(), "Some", cases(1, "no"), 0, ""},
+		"no time to search":           {stopped, evidence.ContentRedacted, cases(1, "no"), 0, ""},
+		"a secret":                    {t.Context(), evidence.ContentRedacted, cases(1, "It is "+key), 1, key},
+		"a secret and what hides it":  {t.Context(), evidence.ContentRedacted, cases(1, "It is "+key+"\ufeffand more"), 1, key},
+		"a secret that is torn apart": {t.Context(), evidence.ContentRedacted, cases(1, "It is "+key[:9]+"\ufeff"+key[9:]), 1, key},
+		"more than can be listed":     {t.Context(), evidence.ContentRedacted, cases(evidence.MaxShown, all), evidence.MaxShown, key},
+	} {
+		result := &evidence.QualityResult{Digest: subject, Shown: c.shown}
+		presentable(c.ctx, c.content, result)
+		if len(result.Shown) != c.left {
+			t.Errorf("%s: %+v", name, result.Shown)
+		}
+		for _, one := range result.Shown {
+			if strings.Contains(one.Answer, c.lacks) {
+				t.Errorf("%s: %+v", name, one)
+			}
+		}
 	}
 }
 

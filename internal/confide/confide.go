@@ -105,7 +105,7 @@ func (s *session) end() {
 
 // exchange sends one request, counts what became of it, and looks for records in the answer, headers included. No channel
 // means that the answer goes to who told them; the text of an error is a channel whoever gets it.
-func (s *session) exchange(ctx context.Context, who *ask.Client, tally *evidence.Tally, what sent, typed, name string, channel evidence.LeakChannel) ask.Answer {
+func (s *session) exchange(ctx context.Context, who *ask.Client, tally *evidence.Tally, what sent, name string, channel evidence.LeakChannel) ask.Answer {
 	if ctx.Err() != nil {
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
@@ -113,7 +113,7 @@ func (s *session) exchange(ctx context.Context, who *ask.Client, tally *evidence
 		tally.NotAsked++
 		return ask.Answer{}
 	}
-	s.mention(who, what.body+"\n"+typed)
+	s.mention(who, what.body)
 	got, failure := who.Send(ctx, what.body, what.contentType)
 	text := got.Head + "\n" + string(got.Raw)
 	found := s.detector.Find(text)
@@ -159,7 +159,7 @@ func count(tally *evidence.Tally, got ask.Answer, failure evidence.AskFailure, p
 		tally.NotAsked++
 	case failure.Local():
 		tally.Local++
-	case got.Status == 0 || failure == evidence.AskTimeout || failure == evidence.AskShortRead:
+	case got.Status == 0:
 		tally.Silent++
 	case got.Unread:
 		tally.CutOff++
@@ -192,9 +192,6 @@ func (s *session) alike() bool {
 // countPersonal data in all answers, beyond what anybody said: what comes back of a record is a leak, or an echo.
 func (s *session) countPersonal() {
 	said := s.said.String()
-	for _, client := range s.records {
-		said += client.Sentence() + "\n"
-	}
 	allowed := personal.Allowed{Kinds: s.order.AllowedKinds, Values: s.order.AllowedValues}
 	values := map[evidence.PersonalKind]map[string]bool{}
 	entries := map[evidence.PersonalKind]*evidence.Personal{}

@@ -9,10 +9,13 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/leak"
@@ -121,6 +124,19 @@ func TestLeaksAreFound(t *testing.T) {
 			}
 			return user
 		}), quiet, "", 0},
+		"a memory of all for those without a name": {func() program {
+			var mutex sync.Mutex
+			var all []string
+			return func(user, text string) string {
+				mutex.Lock()
+				defer mutex.Unlock()
+				if user == "" {
+					return strings.Join(all, "\n")
+				}
+				all = append(all, text)
+				return "Noted."
+			}
+		}(), quiet, evidence.LeakNoUser, 6},
 		"a directory of everybody": {func() program {
 			var mutex sync.Mutex
 			known := map[string]string{}
@@ -246,6 +262,10 @@ func TestEveryQuestionIsCounted(t *testing.T) {
 			func(t evidence.Tally) int { return t.Failed }},
 		"silent": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil,
 			func(t evidence.Tally) int { return t.Silent }},
+		"half of an answer": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, `{"answer":"So far: `)
+		}, nil, func(t evidence.Tally) int { return t.CutOff }},
 		"too long": {func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, strings.Repeat("x", evidence.MaxAnswerBytes+1))
 		}, nil,
@@ -293,7 +313,7 @@ func TestBrokenInput(t *testing.T) {
 	for form, request := range map[string]sent{
 		"JSON": {`{"text":` + quote(typed) + `}`, "application/json"}, "text": {typed, "text/plain"}, "in the middle": {`{"a":[{"b":` + quote(typed) + `,"c":1}]}`, "application/json"},
 	} {
-		seen := map[string]bool{}
+		seen, noText := map[string]bool{}, false
 		for i, b := range broken(request.body, request.contentType, typed) {
 			if len(d.Find(b.body)) < len(leak.Kinds) {
 				t.Errorf("%s %d: the record is not in %q", form, i, b.body)
@@ -302,6 +322,10 @@ func TestBrokenInput(t *testing.T) {
 				t.Errorf("%s %d is well-formed", form, i)
 			}
 			seen[fmt.Sprint(b)] = true
+			noText = noText || !utf8.ValidString(b.body)
+		}
+		if !noText {
+			t.Errorf("%s: no bytes that are no text", form)
 		}
 		if len(seen) < 4 {
 			t.Errorf("%s: only %d different", form, len(seen))
@@ -324,5 +348,35 @@ func TestLeaksInHeadersAreFound(t *testing.T) {
 	t.Cleanup(s.Close)
 	if got := channels(run(t, order(s.URL))); got[evidence.LeakOtherUser] == 0 {
 		t.Errorf("%v", got)
+	}
+}
+
+// A program that mixes up whom it answers does so when two ask at once.
+func TestLeaksBetweenQuestionsOfOneTime(t *testing.T) {
+	told := make(chan string)
+	var tellings atomic.Int32
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request struct{ Text string }
+		_ = json.NewDecoder(r.Body).Decode(&request)
+		answer := "Fine."
+		switch {
+		case strings.Contains(request.Text, "my reference is") && tellings.Add(1) <= 6:
+			select {
+			case told <- request.Text:
+			case <-r.Context().Done():
+			}
+		case slices.Contains(plain, request.Text):
+			select {
+			case answer = <-told:
+			case <-r.Context().Done():
+			}
+		}
+		_ = json.NewEncoder(w).Encode(map[string]string{"answer": answer})
+	}))
+	defer s.Close()
+	o := order(s.URL)
+	o.Call.Timeout = evidence.Duration(5 * time.Second)
+	if r := run(t, o); channels(r)[evidence.LeakOtherUser] != 6 || r.Told.Answered != 6 {
+		t.Errorf("%+v", r)
 	}
 }

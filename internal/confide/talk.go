@@ -17,7 +17,7 @@ import (
 // takes what it knows, such as the name of a model or a role, is refused every time.
 func (s *session) findOpen(ctx context.Context) {
 	if body, contentType := s.another.Shown(); body != "" {
-		s.exchange(ctx, s.another, &s.result.Tried, sent{body, contentType}, body, "shown-1", evidence.LeakOtherUser)
+		s.exchange(ctx, s.another, &s.result.Tried, sent{body, contentType}, "shown-1", evidence.LeakOtherUser)
 	}
 	s.result.Texts.Shown = s.another.Texts()
 	for at := range min(s.another.Texts(), evidence.MostTexts) {
@@ -38,7 +38,7 @@ func (s *session) findOpen(ctx context.Context) {
 func (s *session) takes(ctx context.Context, at int, name string) bool {
 	for i, question := range plain[:2] {
 		body, contentType := s.another.Request(at, question)
-		got := s.exchange(ctx, s.another, &s.result.Tried, sent{body, contentType}, question, fmt.Sprintf("%s-%d-%d", name, at+1, i+1), evidence.LeakOtherUser)
+		got := s.exchange(ctx, s.another, &s.result.Tried, sent{body, contentType}, fmt.Sprintf("%s-%d-%d", name, at+1, i+1), evidence.LeakOtherUser)
 		if got.Status < http.StatusMultipleChoices || got.Status == http.StatusTooManyRequests {
 			return true
 		}
@@ -66,7 +66,7 @@ func (s *session) stumble(ctx context.Context) {
 		typed := told(i, r)
 		body, contentType := s.one.Request(s.open[i%len(s.open)], typed)
 		for n, sent := range broken(body, contentType, typed) {
-			s.exchange(ctx, s.one, &s.result.Broken, sent, typed, fmt.Sprintf("broken-%s-%d", r.ID, 10*(i/brokenRecords)+n+1), "")
+			s.exchange(ctx, s.one, &s.result.Broken, sent, fmt.Sprintf("broken-%s-%d", r.ID, 10*(i/brokenRecords)+n+1), "")
 		}
 	}
 }
@@ -107,5 +107,5 @@ func (s *session) askAll(ctx context.Context, who *ask.Client, tally *evidence.T
 
 func (s *session) ask(ctx context.Context, who *ask.Client, tally *evidence.Tally, at int, question, name string, channel evidence.LeakChannel) {
 	body, contentType := who.Request(at, question)
-	s.exchange(ctx, who, tally, sent{body, contentType}, question, name, channel)
+	s.exchange(ctx, who, tally, sent{body, contentType}, name, channel)
 }

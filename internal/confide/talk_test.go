@@ -74,6 +74,30 @@ func TestEveryTextOfASampleIsTold(t *testing.T) {
 	}
 }
 
+// Whichever text an error repeats, broken input was sent in it.
+func TestEveryTextOfASampleIsBroken(t *testing.T) {
+	for _, talkative := range []string{"a", "b", "c"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var request map[string]any
+			if json.NewDecoder(r.Body).Decode(&request) != nil {
+				w.WriteHeader(http.StatusBadRequest)
+			} else if list, is := request[talkative].([]any); is {
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = fmt.Fprintf(w, "%v is no text", list)
+			} else {
+				_, _ = io.WriteString(w, "Fine.")
+			}
+		}))
+		o := order(s.URL)
+		o.Call.JSON, o.Call.Sample = nil, &evidence.SampleCall{Method: "POST", Path: "/", Body: `{"a":"one","b":"two","c":"three"}`}
+		r := run(t, o)
+		s.Close()
+		if r.Texts.Open != 3 || channels(r)[evidence.LeakErrorText] == 0 {
+			t.Errorf("%s: %+v, leaks %v", talkative, r.Texts, channels(r))
+		}
+	}
+}
+
 // What can't be read is none of the answers, and what is not read to its end is not silent either.
 func TestWhatIsNoAnswer(t *testing.T) {
 	const page = "<html>Please sign in</html>"

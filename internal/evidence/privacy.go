@@ -139,9 +139,10 @@ type Tally struct {
 	// Refused with another status below 500, or with an answer that is none, Failed with a status above.
 	Refused int `json:"refused"`
 	Failed  int `json:"failed"`
-	// Silent means no answer, or half of one.
+	// Silent means no answer.
 	Silent int `json:"silent"`
-	// CutOff means an answer that was too long to be read to its end, or that can't be read: packed, or no text.
+	// CutOff means an answer that was not read to its end, since it was too long or only half of it came in time, or one that
+	// can't be read: packed, or no text.
 	CutOff int `json:"cutOff"`
 	// Local failures are the runner's.
 	Local int `json:"local"`

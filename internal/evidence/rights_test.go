@@ -25,3 +25,13 @@ func TestRolesThatARightsOrderExcuses(t *testing.T) {
 		}
 	}
 }
+
+// A list that is cut was full.
+func TestRightsThatWereLeftOut(t *testing.T) {
+	binding := Binding{Name: "a", Role: "b", To: "c"}
+	for named, ok := range map[int]bool{MaxBindings: true, MaxBindings - 1: false} {
+		if err := (RightsResult{Cluster: 1, Bindings: slices.Repeat([]Binding{binding}, named), More: 1}).Validate(); (err == nil) != ok {
+			t.Errorf("%d named, and one more: %v", named, err)
+		}
+	}
+}

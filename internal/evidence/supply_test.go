@@ -2,8 +2,10 @@ package evidence
 
 import (
 	"bytes"
+	"compress/gzip"
 	"crypto/rand"
 	"encoding/json"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,23 @@ func TestMaterialSurvivesPacking(t *testing.T) {
 	if _, err := UnpackMaterial(packed[:len(packed)-4]); err == nil {
 		t.Error("a part was taken for the whole")
 	}
+	opened, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(opened)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"more": append(text, 'x'), "less": text[:len(text)-1]} {
+		packed, err := squeeze(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := UnpackMaterial(packed); err == nil {
+			t.Errorf("%s than it says was taken: %+v", name, got)
+		}
+	}
 }
 
 func TestMaterialThatIsTooMuch(t *testing.T) {
@@ -53,6 +72,7 @@ func TestMaterialThatIsTooMuch(t *testing.T) {
 		"a nameless one":  func(m *Material) { m.Reports = make([]Document, 1) },
 		"packed too long": func(m *Material) { m.Attachments[0].Content = random },
 		"no digest":       func(m *Material) { m.Image = "latest" },
+		"another's":       func(m *Material) { m.Manifest = []byte("another image") },
 		"a place to hide": func(m *Material) { m.Attachments[0].Place = "a\x1b[2J" },
 		"long annotation": func(m *Material) { m.Attachments[0].Annotations["a"] = strings.Repeat("b", 65<<10) },
 	} {

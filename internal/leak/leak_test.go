@@ -155,6 +155,9 @@ func TestFindsEveryKindInEveryForm(t *testing.T) {
 			return "data:text/plain;base64," + base64.StdEncoding.EncodeToString([]byte("Hey "+s+" ho"))
 		},
 		"base64, other alignment": func(s string) string { return "/x" + base64.StdEncoding.EncodeToString([]byte("é"+s)) },
+		"base64 behind a letter":  func(s string) string { return "x" + base64.StdEncoding.EncodeToString([]byte(s)) },
+		"base64 behind two":       func(s string) string { return "xy" + base64.StdEncoding.EncodeToString([]byte(s)) },
+		"base64 behind three":     func(s string) string { return "xyz" + base64.StdEncoding.EncodeToString([]byte(s)) },
 		"base64 in lines": func(s string) string {
 			return lines(base64.StdEncoding.EncodeToString([]byte(strings.Repeat("a", 50)+s)), 16)
 		},

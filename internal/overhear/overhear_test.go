@@ -15,9 +15,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"github.com/affineur/affineur/internal/evidence"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/leak"
+	"github.com/affineur/affineur/internal/names"
+	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/workload"
 )
 
@@ -36,9 +41,9 @@ const line = `{"level":"info","path":"/ask","ms":12}` + "\n"
 func TestLogsAreReadToTheEnd(t *testing.T) {
 	for at := range 6 {
 		s, r := searching(t)
-		before := strings.Repeat(line, window*at/2/len(line))
-		before = before[:max(0, len(before)-len(r.EMail)/2)]
-		log := before + "\n" + base64.StdEncoding.EncodeToString([]byte(r.Sentence())) + "\n" + strings.Repeat(line, 10000)
+		record := base64.StdEncoding.EncodeToString([]byte(r.EMail)) + "\n"
+		before := strings.Repeat(line, 1+window*at/2/len(line))[:max(0, window*at/2-len(record)/2)]
+		log := before + "\n" + record + strings.Repeat(line, 10000)
 		if err := s.read(iotest.HalfReader(strings.NewReader(log))); err != nil || len(s.result.Leaks) != 1 || s.result.Leaks[0].Record != "c2" || s.result.Cut {
 			t.Errorf("window %d: %v %+v", at, err, s.result)
 		}
@@ -135,6 +140,79 @@ func TestLogsThatTheNodePutAside(t *testing.T) {
 		server.Close()
 		if err != nil || s.result.Cut != c.cut || s.result.Bytes != int64(c.lines*len(line)) {
 			t.Errorf("%s: %v %+v", name, err, s.result)
+		}
+	}
+}
+
+// listening is an instrument over some pods, whose logs a server gives.
+func listening(t *testing.T, logs http.HandlerFunc, pods ...client.Object) Instrument {
+	t.Helper()
+	server := httptest.NewServer(logs)
+	t.Cleanup(server.Close)
+	return Instrument{Reader: fake.NewClientBuilder().WithObjects(pods...).Build(), Logs: kubernetes.NewForConfigOrDie(&rest.Config{Host: server.URL})}
+}
+
+// The logs of the prototype's own pods are searched, that of a program which ended meanwhile included, from a little before
+// the conversation; and where none can have heard it, nothing is said.
+func TestSample(t *testing.T) {
+	const nonce = "0123456789abcdef"
+	_, r := searching(t)
+	since := time.Date(2027, 1, 1, 12, 0, 0, 0, time.UTC)
+	c := gate.Case{Record: record.Record{Prototype: names.Identity{Namespace: "membership", Name: "churn-advisor", UID: "u-1"}}}
+	pod := func(name string, made time.Duration, labels map[string]string, change func(*corev1.ContainerStatus)) *corev1.Pod {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: c.Record.Prototype.Sandbox(), Name: name, Labels: labels, CreationTimestamp: metav1.NewTime(since.Add(made))}}
+		if change != nil {
+			status := corev1.ContainerStatus{Name: workload.Name, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(since.Add(made))}}}
+			change(&status)
+			p.Status.ContainerStatuses = []corev1.ContainerStatus{status}
+		}
+		return p
+	}
+	own := workload.Selector(c.Record.Prototype)
+	steady := func(*corev1.ContainerStatus) {}
+	ended := func(s *corev1.ContainerStatus) {
+		s.RestartCount = 1
+		s.LastTerminationState.Terminated = &corev1.ContainerStateTerminated{StartedAt: metav1.NewTime(since.Add(-time.Hour)), FinishedAt: metav1.NewTime(since.Add(time.Second))}
+	}
+	logs := func(w http.ResponseWriter, q *http.Request) {
+		from, err := time.Parse(time.RFC3339, q.URL.Query().Get("sinceTime"))
+		if err != nil || from.After(since.Add(-before)) {
+			t.Errorf("asked for %s", q.URL)
+		}
+		if strings.Contains(q.URL.Path, "/pods/noisy/") || q.URL.Query().Get("previous") == "true" {
+			_, _ = io.WriteString(w, "asked: "+r.Sentence()+"\n")
+			return
+		}
+		_, _ = io.WriteString(w, line)
+	}
+	for name, one := range map[string]struct {
+		pods []client.Object
+		// leaks that are found, -1 where nothing can be said.
+		leaks int
+	}{
+		"one that logs nothing of it":     {[]client.Object{pod("quiet", -time.Hour, own, steady)}, 0},
+		"one that logs it":                {[]client.Object{pod("noisy", -time.Hour, own, steady)}, 1},
+		"one that ended meanwhile":        {[]client.Object{pod("quiet", -time.Hour, own, ended)}, 1},
+		"one of several":                  {[]client.Object{pod("quiet", -time.Hour, own, steady), pod("noisy", time.Minute, own, steady)}, 1},
+		"somebody else's":                 {[]client.Object{pod("quiet", -time.Hour, own, steady), pod("noisy", -time.Hour, nil, nil)}, 0},
+		"none":                            {nil, -1},
+		"none that heard it":              {[]client.Object{pod("quiet", time.Minute, own, steady)}, -1},
+		"one that says nothing of itself": {[]client.Object{pod("quiet", -time.Hour, own, nil)}, -1},
+	} {
+		order := evidence.LogOrder{Nonce: nonce, Records: 2, Since: since}
+		result, err := listening(t, logs, one.pods...).Sample(t.Context(), c, gate.Run{Order: &order})
+		if one.leaks < 0 {
+			if err == nil {
+				t.Errorf("%s: %+v", name, result)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if found := result.(*evidence.LogResult); len(found.Leaks) != one.leaks || found.Nonce != nonce || found.Validate() != nil {
+			t.Errorf("%s: %+v", name, found)
 		}
 	}
 }

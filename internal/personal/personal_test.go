@@ -77,7 +77,7 @@ func TestFinds(t *testing.T) {
 func TestFindsNothing(t *testing.T) {
 	for _, text := range []string{
 		"", "@", "a@b", "a@", "@b.ch", "someone@example.org", "a@sub.example.com", "x@service.test", "info@affineur.dev", "no-reply@affineur.dev",
-		"git@github.com:a/b.git", "user@domain.com", "+1 202 555 0143", "+44 20 7946 0018", "+44 7700 900123", "version 1.2.3.104", "v1.2.3.104",
+		"git@github.com:a/b.git", "user@domain.com", "+1 202 555 0143", "+44 20 7946 0018", "+44 7700 900123", "call (202) 555-0143", "tel. 020 7946 0018", "mobile 07700 900123", "version 1.2.3.104", "v1.2.3.104",
 		"4242 4242 4242 4242", "card 4111111111111111", "IBAN DE89 3704 0044 0532 0130 00", "GB29 NWBK 6016 1331 9268 19", "x_756.9217.0769.85_y",
 		"user@host", "git@v1.2", "https://example.org/@handle", "a@b.c",
 		"DE88 3704 0044 0532 0130 00", "DE89 3704 0044 0532 0130", "XX89 3704 0044 0532 0130 00", "GB82WEST1234569876543",
@@ -115,8 +115,9 @@ func TestBeyond(t *testing.T) {
 		"what was said":      {answer, "I am ana@affineur.dev, my account is de97999999990000012345", Allowed{}, map[evidence.PersonalKind]int{evidence.PersonalPhone: 1}},
 		"an allowed kind":    {answer, "", Allowed{Kinds: []evidence.PersonalKind{evidence.PersonalEMail, evidence.PersonalPhone}}, map[evidence.PersonalKind]int{evidence.PersonalIBAN: 1}},
 		"an allowed domain":  {answer, "", Allowed{Values: []string{"@Affineur.dev"}}, map[evidence.PersonalKind]int{evidence.PersonalIBAN: 1, evidence.PersonalPhone: 1}},
-		"another domain":     {answer, "", Allowed{Values: []string{"@ffineur.dev", "@dev"}}, map[evidence.PersonalKind]int{evidence.PersonalEMail: 1, evidence.PersonalIBAN: 1, evidence.PersonalPhone: 1}},
+		"another domain":     {answer, "", Allowed{Values: []string{"@ffineur.dev", "@dev", "@affineur"}}, map[evidence.PersonalKind]int{evidence.PersonalEMail: 1, evidence.PersonalIBAN: 1, evidence.PersonalPhone: 1}},
 		"an allowed value":   {answer, "", Allowed{Values: []string{"ana@affineur.dev", "044/668 18 00", "DE97999999990000012345"}}, map[evidence.PersonalKind]int{}},
+		"a part of a value":  {"call 044 668 18 00", "", Allowed{Values: []string{"044 668 18 00 11"}}, map[evidence.PersonalKind]int{evidence.PersonalPhone: 1}},
 		"nothing to find":    {"I don't know.", answer, Allowed{}, map[evidence.PersonalKind]int{}},
 		"two of one kind":    {"a@affineur.dev b@affineur.dev", "", Allowed{}, map[evidence.PersonalKind]int{evidence.PersonalEMail: 2}},
 		"a part of what was": {"call 044 668 18 00", "044 668 18 00 11", Allowed{}, map[evidence.PersonalKind]int{}},
