@@ -21,6 +21,7 @@ func good() []sample {
 		fine("password-rules", "a rule about passwords", also(env("PASSWORD_MIN_LENGTH", "12"), env("SECRET_SANTA_DAY", "2026-12-06"))),
 		fine("password-reference", "an address with a reference where a password would be", env("DATABASE_URL", "postgres://advisor:$(DB_PASSWORD)@db.example.org:5432/members")),
 		fine("digest", "a long hexadecimal value that names a model by its content", env("MODEL_SHA256", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")),
+		fine("client-identifier", "a client's name at a sign-in, which is random and shown to everybody", env("OAUTH_CLIENT_ID", "0oa2f7x9zPq1LmN3k5d7")),
 		fine("identifier", "an identifier that is long and random", env("TENANT_ID", "7d444840-9dc0-11d1-b245-5ffdce74fad2")),
 		fine("model-name", "a name that begins as a key of a model gateway does", env("PIPELINE", "sk-learn-regression-model-for-churn")),
 		fine("placeholder", "a place where a key would be", env("API_KEY", "<your key>")),

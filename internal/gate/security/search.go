@@ -3,6 +3,7 @@ package security
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/affineur/affineur/api/v1alpha1"
@@ -109,7 +110,7 @@ func judgeSearch(s Search, found []gate.Finding) opinion {
 	}
 	var o opinion
 	for _, hit := range result.Found {
-		if slices.ContainsFunc(found, func(f gate.Finding) bool { return f.Field == hit.Field && saysSecret(f) }) ||
+		if shownToAll(s.Texts, hit) || slices.ContainsFunc(found, func(f gate.Finding) bool { return f.Field == hit.Field && saysSecret(f) }) ||
 			slices.ContainsFunc(o.holes, func(f gate.Finding) bool { return f.Field == hit.Field }) {
 			continue
 		}
@@ -120,6 +121,15 @@ func judgeSearch(s Search, found []gate.Finding) opinion {
 		o.holes = append(o.holes, hitFinding(s.Texts, evidence.FoundSecret{}))
 	}
 	return o
+}
+
+// guessing is the rule that takes a random value beside a word such as "auth" for a secret, whatever its form.
+const guessing = "generic-api-key"
+
+// shownToAll tells whether that rule met a variable whose name says that its one value is shown to everybody.
+func shownToAll(texts []evidence.Text, hit evidence.FoundSecret) bool {
+	at := slices.IndexFunc(texts, func(t evidence.Text) bool { return t.Field == hit.Field })
+	return at >= 0 && hit.Rule == guessing && openly(texts[at].Name, texts[at].Value) && !strings.ContainsAny(texts[at].Value, " \t\r\n:;&={\"'")
 }
 
 // saysSecret tells whether a finding is about a secret that can be read.

@@ -42,12 +42,13 @@ var shapes = []struct {
 	{kind: "a key in an address", form: regexp.MustCompile(`(?i)[?&][a-z_-]*(?:token|key|sig|signature|secret|auth|code)=[A-Za-z0-9%+/_.~-]{16,}`), sure: mixed},
 	{kind: "a password in JSON", form: regexp.MustCompile(`(?i)"(?:password|passwd|pass|secret|token|api_?key|access_?token|client_?secret|private_?key)"\s*:\s*"[^"$<{]{6,}"`)},
 	{kind: "a password in XML", form: regexp.MustCompile(`(?i)(?:key|name)="[^"]*(?:password|secret|token|api_?key)"\s+value="[^"$<{]{6,}"`)},
+	{kind: "a password in a list of logins", form: regexp.MustCompile(`\blogin\s+\S+\s+(?:account\s+\S+\s+)?password\s+[^\s$<{]{4,}`)},
 	{kind: "a name with a password", form: regexp.MustCompile(`(?:^|\s)(?:-u|--user)[\s=]+[^\s:/]+:[^\s/$]{6,}|\b[\w.-]+:[^@\s:/$]{4,}@(?:tcp|unix)?\(|\b\w+/[^@\s/$]{4,}@//[\w.-]+`)},
 }
 
 // secretName matches variables whose last word says that the value is a secret. DB_PASSWORD is one; PASSWORD_MIN_LENGTH,
 // TOKEN_URL, API_KEY_FILE and MAX_TOKENS are not.
-var secretName = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|passwort|kennwort|(?:^|_)pass|_pwd|_pw|secret|token|api_?key|access_?key|secret_?key|` +
+var secretName = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|passwort|kennwort|(?:^|_|db|user|ssh|smtp|mail|ldap|admin|root)pass|_pwd|_pw|secret|token|api_?key|access_?key|secret_?key|` +
 	`private_?key|encryption_?key|signing_?key|auth_?key|credentials?)(?:_?(?:[0-9]+|base64|b64|base|value|prod|production|live|test|dev|staging|` +
 	`new|old|current|previous|next|primary|secondary|main|default|(?:for|of|to)_[a-z0-9_]+))?$`)
 
@@ -55,12 +56,20 @@ var secretName = regexp.MustCompile(`(?i)(?:password|passwd|passphrase|passwort|
 var vocabulary = regexp.MustCompile(`(?i)(?:^|_)(?:max|min|num|per|count|limit|eos|bos|pad|unk|sep|cls|mask|stop|start|end|begin|` +
 	`special|separator)_(?:[a-z]+_)?token$`)
 
-// publicName matches variables whose long values are known not to be secret: names of things by content.
-var publicName = regexp.MustCompile(`(?i)(?:^|_)(?:sha|sha1|sha256|digest|hash|checksum|fingerprint|etag|uuid|guid|public_?key|certificate|cert)(?:_|$)|` +
-	`(?:^|_)(?:sheet|spreadsheet|doc|document|file|folder|drive|calendar)_?id$`)
+// publicName matches variables whose long values are known not to be secret: names of things by content, and what a browser
+// or a request to sign in shows to everybody (RFC 6749, section 2.2: "The client identifier is not a secret").
+var publicName = regexp.MustCompile(`(?i)(?:^|_)(?:sha|sha1|sha256|digest|hash|checksum|fingerprint|etag|uuid|guid|certificate|cert)(?:_|$)|` +
+	`(?:^|_)(?:sheet|spreadsheet|doc|document|file|folder|drive|calendar|client)_?id$|` +
+	publicKey)
 
 // countedName matches variables whose values name or count something, in hexadecimal where they are long.
 var countedName = regexp.MustCompile(`(?i)(?:^|_)(?:commit|revision|version|build|git|ref|id)(?:_|$)`)
+
+// publicKey ends the names of keys that are handed out.
+const publicKey = `(?:^|_)(?:public|publishable|site)_?key(?:_|$)`
+
+// publicKeyName matches variables that hold one.
+var publicKeyName = regexp.MustCompile(`(?i)` + publicKey)
 
 // keyName matches variables that hold a key whatever else they speak of.
 var keyName = regexp.MustCompile(`(?i)_key$`)
@@ -164,7 +173,7 @@ func secretKind(name, value string) string {
 
 // openly tells whether a variable says that its long random value is meant to be seen.
 func openly(name, value string) bool {
-	if keyName.MatchString(name) && !strings.HasSuffix(strings.ToLower(name), "public_key") {
+	if keyName.MatchString(name) && !publicKeyName.MatchString(name) {
 		return false
 	}
 	return publicName.MatchString(name) || countedName.MatchString(name) && hexadecimal.MatchString(value)

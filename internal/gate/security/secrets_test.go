@@ -12,7 +12,7 @@ import (
 func TestSecretsOfAllSortsAreFound(t *testing.T) {
 	word, random := "tr0ub4dor"+"-and-3", "kQ7vBn2XpLm9"+"RtYc4WdZ8sHj3FgU6aEo"
 	for _, v := range [][2]string{
-		{"DB_PASS", "correct-horse"}, {"DB_PW", "correct-horse"}, {"MYSQL_PWD", "correct-horse"}, {"PASSWORT", "correct-horse"}, {"CRM_PASSWORD_NEW", "correct-horse"},
+		{"DB_PASS", "correct-horse"}, {"SSHPASS", "correct-horse"}, {"USERPASS", "correct-horse"}, {"SETTINGS", "machine git.example.org\n  login bot\n  password " + word}, {"DB_PW", "correct-horse"}, {"MYSQL_PWD", "correct-horse"}, {"PASSWORT", "correct-horse"}, {"CRM_PASSWORD_NEW", "correct-horse"},
 		{"PASSWORD_FOR_CRM", "correct-horse"}, {"SECRET_KEY_BASE", "correct-horse"}, {"JWT_SECRET_CURRENT", "correct-horse"}, {"PASSPHRASE", "a few words only"},
 		{"DB_AUTH", "advisor:" + word}, {"SMTP_LOGIN", "advisor:" + word}, {"MODEL_ID", random + random[:4]}, {"DB_PASSWORD", "bearer"}, {"API_TOKEN", "/" + word},
 		{"SECRET", "vault:" + random + random}, {"DB_PASSWORD", "vault:" + word}, {"API_KEY", "file://" + word},
@@ -37,7 +37,9 @@ func TestSecretsOfAllSortsAreFound(t *testing.T) {
 func TestWhatSpeaksOfSecretsIsNone(t *testing.T) {
 	for _, v := range [][2]string{
 		{"TOKEN", "/token"}, {"API_KEY", "file:///run/secrets/key"}, {"API_KEY", "file:/run/secrets/key"}, {"SECRET", "vault:secret/data/app#key"}, {"API_KEY", "op://team/gateway/key"},
-		{"TOKEN", "bearer"}, {"CSRF_TOKEN", "double-submit"}, {"AUTH", "oauth2:google"}, {"HTTP_AUTH", "none"}, {"AUTH", "https://id.example.org/2026"},
+		{"TOKEN", "bearer"}, {"CSRF_TOKEN", "double-submit"}, {"BYPASS", "cache"}, {"COMPASS", "north"}, {"HELP", "Use your login and a password of twelve letters."},
+		{"OAUTH_CLIENT_ID", "7dQ2mZp9RtV4" + "wYb8NcJ5hLd3FsG6aEu1"}, {"RECAPTCHA_SITE_KEY", "6LeIxAcTkQ7vBn2XpLm9" + "RtYc4WdZ8sHj3FgU6aEo"}, {"STRIPE_PUBLISHABLE_KEY", "pk_live_" + "kQ7vBn2XpLm9RtYc4WdZ8sHj"},
+		{"AUTH", "oauth2:google"}, {"HTTP_AUTH", "none"}, {"AUTH", "https://id.example.org/2026"},
 		{"MODEL_ID", "7d444840-9dc0-11d1-b245-5ffdce74fad2"}, {"DATABASE_ID", "0f1e2d3c4b5a69788796a5b4c3d2e1f0"}, {"SHEET_ID", "kQ7vBn2XpLm9" + "RtYc4WdZ8sHj3FgU6aEo"},
 		{"TOKEN", "<|endoftext|>"}, {"API_KEY", "<your key>"}, {"PAD_TOKEN", "<pad>"}, {"NUM_PASS", "2"}, {"ACCESS_TOKEN_TTL", "3600"}, {"PRIMARY_KEY", "id"},
 		{"LOGO", "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="},

@@ -200,12 +200,14 @@ func TestAHoleShowsBeforeTheRestIsKnown(t *testing.T) {
 }
 
 func TestJudgeSearch(t *testing.T) {
-	const field = "spec.workload.container.env[0]"
-	texts := []evidence.Text{{Field: field, Name: "TONE", Value: "friendly"}, {Field: bodyField, Value: "{}"}}
+	const field, shown, settings = "spec.workload.container.env[0]", "spec.workload.container.env[1]", "spec.workload.container.env[2]"
+	texts := []evidence.Text{{Field: field, Name: "TONE", Value: "friendly"}, {Field: bodyField, Value: "{}"},
+		{Field: shown, Name: "OAUTH_CLIENT_ID", Value: "0oa2f7x9zPq1LmN3k5d7"}, {Field: settings, Name: "OAUTH_CLIENT_ID", Value: "0oa2f7x9; state=kQ7vBn2XpLm9"}}
 	searched := func(hits ...evidence.FoundSecret) *evidence.SecretsResult {
-		return &evidence.SecretsResult{Searched: 2, Rules: 222, Found: hits}
+		return &evidence.SecretsResult{Searched: 4, Rules: 222, Found: hits}
 	}
 	hit := func(at string) evidence.FoundSecret { return evidence.FoundSecret{Field: at, Rule: "github-pat"} }
+	guess := func(at string) evidence.FoundSecret { return evidence.FoundSecret{Field: at, Rule: guessing} }
 	for name, c := range map[string]struct {
 		run    gate.Measurement
 		plain  bool
@@ -214,13 +216,17 @@ func TestJudgeSearch(t *testing.T) {
 	}{
 		"nothing found":         {measured(searched()), false, gate.Passed, nil},
 		"in a variable":         {measured(searched(hit(field))), false, gate.Failed, []string{field}},
+		"guessed":               {measured(searched(guess(field), guess(bodyField))), false, gate.Failed, []string{field, bodyField}},
+		"shown to everybody":    {measured(searched(guess(shown))), false, gate.Passed, nil},
+		"known by its form":     {measured(searched(guess(shown), hit(shown))), false, gate.Failed, []string{shown}},
+		"among other settings":  {measured(searched(guess(settings))), false, gate.Failed, []string{settings}},
 		"in the body":           {measured(searched(hit(bodyField))), false, gate.Failed, []string{bodyField}},
 		"twice in one place":    {measured(searched(hit(field), hit(field))), false, gate.Failed, []string{field}},
 		"seen already":          {measured(searched(hit(field), hit(bodyField))), true, gate.Failed, []string{field, bodyField}},
 		"at no known place":     {measured(searched(hit("spec.elsewhere"))), false, gate.Failed, []string{""}},
-		"more than can be told": {measured(&evidence.SecretsResult{Searched: 2, Rules: 222, FoundMore: 1}), false, gate.Failed, []string{""}},
+		"more than can be told": {measured(&evidence.SecretsResult{Searched: 4, Rules: 222, FoundMore: 1}), false, gate.Failed, []string{""}},
 		"one left out":          {measured(&evidence.SecretsResult{Searched: 1, Rules: 222}), false, gate.Inconclusive, nil},
-		"without rules":         {measured(&evidence.SecretsResult{Searched: 2}), false, gate.Inconclusive, nil},
+		"without rules":         {measured(&evidence.SecretsResult{Searched: 4}), false, gate.Inconclusive, nil},
 		"not ended":             {gate.Measurement{}, false, gate.Pending, nil},
 		"lost":                  {gate.Measurement{Lost: "gone"}, false, gate.Inconclusive, nil},
 		"of another kind":       {measured(answered()), false, gate.Inconclusive, nil},
