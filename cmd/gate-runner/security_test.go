@@ -69,3 +69,24 @@ func TestRunsOverFiles(t *testing.T) {
 		t.Errorf("got %+v, %v", secrets, err)
 	}
 }
+
+// A file that is there in place of the one that the operator bound to the run is not measured.
+func TestFilesThatWereChanged(t *testing.T) {
+	texts, err := evidence.EncodeTexts([]evidence.Text{{Field: "spec.a", Value: "friendly"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"another": bytes.Replace(texts, []byte("friendly"), []byte("harmless"), 1), "": nil} {
+		var log bytes.Buffer
+		r := runner{guard: anywhere, stdout: &log, terminationPath: filepath.Join(t.TempDir(), "termination-log"), files: t.TempDir()}
+		if name != "" {
+			if err := os.WriteFile(filepath.Join(r.files, "texts.json"), content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		spec := evidence.RunSpec{Order: &evidence.SecretsOrder{Texts: "texts.json", Count: 1}, Files: []evidence.File{{Name: "texts.json", Digest: evidence.Digest(texts)}}}
+		if err := r.run(t.Context(), encode(t, spec)); err == nil || log.Len() > 0 {
+			t.Errorf("%q was searched: %v %s", name, err, log.String())
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package material
 
 import (
+	"context"
 	"os"
 	"strings"
 	"testing"
@@ -58,6 +59,12 @@ func TestRightsOnARealAPIServer(t *testing.T) {
 	must(t, admin.Delete(t.Context(), binding("debug", identity.Sandbox())))
 	holes(t, looks(t, gate))
 
+	small := gate
+	small.Live = pages{admin}
+	if whole, paged := looks(t, gate), looks(t, small); whole.Cluster != paged.Cluster || whole.Namespaced != paged.Namespaced || whole.Cluster <= pageSize {
+		t.Errorf("%+v in small pages, and %+v in large ones", paged, whole)
+	}
+
 	someone := rest.CopyConfig(config)
 	someone.Impersonate = rest.ImpersonationConfig{UserName: "somebody@example.org", Groups: []string{"system:authenticated"}}
 	gate.Live, err = client.New(someone, client.Options{Scheme: clientgoscheme.Scheme})
@@ -66,6 +73,16 @@ func TestRightsOnARealAPIServer(t *testing.T) {
 	if found, err := gate.Sample(t.Context(), c, r); err == nil {
 		t.Errorf("who may not look found %+v", found)
 	}
+}
+
+// pageSize is what fits on a page of pages.
+const pageSize = 3
+
+// pages give little at a time.
+type pages struct{ client.Reader }
+
+func (p pages) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
+	return p.Reader.List(ctx, list, append(options, client.Limit(pageSize))...)
 }
 
 func must(t *testing.T, err error) {

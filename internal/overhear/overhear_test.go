@@ -41,7 +41,7 @@ const line = `{"level":"info","path":"/ask","ms":12}` + "\n"
 func TestLogsAreReadToTheEnd(t *testing.T) {
 	for at := range 6 {
 		s, r := searching(t)
-		record := base64.StdEncoding.EncodeToString([]byte(r.EMail)) + "\n"
+		record := base64.StdEncoding.EncodeToString([]byte(r.Reference)) + "\n"
 		before := strings.Repeat(line, 1+window*at/2/len(line))[:max(0, window*at/2-len(record)/2)]
 		log := before + "\n" + record + strings.Repeat(line, 10000)
 		if err := s.read(iotest.HalfReader(strings.NewReader(log))); err != nil || len(s.result.Leaks) != 1 || s.result.Leaks[0].Record != "c2" || s.result.Cut {

@@ -167,6 +167,29 @@ func TestAnotherSubject(t *testing.T) {
 	}
 }
 
+// What everybody who sees the namespace may read is told apart from what not everybody may.
+func TestGuarded(t *testing.T) {
+	configMap, secret := &v1alpha1.ConfigMapKey{Name: "n", Key: "k"}, &v1alpha1.SecretKey{Name: "n", Key: "k"}
+	for name, c := range map[string]struct {
+		body             *v1alpha1.RequestBody
+		examples         v1alpha1.ExamplesSource
+		refusesStrangers bool
+		wantBody, want   bool
+	}{
+		"ConfigMaps":                           {&v1alpha1.RequestBody{ConfigMap: configMap}, v1alpha1.ExamplesSource{ConfigMap: configMap}, false, false, false},
+		"Secrets":                              {&v1alpha1.RequestBody{Secret: secret}, v1alpha1.ExamplesSource{Secret: secret}, false, true, true},
+		"a registry":                           {nil, v1alpha1.ExamplesSource{Artifact: "registry.example.org/golden:1"}, false, false, false},
+		"a registry that refuses to strangers": {nil, v1alpha1.ExamplesSource{Artifact: "registry.example.org/golden:1"}, true, false, true},
+	} {
+		got := New(full(func(s *v1alpha1.AIPrototypeSpec) {
+			s.Demand.Request.Body, s.Evaluation = c.body, &v1alpha1.Evaluation{Examples: c.examples}
+		}), inputs(func(in *Inputs) { in.Examples.Guarded = c.refusesStrangers }))
+		if got.Demand.Guarded != c.wantBody || got.Evaluation.Guarded != c.want {
+			t.Errorf("%s: body %v, examples %v", name, got.Demand.Guarded, got.Evaluation.Guarded)
+		}
+	}
+}
+
 // What a team leaves out counts as the worst.
 func TestFactsLeftOut(t *testing.T) {
 	worst := Facts{Exposure: v1alpha1.ExposurePublic, Autonomy: v1alpha1.AutonomyActs}
