@@ -263,6 +263,12 @@ type ProductionPolicy struct {
 	// +kubebuilder:default={min: 2, max: 10}
 	Replicas ReplicaRange `json:"replicas,omitempty"`
 
+	// requests says which CPU and memory production's pods request: Declared, as much as their limits, under which they were
+	// measured; or Measured, what one used while it was measured and a quarter more, where the cluster's metrics API told. Limits
+	// are those that are declared either way. Declared where nothing is said.
+	// +optional
+	Requests ProductionRequests `json:"requests,omitempty"`
+
 	// ingress says who may call a promoted prototype. Absent: nobody.
 	// +optional
 	Ingress IngressPolicy `json:"ingress,omitempty"`
@@ -271,6 +277,17 @@ type ProductionPolicy struct {
 	// +optional
 	ModelDrift *ModelDriftPolicy `json:"modelDrift,omitempty"`
 }
+
+// ProductionRequests says what production's pods request.
+// +kubebuilder:validation:Enum=Declared;Measured
+type ProductionRequests string
+
+const (
+	// RequestsDeclared are as large as the limits.
+	RequestsDeclared ProductionRequests = "Declared"
+	// RequestsMeasured go by what was used under the demand.
+	RequestsMeasured ProductionRequests = "Measured"
+)
 
 // ReplicaRange bounds the horizontal autoscaler.
 // +kubebuilder:validation:XValidation:rule="self.max >= self.min",message="max must not be below min",fieldPath=".max"

@@ -119,3 +119,14 @@ func TestAdviceLeavesNoHoleOut(t *testing.T) {
 		}
 	}
 }
+
+// What does for two gates is enough for each, whichever of them looked at what was used.
+func TestSizeForBoth(t *testing.T) {
+	one, other := gate.Size{Min: 1, Max: 4, Most: 6, CPU: 50}, gate.Size{Min: 2, Max: 3, CPU: 20, Memory: 32 << 20}
+	want := gate.Size{Min: 2, Max: 4, Most: 6, CPU: 50, Memory: 32 << 20}
+	for _, got := range []gate.Size{one.And(other), other.And(one)} {
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}

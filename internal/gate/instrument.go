@@ -36,17 +36,21 @@ type Sizer interface {
 // pod needs to start.
 const Utilization = 70
 
-// Size bounds the number of replicas, within what the policy allows.
+// Size bounds the number of replicas, within what the policy allows, and says what each needs.
 type Size struct {
 	Min int32 `json:"min"`
 	Max int32 `json:"max"`
+	// CPU in thousandths and Memory in bytes are what each has to request by what it used; 0 where nobody looked.
+	CPU    int64 `json:"cpu,omitempty"`
+	Memory int64 `json:"memory,omitempty"`
 	// Most that are known to work, which no other gate's wish exceeds; 0 for as many as the policy allows.
 	Most int32 `json:"-"`
 }
 
 // And is the size that does for both.
 func (s Size) And(other Size) Size {
-	out := Size{Min: max(s.Min, other.Min), Max: max(s.Max, other.Max), Most: max(s.Most, other.Most)}
+	out := Size{Min: max(s.Min, other.Min), Max: max(s.Max, other.Max), Most: max(s.Most, other.Most),
+		CPU: max(s.CPU, other.CPU), Memory: max(s.Memory, other.Memory)}
 	if s.Most > 0 && other.Most > 0 {
 		out.Most = min(s.Most, other.Most)
 	}

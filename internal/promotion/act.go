@@ -192,7 +192,7 @@ func (c *Controller) release(ctx context.Context, s Snapshot, a Action, o *Outco
 		wanted = 0
 	}
 	turned := s.Place.Rollout.Exists && s.Place.Rollout.CutOff != e.Mark()
-	err := c.ensure(ctx, s, o, rotated || turned, deployment(*r, digest, s.severance(), wanted))
+	err := c.ensure(ctx, s, o, rotated || turned, deployment(*r, digest, s.severance(), wanted, s.size(r.Name())))
 	if err != nil {
 		return err
 	}

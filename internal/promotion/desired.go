@@ -140,7 +140,7 @@ func secretsOf(r record.Record, made []*corev1.Secret) []client.Object {
 }
 
 // deployment renders the record, never the live prototype.
-func deployment(r record.Record, secrets string, severed workload.Severance, replicas int32) *appsv1.Deployment {
+func deployment(r record.Record, secrets string, severed workload.Severance, replicas int32, size gate.Size) *appsv1.Deployment {
 	at := surroundings(r, secrets)
 	at.Severed = severed
 	d := workload.Deployment(r.Subject, at, replicas)
@@ -148,6 +148,7 @@ func deployment(r record.Record, secrets string, severed workload.Severance, rep
 	template := &d.Spec.Template
 	template.Labels[v1alpha1.LabelReview] = strconv.Itoa(r.Ordinal)
 	template.Annotations[v1alpha1.AnnotationRecord] = r.Name()
+	request(&template.Spec.Containers[0].Resources, r.Requirements.Production.Requests, size)
 	for i := range template.Spec.Volumes {
 		if source := template.Spec.Volumes[i].Secret; source != nil {
 			source.SecretName = own(source.SecretName, r)
@@ -157,6 +158,21 @@ func deployment(r record.Record, secrets string, severed workload.Severance, rep
 		template.Spec.ImagePullSecrets[i].Name = own(template.Spec.ImagePullSecrets[i].Name, r)
 	}
 	return d
+}
+
+// request what was measured, where the policy says so and it is known: never more than the limits, which stay those under which
+// the record was measured.
+func request(resources *corev1.ResourceRequirements, rule v1alpha1.ProductionRequests, size gate.Size) {
+	if rule != v1alpha1.RequestsMeasured || size.CPU <= 0 || size.Memory <= 0 {
+		return
+	}
+	for name, wanted := range map[corev1.ResourceName]*resource.Quantity{
+		corev1.ResourceCPU: resource.NewMilliQuantity(size.CPU, resource.DecimalSI), corev1.ResourceMemory: resource.NewQuantity(size.Memory, resource.BinarySI),
+	} {
+		if limit := resources.Limits[name]; wanted.Cmp(limit) < 0 {
+			resources.Requests[name] = *wanted
+		}
+	}
 }
 
 // replicas keeps what the autoscaler chose, within what was reviewed. An autoscaler does nothing at zero, so that

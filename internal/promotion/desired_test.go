@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
 	"github.com/affineur/affineur/internal/subject"
 	"github.com/affineur/affineur/internal/workload"
@@ -43,7 +44,7 @@ func find[T any](t *testing.T, r record.Record, beside *record.Record, name stri
 // TestOwnSecrets: every Secret that a pod names is one of its record's own.
 func TestOwnSecrets(t *testing.T) {
 	r := recordOf(t, 7, digestA, withEverything)
-	pod := deployment(r, "sha256:x", workload.Severance{}, 2).Spec.Template.Spec
+	pod := deployment(r, "sha256:x", workload.Severance{}, 2, gate.Size{}).Spec.Template.Spec
 	made := map[string]bool{}
 	for _, o := range secretsOf(r, []*corev1.Secret{secret(workload.PullSecret), secret(workload.ModelSecret), secret(workload.TeamSecret("token"))}) {
 		made[o.GetName()] = true
@@ -81,7 +82,7 @@ func secret(name string) *corev1.Secret {
 func TestPoliciesSideBySide(t *testing.T) {
 	one, two := recordOf(t, 1, digestA), recordOf(t, 2, digestB, withEverything)
 	applies := func(r record.Record) (egress int, ingress []string) {
-		pod := labels.Set(deployment(r, "", workload.Severance{}, 1).Spec.Template.Labels)
+		pod := labels.Set(deployment(r, "", workload.Severance{}, 1, gate.Size{}).Spec.Template.Labels)
 		for _, o := range content(two, two.Requirements.Production.Replicas, &one, workload.Severance{}) {
 			p, ok := o.(*networkingv1.NetworkPolicy)
 			if !ok || !labels.SelectorFromSet(p.Spec.PodSelector.MatchLabels).Matches(pod) {
@@ -103,8 +104,8 @@ func TestPoliciesSideBySide(t *testing.T) {
 	if deny := find[*networkingv1.NetworkPolicy](t, two, &one, "deny-all"); len(deny.Spec.PodSelector.MatchLabels) != 0 || len(deny.Spec.PolicyTypes) != 2 {
 		t.Errorf("deny-all leaves something open: %+v", deny.Spec)
 	}
-	selector := labels.SelectorFromSet(deployment(one, "", workload.Severance{}, 1).Spec.Selector.MatchLabels)
-	if !selector.Matches(labels.Set(deployment(two, "", workload.Severance{}, 1).Spec.Template.Labels)) {
+	selector := labels.SelectorFromSet(deployment(one, "", workload.Severance{}, 1, gate.Size{}).Spec.Selector.MatchLabels)
+	if !selector.Matches(labels.Set(deployment(two, "", workload.Severance{}, 1, gate.Size{}).Spec.Template.Labels)) {
 		t.Error("the selector of a Deployment never changes, and does not select the next revision's pods")
 	}
 }
@@ -167,7 +168,7 @@ func TestReplicas(t *testing.T) {
 
 func TestDeployment(t *testing.T) {
 	r := recordOf(t, 1, digestA)
-	d := deployment(r, "", workload.Severance{}, 2)
+	d := deployment(r, "", workload.Severance{}, 2, gate.Size{})
 	if d.Annotations[v1alpha1.AnnotationRecord] != r.Name() || d.Annotations[v1alpha1.AnnotationSubject] != r.SubjectDigest {
 		t.Errorf("does not say what it is: %v", d.Annotations)
 	}

@@ -22,8 +22,8 @@ type Memory struct {
 	// Digest is the review digest of that record, so that another one of its name is noticed.
 	Digest   string    `json:"digest,omitempty"`
 	IntentAt time.Time `json:"intentAt,omitzero"`
-	// Size is how many replicas it has by what was measured for it, kept because reports go before a revision does; zero
-	// where nothing tells.
+	// Size is how many replicas it has, and what they request, by what was measured for it, kept because reports go before a
+	// revision does; zero where nothing tells.
 	Size gate.Size `json:"size,omitzero"`
 	// SoakingSince is when every replica was available.
 	SoakingSince time.Time `json:"soakingSince,omitzero"`

@@ -99,3 +99,56 @@ func TestSizeKeepsThePolicysBounds(t *testing.T) {
 		})
 	}
 }
+
+// wantRequests of the pods, whose limits are always those that were measured.
+func (w *world) wantRequests(cpu, memory string) {
+	w.Helper()
+	got := w.deployment().Spec.Template.Spec.Containers[0].Resources
+	if got.Requests.Cpu().String() != cpu || got.Requests.Memory().String() != memory || got.Limits.Cpu().String() != "250m" || got.Limits.Memory().String() != "256Mi" {
+		w.Errorf("requests and limits are %+v, want %s and %s of 250m and 256Mi", got, cpu, memory)
+	}
+}
+
+func byMeasure(r *record.Record) { r.Requirements.Production.Requests = v1alpha1.RequestsMeasured }
+
+// Where the policy says so, pods request what was measured, also when the reports are gone, and each revision its own.
+func TestProductionRequestsWhatWasMeasured(t *testing.T) {
+	w, _ := first(t, byMeasure)
+	w.sizes(gate.Size{Min: 2, Max: 4, CPU: 50, Memory: 32 << 20})
+	w.settle()
+	w.wantRequests("50m", "32Mi")
+	w.restart()
+	w.sizes(gate.Size{})
+	w.must(w.client.Delete(w.ctx(), w.deployment()))
+	w.settle()
+	w.wantRequests("50m", "32Mi")
+	w.add(recordOf(t, 2, digestB, byMeasure))
+	w.sizes(gate.Size{Min: 2, Max: 4, CPU: 120, Memory: 64 << 20})
+	w.bad[digestB] = true
+	w.settle()
+	w.wantRequests("50m", "32Mi")
+	w.unbroken()
+}
+
+func TestRequestsKeepTheLimits(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule        v1alpha1.ProductionRequests
+		size        gate.Size
+		cpu, memory string
+	}{
+		"nothing said":         {"", gate.Size{Min: 2, Max: 4, CPU: 50, Memory: 32 << 20}, "250m", "256Mi"},
+		"as declared":          {v1alpha1.RequestsDeclared, gate.Size{Min: 2, Max: 4, CPU: 50, Memory: 32 << 20}, "250m", "256Mi"},
+		"nothing was read":     {v1alpha1.RequestsMeasured, gate.Size{Min: 2, Max: 4}, "250m", "256Mi"},
+		"half was read":        {v1alpha1.RequestsMeasured, gate.Size{Min: 2, Max: 4, CPU: 50}, "250m", "256Mi"},
+		"less than nothing":    {v1alpha1.RequestsMeasured, gate.Size{Min: 2, Max: 4, CPU: 50, Memory: -1}, "250m", "256Mi"},
+		"more than the limits": {v1alpha1.RequestsMeasured, gate.Size{Min: 2, Max: 4, CPU: 251, Memory: 257 << 20}, "250m", "256Mi"},
+		"more than one limit":  {v1alpha1.RequestsMeasured, gate.Size{Min: 2, Max: 4, CPU: 50, Memory: 1 << 40}, "50m", "256Mi"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, _ := first(t, func(r *record.Record) { r.Requirements.Production.Requests = c.rule })
+			w.sizes(c.size)
+			w.settle()
+			w.wantRequests(c.cpu, c.memory)
+		})
+	}
+}

@@ -190,20 +190,24 @@ func (s Snapshot) record(name string) *record.Record {
 	return nil
 }
 
-// sized is a record with as many replicas as were measured for it to need, within what was reviewed: those that were
-// settled when it was intended, or for a candidate those that would be.
-func (s Snapshot) sized(r record.Record) record.Record {
-	var size gate.Size
-	switch m, name := s.memory(), r.Name(); {
+// size of a record by what was measured for it: that which was settled when it was intended, or for a candidate what it
+// would be. The zero Size where nothing tells.
+func (s Snapshot) size(name string) gate.Size {
+	switch m := s.memory(); {
 	case name == m.Record:
-		size = m.Size
+		return m.Size
 	case name == m.Previous.Record:
-		size = m.Previous.Size
+		return m.Previous.Size
 	case s.Candidate != nil && s.Candidate.Record != nil && name == s.Candidate.Record.Name():
-		size = s.Candidate.Size
+		return s.Candidate.Size
 	}
+	return gate.Size{}
+}
+
+// sized is a record with as many replicas as were measured for it to need, within what was reviewed.
+func (s Snapshot) sized(r record.Record) record.Record {
 	bounds := &r.Requirements.Production.Replicas
-	if size != (gate.Size{}) {
+	if size := s.size(r.Name()); size != (gate.Size{}) {
 		bounds.Min = min(max(size.Min, bounds.Min), bounds.Max)
 		bounds.Max = min(max(size.Max, bounds.Min), bounds.Max)
 	}

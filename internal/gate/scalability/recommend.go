@@ -33,8 +33,8 @@ type Sizing struct {
 	curve *stats.USL
 }
 
-// Recommendation is what production should have. Requests and limits stay those that are declared: the subject was measured
-// under them, and with others it would be another.
+// Recommendation is what production should have. Limits stay those that are declared: the subject was measured under them, and
+// with others it would be another.
 type Recommendation struct {
 	// Replicas that carry the demand with headroom.
 	Replicas int32

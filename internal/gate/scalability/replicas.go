@@ -278,6 +278,17 @@ func (s scaling) used(c gate.Case, taken gate.Taken) []gate.Finding {
 	return out
 }
 
+// requests are the largest that would do where the promises were kept; 0 where nothing was read.
+func (s scaling) requests(c gate.Case, taken gate.Taken) (cpu, memory int64) {
+	for _, level := range s.levels {
+		if use := usedWith(c, taken, level.replicas); use != nil && level.passed() {
+			one, other := use.requests()
+			cpu, memory = max(cpu, one), max(memory, other)
+		}
+	}
+	return cpu, memory
+}
+
 // remarks stand in nobody's way.
 func (s scaling) remarks(c gate.Case, taken gate.Taken, within extent) []gate.Finding {
 	var out []gate.Finding

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
 )
@@ -30,7 +31,7 @@ func (Instrument) Summarize(c gate.Case, taken gate.Taken) gate.Summary {
 	}
 	text += together(capacities)
 	if advice, err := recommend(c, taken); err == nil {
-		text += advice.markdown()
+		text += advice.markdown(requested(c, taken))
 	}
 	out := gate.Summary{Markdown: text}
 	name := c.Record.Prototype.Namespace + "/" + c.Record.Prototype.Name
@@ -179,9 +180,21 @@ func recommend(c gate.Case, taken gate.Taken) (Recommendation, error) {
 	return Recommend(sizing)
 }
 
-func (r Recommendation) markdown() string {
-	return fmt.Sprintf("\nFor production: %s for the demand with headroom; the autoscaler from %d to %d, at %d %% of the requested CPU; requests and limits as they were measured.\n\n- %s\n",
-		replicas(int(r.Replicas)), r.Min, r.Max, gate.Utilization, strings.Join(r.Why, "\n- "))
+func (r Recommendation) markdown(requested string) string {
+	return fmt.Sprintf("\nFor production: %s for the demand with headroom; the autoscaler from %d to %d, at %d %% of the requested CPU; %s.\n\n- %s\n",
+		replicas(int(r.Replicas)), r.Min, r.Max, gate.Utilization, requested, strings.Join(r.Why, "\n- "))
+}
+
+// requested says what production's pods request, by the policy's word.
+func requested(c gate.Case, taken gate.Taken) string {
+	if c.Record.Requirements.Production.Requests != v1alpha1.RequestsMeasured {
+		return "requests and limits as they were measured"
+	}
+	cpu, memory := scalingOf(c, taken).requests(c, taken)
+	if cpu == 0 {
+		return "requests and limits as they were measured, since what was used is not known"
+	}
+	return fmt.Sprintf("requests of %s and %s by what was used, limits as they were measured", millis(cpu), mebi(memory))
 }
 
 // Size implements gate.Sizer: what is recommended, once the gate has passed. Where nothing can be, the numbers of replicas that
@@ -202,5 +215,6 @@ func (i Instrument) Size(c gate.Case, taken gate.Taken) (gate.Size, bool) {
 	if r, err := recommend(c, taken); err == nil {
 		size.Min, size.Max = r.Min, r.Max
 	}
+	size.CPU, size.Memory = scalingOf(c, taken).requests(c, taken)
 	return size, true
 }

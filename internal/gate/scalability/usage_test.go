@@ -70,3 +70,33 @@ func TestUsageIsTold(t *testing.T) {
 		}
 	}
 }
+
+// What production requests is the largest that a level needs which keeps the promises; the summary says whether it is used.
+func TestUsageSizes(t *testing.T) {
+	asks := func(c *gate.Case) { c.Record.Requirements.Production.Requests = v1alpha1.RequestsMeasured }
+	two := using(reading(20*time.Second, 40, 20))
+	two.Runs["x2"], two.Runs["usex2"] = two.Runs[""], using(reading(20*time.Second, 56, 12)).Runs["use"]
+	bad := using(reading(20*time.Second, 40, 20))
+	bad.Runs["x2"], bad.Runs["usex2"] = takenOf([]evidence.StepResult{slow(lasting("30", 100*ms), 300)}).Runs[""], two.Runs["usex2"]
+	for name, c := range map[string]struct {
+		of          gate.Case
+		taken       gate.Taken
+		cpu, memory int64
+		says        string
+	}{
+		"nothing was read":        {caseOf(limited, asks), using(), 0, 0, "since what was used is not known"},
+		"one replica":             {caseOf(limited, asks), using(reading(20*time.Second, 40, 20)), 50, 32 << 20, "requests of 50m and 32Mi by what was used"},
+		"not asked for":           {caseOf(limited), using(reading(20*time.Second, 40, 20)), 50, 32 << 20, "; requests and limits as they were measured."},
+		"never above the limits":  {caseOf(limited, asks), using(reading(20*time.Second, 89, 57)), 100, 64 << 20, "requests of 100m and 64Mi"},
+		"the larger of two":       {caseOf(limited, asks, upTo(2)), two, 70, 32 << 20, "requests of 70m and 32Mi"},
+		"two that break promises": {caseOf(limited, asks, upTo(2), allowing(1, 4)), bad, 50, 32 << 20, "requests of 50m and 32Mi"},
+	} {
+		size, told := scalability.Instrument{}.Size(c.of, c.taken)
+		if !told || size.CPU != c.cpu || size.Memory != c.memory {
+			t.Errorf("%s: %+v, %v; want %d and %d", name, size, told, c.cpu, c.memory)
+		}
+		if got := (scalability.Instrument{}).Summarize(c.of, c.taken).Markdown; !strings.Contains(got, c.says) {
+			t.Errorf("%s: %q is not in\n%s", name, c.says, got)
+		}
+	}
+}

@@ -1439,6 +1439,11 @@ var schemaYAML = typed.YAMLObject(`types:
       default:
         max: 10
         min: 2
+    - name: requests
+      type:
+        namedType: com.github.affineur.affineur.api.v1alpha1.ProductionRequests
+- name: com.github.affineur.affineur.api.v1alpha1.ProductionRequests
+  scalar: string
 - name: com.github.affineur.affineur.api.v1alpha1.ProductionStatus
   map:
     fields:

@@ -4,6 +4,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/affineur/affineur/api/v1alpha1"
+)
+
 // ProductionPolicyApplyConfiguration represents a declarative configuration of the ProductionPolicy type for use
 // with apply.
 //
@@ -11,6 +15,10 @@ package v1alpha1
 type ProductionPolicyApplyConfiguration struct {
 	// replicas in production.
 	Replicas *ReplicaRangeApplyConfiguration `json:"replicas,omitempty"`
+	// requests says which CPU and memory production's pods request: Declared, as much as their limits, under which they were
+	// measured; or Measured, what one used while it was measured and a quarter more, where the cluster's metrics API told. Limits
+	// are those that are declared either way. Declared where nothing is said.
+	Requests *apiv1alpha1.ProductionRequests `json:"requests,omitempty"`
 	// ingress says who may call a promoted prototype. Absent: nobody.
 	Ingress *IngressPolicyApplyConfiguration `json:"ingress,omitempty"`
 	// modelDrift has the model behind what serves watched: whether it is still the one that was approved. Absent: nobody looks.
@@ -28,6 +36,14 @@ func ProductionPolicy() *ProductionPolicyApplyConfiguration {
 // If called multiple times, the Replicas field is set to the value of the last call.
 func (b *ProductionPolicyApplyConfiguration) WithReplicas(value *ReplicaRangeApplyConfiguration) *ProductionPolicyApplyConfiguration {
 	b.Replicas = value
+	return b
+}
+
+// WithRequests sets the Requests field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Requests field is set to the value of the last call.
+func (b *ProductionPolicyApplyConfiguration) WithRequests(value apiv1alpha1.ProductionRequests) *ProductionPolicyApplyConfiguration {
+	b.Requests = &value
 	return b
 }
 
