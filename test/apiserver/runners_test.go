@@ -47,6 +47,9 @@ func TestTheOperatorTellsRunnersAndNothingElse(t *testing.T) {
 		return c.SubResource("resize").Patch(ctx, pod(v1alpha1.GatesNamespace, "witness"),
 			client.RawPatch("application/strategic-merge-patch+json", []byte(`{"spec":{"containers":[{"name":"prototype","resources":{"requests":{"cpu":"2"}}}]}}`)))
 	}}.refused(t.Context(), wet))
+	must(t, attack{"what it measured", policy, "the operator may not UPDATE pods/status", thief, func(ctx context.Context, c client.Client) error {
+		return c.Status().Patch(ctx, pod(v1alpha1.GatesNamespace, "witness"), client.RawPatch("application/merge-patch+json", []byte(`{"status":{"message":"passed"}}`)))
+	}}.refused(t.Context(), wet))
 	op, err := client.New(operatorConfig, client.Options{Scheme: scheme})
 	must(t, err)
 	tell := func(namespace, name string) error {
