@@ -44,7 +44,7 @@ type SecurityGate struct {
 	// rolesOfEverybody are roles that this cluster gives to groups to which prototypes belong like everybody else
 	// (system:authenticated, system:serviceaccounts), or to whoever has no token (system:anonymous, system:unauthenticated),
 	// beside those of Kubernetes itself, and that IT knows to do no harm: a ClusterRole by its name,
-	// a Role as namespace/name. A binding to the prototype's own account is never excused.
+	// a Role as namespace/name. A binding to the prototype's own account, or to all of its namespace, is never excused.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=32

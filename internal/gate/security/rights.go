@@ -151,10 +151,11 @@ func excuses(excused []string, b evidence.Binding) bool {
 	return everybody(b) && slices.Contains(excused, role)
 }
 
-// everybody tells whether a binding is to others as well as to the account: to one of its groups, or to whoever comes
-// without a token.
+// everybody tells whether a binding is to everybody else as well as to the account: to one of the groups of all, or to
+// whoever comes without a token. The group of its namespace is no such one: nobody else runs there.
 func everybody(b evidence.Binding) bool {
-	return strings.HasPrefix(b.To, rbacv1.GroupKind+" ") || tokenless(b)
+	group, ok := strings.CutPrefix(b.To, rbacv1.GroupKind+" ")
+	return ok && slices.Contains(groups, group) || tokenless(b)
 }
 
 // tokenless tells whether a binding is to who comes without a token.

@@ -133,6 +133,7 @@ func TestRightsOfEverybody(t *testing.T) {
 		"the Role's name elsewhere":          {Bound(asked(), usual(), []rbacv1.RoleBinding{within("finance", "Role", "viewer", group("system:serviceaccounts"))}), gate.Failed},
 		"a ClusterRole of the Role's name":   {Bound(asked(), append(usual(), across("s", "viewer", group("system:authenticated"))), nil), gate.Failed},
 		"another ClusterRole":                {Bound(asked(), append(usual(), across("s", "view", group("system:authenticated"))), nil), gate.Failed},
+		"for all accounts of its namespace":  {Bound(asked(), append(usual(), across("s", "self-provisioner", group("system:serviceaccounts:"+prototype.Production()))), nil), gate.Failed},
 		"the ClusterRole for this one alone": {Bound(asked(), append(usual(), across("s", "self-provisioner", account(prototype.Production(), "prototype"))), nil), gate.Failed},
 	} {
 		e := good()
@@ -164,6 +165,7 @@ func TestRightsAmongManyThatAreExcused(t *testing.T) {
 		more = append(more, within(fmt.Sprintf("team-%d", i), "ClusterRole", "view", group("system:authenticated")))
 	}
 	own := within("finance", "ClusterRole", "edit", account(prototype.Production(), "prototype"))
+	its := within("finance", "ClusterRole", "self-provisioner", group("system:serviceaccounts:"+prototype.Production()))
 	all := within("finance", "ClusterRole", "view", group("system:serviceaccounts"))
 	for name, c := range map[string]struct {
 		namespaced []rbacv1.RoleBinding
@@ -176,6 +178,7 @@ func TestRightsAmongManyThatAreExcused(t *testing.T) {
 		"one to everybody after them":         {append(many[:len(many):len(many)], all), 1, "gives ClusterRole view to Group system:serviceaccounts", 0},
 		"one to the prototype after them":     {append(many[:len(many):len(many)], all, own), 2, "gives ClusterRole edit to ServiceAccount", 0},
 		"one to the prototype after as many":  {append(more[:len(more):len(more)], own), 32, "gives ClusterRole edit to ServiceAccount", evidence.MaxBindings + 1},
+		"one to its namespace after as many":  {append(more[:len(more):len(more)], its), 32, "gives ClusterRole self-provisioner to Group system:serviceaccounts:", evidence.MaxBindings + 1},
 		"more than can be named, not excused": {more, 32, "gives ClusterRole view", evidence.MaxBindings},
 	} {
 		t.Run(name, func(t *testing.T) {
