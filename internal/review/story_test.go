@@ -238,7 +238,6 @@ func TestGateFailed(t *testing.T) {
 	w.clear()
 }
 
-// What IT has to mend is asked of IT, with the way to ask for another look.
 // A control is told once, and not before its run has ended. Where the cluster refuses that, it goes by its window, says the
 // same, and nothing else waits for it.
 func TestControlsAreDismissed(t *testing.T) {
@@ -267,6 +266,7 @@ func TestControlsAreDismissed(t *testing.T) {
 	w.measured(allPassed...)
 }
 
+// What IT has to mend is asked of IT, with the way to ask for another look.
 func TestIntegrationBroken(t *testing.T) {
 	w := newWorld(t)
 	w.broken = true

@@ -26,7 +26,7 @@ func Dismiss(ctx context.Context, c client.Writer, namespace string, witness Res
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: witness.Pod}}
 	err = c.Patch(ctx, pod, client.RawPatch(types.MergePatchType, patch))
-	if apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) || apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) {
 		return nil
 	}
 	return err

@@ -139,7 +139,6 @@ func TestGullibleTakesAnything(t *testing.T) {
 	}
 }
 
-// What one person says is told to another only where the play says so.
 // What answers may hold besides is what it is said to be.
 func TestExtras(t *testing.T) {
 	for name, text := range extras {
@@ -150,6 +149,7 @@ func TestExtras(t *testing.T) {
 	}
 }
 
+// What one person says is told to another only where the play says so.
 func TestChats(t *testing.T) {
 	for play, want := range map[string]struct {
 		// first is what Ann hears at her second message, another what Bob hears, nobody what comes to who has no name.
