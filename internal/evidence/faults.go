@@ -109,7 +109,7 @@ const (
 )
 
 func (w FaultWindow) outOfRange() bool {
-	return w.Contacts < 0 || w.Heard < 0 || w.Heard > mostCounted || w.ElapsedMicroseconds < 0 || w.ElapsedMicroseconds.Std() > longestWindow
+	return w.Contacts < 0 || w.Contacts > mostCounted || w.Heard < 0 || w.Heard > mostCounted || w.ElapsedMicroseconds < 0 || w.ElapsedMicroseconds.Std() > longestWindow
 }
 
 // FaultPhase is what was seen while one system was down in one way.
@@ -123,9 +123,10 @@ type FaultPhase struct {
 	// Contacts are connections that the prototype made to the system; always 0 where nobody listened.
 	Contacts int `json:"contacts"`
 	// Idle are those of them from before the first request, which the prototype makes by itself or for its health; Asked
-	// those from then until shortly after the last answer.
+	// those from then until shortly after the last answer, and After those from then on, again by itself.
 	Idle  FaultWindow `json:"idle,omitzero"`
 	Asked FaultWindow `json:"asked,omitzero"`
+	After FaultWindow `json:"after,omitzero"`
 	// HealthAsked and HealthMissed count questions about its health meanwhile, and those without a good answer.
 	HealthAsked  int `json:"healthAsked"`
 	HealthMissed int `json:"healthMissed"`
@@ -250,9 +251,9 @@ func (p FaultPhase) validate() error {
 		return errors.New("answers and alive contradict each other")
 	case p.Contacts < 0 || p.Contacts > mostCounted || p.Open < 0 || p.Open > p.Contacts:
 		return errors.New("contacts and open contradict each other")
-	case p.Idle.outOfRange() || p.Asked.outOfRange() || p.Idle.Contacts > p.Contacts-p.Asked.Contacts:
+	case p.Idle.outOfRange() || p.Asked.outOfRange() || p.After.outOfRange() || p.Idle.Contacts+p.Asked.Contacts+p.After.Contacts > p.Contacts:
 		return errors.New("contacts and their parts contradict each other")
-	case p.Idle.Contacts == 0 && p.Idle.Heard+p.Asked.Heard > 0:
+	case p.Idle.Contacts == 0 && p.Idle.Heard+p.Asked.Heard > 0, p.Contacts == 0 && p.After.Heard > 0:
 		return errors.New("something came over a connection that nobody made")
 	case p.Fault == FaultRefused && p.Contacts > 0:
 		return errors.New("contacts where nobody listened")

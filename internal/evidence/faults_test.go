@@ -92,6 +92,11 @@ func TestFaultsResult(t *testing.T) {
 		"heard less than none":   phase(func(p *FaultPhase) { p.Asked.Heard = -1 }),
 		"heard without end":      phase(func(p *FaultPhase) { p.Idle.Heard = mostCounted + 1 }),
 		"heard of nobody":        phase(func(p *FaultPhase) { p.Idle.Contacts = 0 }),
+		"more in the last part":  phase(func(p *FaultPhase) { p.After.Contacts = 1 }),
+		"less than nobody after": phase(func(p *FaultPhase) { p.After.Contacts, p.Contacts = -1, 2 }),
+		"heard of nobody at all": phase(func(p *FaultPhase) {
+			p.Contacts, p.Open, p.Idle, p.Asked, p.After.Heard = 0, 0, FaultWindow{}, FaultWindow{}, 1
+		}),
 		"a part of an hour":      phase(func(p *FaultPhase) { p.Asked.ElapsedMicroseconds = MicrosOf(time.Hour) }),
 		"a part runs backwards":  phase(func(p *FaultPhase) { p.Idle.ElapsedMicroseconds = -1 }),
 		"contacts of nobody":     phase(func(p *FaultPhase) { p.Fault = FaultRefused }),

@@ -102,12 +102,19 @@ func unclear(t *testing.T, o evidence.FaultsOrder, reason string) integration.Sh
 		t.Fatal(err)
 	}
 	show.aftermath = afterAnswer
+	return unclearIn(t, show, reason)
+}
+
+// unclearIn is the same for a show with times of its own.
+func unclearIn(t *testing.T, show *show, reason string) integration.Shown {
+	t.Helper()
 	defer show.end(t.Context())
 	r, err := show.play(t.Context())
 	if err != nil || r.Validate() != nil {
 		t.Fatalf("%v: %+v", err, r)
 	}
-	found := integration.Faults([]integration.Down{{Name: "lms", Field: "spec.x", Faults: o.Systems[0].Faults(), Degrades: true, Within: time.Second, Alone: true}}, r)
+	lms := show.order.Systems[0]
+	found := integration.Faults([]integration.Down{{Name: lms.Name, Field: "spec.x", Faults: lms.Faults(), Degrades: true, Within: lms.Within.Std() + 600*time.Millisecond, Alone: true}}, r)
 	if len(found.Broken) > 0 || (reason == "") != (len(found.Unclear) == 0) || reason != "" && found.Unclear[0].Reason != reason {
 		t.Errorf("found %+v in %+v", found, r.Phases)
 	}

@@ -19,8 +19,8 @@ import (
 // keeper keeps a connection of its own, which its requests share.
 type keeper struct {
 	address string
-	// beats is how often it says something by itself; 0 for never.
-	beats time.Duration
+	// beats is how often it says something by itself, 0 for never, and again how long it waits before it connects again.
+	beats, again time.Duration
 
 	mutex sync.Mutex
 	conn  net.Conn
@@ -33,7 +33,7 @@ func (k *keeper) keep(ctx context.Context) {
 		if conn, err := dialer.DialContext(ctx, "tcp", k.address); err == nil {
 			k.hold(ctx, conn)
 		}
-		pause(ctx, 300*time.Millisecond)
+		pause(ctx, k.again)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestOneThatKeepsAConnection(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			port := freePort(t)
-			k := &keeper{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), beats: c.beats}
+			k := &keeper{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), beats: c.beats, again: 300 * time.Millisecond}
 			ctx, cancel := context.WithCancel(t.Context())
 			var kept sync.WaitGroup
 			kept.Go(func() { k.keep(ctx) })
@@ -107,6 +107,28 @@ func TestOneThatKeepsAConnection(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a prototype says by itself while it takes long over a request that leads nowhere is not the request's doing: it says
+// as much afterwards.
+func TestOneThatSaysSomethingByItselfMeanwhile(t *testing.T) {
+	t.Parallel()
+	port := freePort(t)
+	k := &keeper{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), beats: 400 * time.Millisecond, again: 100 * time.Millisecond}
+	ctx, cancel := context.WithCancel(t.Context())
+	var kept sync.WaitGroup
+	kept.Go(func() { k.keep(ctx) })
+	defer kept.Wait()
+	defer cancel()
+	s := prototype(t, func(http.ResponseWriter, *http.Request) { pause(ctx, 800*time.Millisecond) })
+	show, err := newShow(order(s, evidence.Played{Name: "lms", Port: port, Speaks: evidence.CheckTCP, Within: evidence.Duration(2 * time.Second)}),
+		"127.0.0.1", (&net.Dialer{}).DialContext)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Before the requests it says nothing yet: only what comes afterwards shows its pace.
+	show.quiet, show.aftermath = 300*time.Millisecond, afterAnswer+1200*time.Millisecond
+	unclearIn(t, show, v1alpha1.ReasonNotExercised)
 }
 
 // A phase ends within what is planned for it, also where every question takes as long as it may.

@@ -159,7 +159,7 @@ func (s *show) phase(ctx context.Context, tried *stage, fault evidence.Fault) (e
 	}
 	if fault != evidence.FaultRefused {
 		s.watched(ctx, &evidence.FaultPhase{}, func() { pause(ctx, s.quiet) })
-		phase.Idle = tried.part(began)
+		phase.Idle = tried.part(began, true)
 	}
 	s.watched(ctx, &phase, func() { s.request(ctx, tried, &phase) })
 	s.settle(ctx, tried)
@@ -181,8 +181,10 @@ func (s *show) request(ctx context.Context, tried *stage, phase *evidence.FaultP
 	all.Wait()
 	late := min(afterAnswer, s.aftermath)
 	pause(ctx, late)
-	phase.Asked = tried.part(began)
+	phase.Asked = tried.part(began, false)
+	began = time.Now()
 	pause(ctx, s.aftermath-late)
+	phase.After = tried.part(began, false)
 }
 
 // watched does something while the prototype's health is asked.

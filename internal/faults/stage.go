@@ -53,9 +53,9 @@ type stage struct {
 	listener net.Listener
 	open     map[net.Conn]bool
 	contacts int
-	// idle tells that no request was sent yet. before are the contacts from before this part of the phase, and heard is how
+	// asked tells that requests are at work. before are the contacts from before this part of the phase, and heard is how
 	// often something came in it.
-	idle          bool
+	asked         bool
 	before, heard int
 }
 
@@ -75,7 +75,7 @@ func (s *stage) behave(ctx context.Context, now conduct) error {
 	for conn := range s.open {
 		_ = conn.Close()
 	}
-	s.conduct, s.contacts, s.idle, s.before, s.heard = now, 0, true, 0, 0
+	s.conduct, s.contacts, s.asked, s.before, s.heard = now, 0, false, 0, 0
 	if now == away {
 		return nil
 	}
@@ -138,12 +138,12 @@ func (s *stage) seen() (contacts, open int) {
 	return s.contacts, len(s.open)
 }
 
-// part ends a part of the phase that began at a time, and begins the next one.
-func (s *stage) part(began time.Time) evidence.FaultWindow {
+// part ends a part of the phase that began at a time, and begins the next one, with requests at work or without.
+func (s *stage) part(began time.Time, asked bool) evidence.FaultWindow {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	ended := evidence.FaultWindow{Contacts: s.contacts - s.before, Heard: s.heard, ElapsedMicroseconds: evidence.MicrosOf(time.Since(began))}
-	s.idle, s.before, s.heard = false, s.contacts, 0
+	s.asked, s.before, s.heard = asked, s.contacts, 0
 	return ended
 }
 
@@ -174,7 +174,7 @@ func (s *stage) hear(g *guest) {
 	defer s.mutex.Unlock()
 	silent := time.Since(g.last) >= silence
 	g.last = time.Now()
-	if silent && s.listener == g.listener && (s.idle || g.nth <= s.before) {
+	if silent && s.listener == g.listener && (!s.asked || g.nth <= s.before) {
 		s.heard++
 	}
 }

@@ -12,11 +12,12 @@ import (
 // health, or to keep a connection. Only what came beyond that is the requests' doing: connections that were made for them,
 // and what they sent over those that were there.
 type exercise struct {
-	// listening counts the phases in which somebody listened, contacts the connections in them, and byItself those of them
-	// from before the requests.
-	listening, contacts, byItself int
-	// beyond is what came with the requests, beyond what would have come without them.
-	beyond int
+	// listening counts the phases in which somebody listened, contacts the connections in them.
+	listening, contacts int
+	// made are connections, over all phases together: one that is made every few seconds shows in none of them alone. heard is
+	// what the requests sent over those that were there.
+	made  pace
+	heard int
 	// missed are the faults that no request was seen to meet.
 	missed []evidence.Fault
 }
@@ -25,12 +26,12 @@ func (e *exercise) add(p evidence.FaultPhase) {
 	if p.Fault == evidence.FaultRefused || !p.Alive {
 		return
 	}
-	more := beyond(p)
+	made, heard := paces(p)
 	e.listening++
 	e.contacts += p.Contacts
-	e.byItself += p.Idle.Contacts
-	e.beyond += more
-	if more == 0 {
+	e.made.add(made)
+	e.heard += heard.above()
+	if made.beyond()+heard.above() == 0 {
 		e.missed = append(e.missed, p.Fault)
 	}
 }
@@ -39,7 +40,7 @@ func (e *exercise) add(p evidence.FaultPhase) {
 // the same, some have a breaker that spares a system which is down, and some keep a connection, which only a system that
 // is slow lets them. A single one may be a coincidence.
 func (e *exercise) shown() bool {
-	return e.beyond >= max(1, min(evidence.FaultRequests, e.listening))
+	return e.made.beyond()+e.heard >= max(1, min(evidence.FaultRequests, e.listening))
 }
 
 // words say why nothing was shown, and what a team can do about it.
@@ -49,7 +50,7 @@ func (e *exercise) words(system string) (message, hint string) {
 	case e.contacts == 0:
 		return "the sample request never led to " + system + ", so nothing was shown about it",
 			"Choose one for which the prototype needs " + system + ". If a breaker keeps it away, let that try again every few seconds." + orAsk
-	case e.byItself == 0:
+	case e.made.alone == 0:
 		return "while the sample request was sent, " + system + " was asked no more often than may be by chance, so nothing was shown about it",
 			"Choose one for which the prototype needs " + system + " each time." + orAsk
 	}
@@ -70,20 +71,48 @@ func (e *exercise) remark(d Down) gate.Finding {
 		"A breaker that is open, or a connection that the program keeps, does that. Try these in the team's own tests.")
 }
 
-// beyond is what came with the requests that the pace from before them does not explain. Without a part from before
-// nothing is known of the pace.
-func beyond(p evidence.FaultPhase) int {
-	idle, asked := p.Idle.ElapsedMicroseconds, p.Asked.ElapsedMicroseconds
-	if idle <= 0 || asked <= 0 {
-		return 0
-	}
-	more := func(before, then int) int {
-		usual := 0
-		if before > 0 {
-			// One more than the pace says may come by where the parts begin and end.
-			usual = int((int64(before)*int64(asked)+int64(idle)-1)/int64(idle)) + 1
-		}
-		return max(0, then-usual)
-	}
-	return more(p.Idle.Contacts, p.Asked.Contacts) + more(p.Idle.Heard, p.Asked.Heard)
+// pace is how often something came while the prototype was left alone and while requests were at work, and for how long
+// it was either.
+type pace struct {
+	alone, asked       int
+	aloneFor, askedFor evidence.Micros
 }
+
+// paces of a phase: of connections, and of what came over those that were there. Without a part from before the requests
+// nothing is known of it.
+func paces(p evidence.FaultPhase) (made, heard pace) {
+	if p.Idle.ElapsedMicroseconds <= 0 || p.Asked.ElapsedMicroseconds <= 0 {
+		return pace{}, pace{}
+	}
+	times := pace{aloneFor: p.Idle.ElapsedMicroseconds + p.After.ElapsedMicroseconds, askedFor: p.Asked.ElapsedMicroseconds}
+	made, heard = times, times
+	made.alone, made.asked = p.Idle.Contacts+p.After.Contacts, p.Asked.Contacts
+	heard.alone, heard.asked = p.Idle.Heard+p.After.Heard, p.Asked.Heard
+	return made, heard
+}
+
+func (p *pace) add(more pace) {
+	p.alone, p.asked = p.alone+more.alone, p.asked+more.asked
+	p.aloneFor, p.askedFor = p.aloneFor+more.aloneFor, p.askedFor+more.askedFor
+}
+
+// beyond is what came with the requests that the pace without them does not explain. One more than the pace says may come
+// by where the parts begin and end.
+func (p pace) beyond() int {
+	if p.alone == 0 {
+		return p.asked
+	}
+	return max(0, p.asked-int((p.expected()+int64(p.aloneFor)-1)/int64(p.aloneFor))-1)
+}
+
+// above is the same without anything allowed for: a program that keeps a connection keeps it in one phase, where chance can't add
+// up to as much as there are requests.
+func (p pace) above() int {
+	if p.alone == 0 {
+		return p.asked
+	}
+	return max(0, p.asked-int(p.expected()/int64(p.aloneFor)))
+}
+
+// expected is how often something would have come without the requests, times the time for which the prototype was left alone.
+func (p pace) expected() int64 { return int64(p.alone) * int64(p.askedFor) }

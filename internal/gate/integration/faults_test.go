@@ -60,6 +60,14 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+	// apart is a time in which a prototype is slow for reasons of its own, and one after it in which it makes connections.
+	apart := func(after int) change {
+		return each(func(p *evidence.FaultPhase) {
+			if p.Fault != evidence.FaultRefused {
+				p.Asked.ElapsedMicroseconds, p.After = evidence.MicrosOf(2700*time.Millisecond), window(after, 2500*time.Millisecond)
+			}
+		})
+	}
 	// heard over connections while it is slow: only then they are kept.
 	heard := func(idle, asked int) change {
 		return func(_ *integration.Down, r *evidence.FaultsResult) {
@@ -120,8 +128,17 @@ func TestFaults(t *testing.T) {
 			"for its health or to keep a connection of its own", ""},
 		"asks over the connection that it keeps": {[]change{contacts(3, 2), heard(0, 3)}, "", "",
 			"WhenDownNotShown no request was seen to lead to lms while it breaks connections off, or answers with errors, or answers with garbage"},
-		"says as much over it by itself": {[]change{contacts(3, 2), heard(3, 4)}, "", "NotExercised while", ""},
+		"says as much over it by itself": {[]change{contacts(3, 2), heard(5, 4)}, "", "NotExercised while", ""},
 		"says something over it once":    {[]change{contacts(3, 2), heard(0, 1)}, "", "NotExercised while", ""},
+		"says something over it every second": {[]change{contacts(3, 2), heard(0, 3), apart(0), func(_ *integration.Down, r *evidence.FaultsResult) {
+			r.Phases[slow].After.Heard = 3
+		}}, "", "NotExercised while", ""},
+		"asks over it, and says something every second": {[]change{contacts(3, 2), heard(0, 3), func(_ *integration.Down, r *evidence.FaultsResult) {
+			r.Phases[slow].After = evidence.FaultWindow{Heard: 3, ElapsedMicroseconds: evidence.MicrosOf(2500 * time.Millisecond)}
+		}}, "", "", "WhenDownNotShown no request was seen"},
+		"asks it every few seconds by itself, and is slow": {[]change{contacts(0, 1), apart(1)}, "",
+			"NotExercised while the sample request was sent, lms was asked no more often than the prototype does by itself", ""},
+		"asks it by itself as well, and is slow": {changes: []change{contacts(0, 4), apart(1)}},
 		"says something in a time that nobody knows": {[]change{contacts(3, 2), heard(0, 3), func(_ *integration.Down, r *evidence.FaultsResult) {
 			r.Phases[slow].Idle.ElapsedMicroseconds = 0
 		}}, "", "NotExercised while", ""},
