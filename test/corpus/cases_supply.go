@@ -82,6 +82,9 @@ func supplies() []sample {
 		{name: "secret-in-sample", hole: "the sample of a request holds a token", gate: "security", reason: v1alpha1.ReasonSecretInConfiguration, edit: func(p *v1alpha1.AIPrototype) {
 			p.Spec.Demand.Request = v1alpha1.SampleRequest{Method: "POST", Path: "/v1/ask", Body: &v1alpha1.RequestBody{ConfigMap: &v1alpha1.ConfigMapKey{Name: "samples", Key: "token.json"}}}
 		}},
+		{name: "secret-in-path", hole: "the path of its health holds a key", gate: "security", reason: v1alpha1.ReasonSecretInConfiguration, edit: func(p *v1alpha1.AIPrototype) {
+			p.Spec.Workload.Container.Health.Path += "?api_key=" + "hunter2hunter"
+		}},
 	}
 }
 

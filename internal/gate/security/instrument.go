@@ -102,7 +102,7 @@ func (i Instrument) Judge(c gate.Case, taken gate.Taken) gate.Verdict {
 		rights = &Rights{Run: taken.Runs[partRights].Measurement, Frame: c.Frame(), Excused: excusedBy(c.Gate.Security)}
 	}
 	verdict := Judge(Evidence{
-		Pod: &pod, Env: env, Demand: rec.Subject.Demand, Registries: []string{rec.Requirements.Registry.Prefix},
+		Pod: &pod, Env: env, Said: saidOf(rec.Subject), Registries: []string{rec.Requirements.Registry.Prefix},
 		Isolation: taken.Isolation.Verdict, Now: c.Now, IsolationMaxAge: gate.IsolationMaxAge,
 		Rights: rights, Search: searchOf(c, taken), Supply: supplyOf(c, taken),
 	})

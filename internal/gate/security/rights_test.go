@@ -113,7 +113,7 @@ func TestRights(t *testing.T) {
 			case c.want == "" && (got.State != gate.Passed || !strings.Contains(got.Message, "no rights at the API server")):
 				t.Errorf("%+v", got)
 			case c.want != "" && (got.State != gate.Failed || len(got.Findings) != 1 || got.Findings[0].Reason != v1alpha1.ReasonRightsGranted ||
-				got.Findings[0].Owner != v1alpha1.OwnerIT || !strings.Contains(got.Findings[0].Message, c.want)):
+				got.Findings[0].Owner != v1alpha1.OwnerIT || got.Findings[0].Field != "spec.workload.container" || !strings.Contains(got.Findings[0].Message, c.want)):
 				t.Errorf("%+v; want %q", got, c.want)
 			}
 		})

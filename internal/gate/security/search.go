@@ -16,8 +16,12 @@ import (
 const (
 	// bodyField is where a team names the sample of a request, and setField its evaluation set.
 	bodyField = "spec.demand.request.body"
-	pathField = "spec.demand.request.path"
 	setField  = "spec.evaluation.examples"
+	// The paths at which a prototype is asked.
+	pathField   = "spec.demand.request.path"
+	healthField = workloadField + ".health.path"
+	jsonField   = "spec.evaluation.call.json.path"
+	chatField   = "spec.evaluation.call.openAIChat.path"
 )
 
 // Search is a search for secrets in what the team wrote.
@@ -39,34 +43,58 @@ func textsOf(s subject.Subject, asked *v1alpha1.SecurityGate) []evidence.Text {
 			out = append(out, evidence.Text{Field: fmt.Sprintf("%s.env[%d]", workloadField, i), Name: e.Name, Value: e.Value})
 		}
 	}
-	if s.Demand != nil && s.Demand.Body != "" && !s.Demand.Guarded {
-		out = append(out, evidence.Text{Field: bodyField, Value: s.Demand.Body})
+	for _, text := range saidOf(s) {
+		if text.Field == bodyField || strings.Contains(text.Value, "?") {
+			out = append(out, text)
+		}
 	}
 	return out
 }
 
-// shown are secrets in the sample request, which is sent by measurements and kept with the review. A body from a Secret is
-// left out: who may read that is for the team to say.
-func shown(d *subject.Demand) []gate.Finding {
-	if d == nil {
-		return nil
+// saidOf is what a subject shows beside its variables to everybody who may see it: the sample request, which is sent by
+// measurements and kept with the review, and the paths at which it is asked. A body from a Secret is left out: who may read
+// that is for the team to say.
+func saidOf(s subject.Subject) []evidence.Text {
+	var out []evidence.Text
+	add := func(field, value string) {
+		if value != "" {
+			out = append(out, evidence.Text{Field: field, Value: value})
+		}
 	}
-	texts := []evidence.Text{{Field: pathField, Value: d.Path}}
-	if !d.Guarded {
-		texts = append(texts, evidence.Text{Field: bodyField, Value: d.Body})
+	add(healthField, s.Container.Health)
+	if s.Demand != nil {
+		add(pathField, s.Demand.Path)
+		if !s.Demand.Guarded {
+			add(bodyField, s.Demand.Body)
+		}
 	}
+	if s.Evaluation != nil {
+		if call := s.Evaluation.Call.JSON; call != nil {
+			add(jsonField, call.Path)
+		}
+		if call := s.Evaluation.Call.OpenAIChat; call != nil {
+			add(chatField, call.Path)
+		}
+	}
+	return out
+}
+
+// shown are secrets in what is said beside the variables, by their form.
+func shown(texts []evidence.Text) []gate.Finding {
 	var out []gate.Finding
 	for _, text := range texts {
 		if kind := shapeOf(text.Value); kind != "" {
 			out = append(out, gate.Finding{
 				Reason: v1alpha1.ReasonSecretInConfiguration, Field: text.Field, Owner: v1alpha1.OwnerBusiness,
-				Message: "the sample request holds what looks like " + kind + "; everybody who may see it there can read it",
-				Hint:    "Take it out of the sample: it is sent by measurements and kept with the review. Then change the secret: it has been seen.",
+				Message: "what it is asked with holds what looks like " + kind + "; everybody who may see it there can read it",
+				Hint:    sampleHint,
 			})
 		}
 	}
 	return out
 }
+
+const sampleHint = "Take it out: what is asked of a prototype is sent by measurements and kept with the review. Then change the secret: it has been seen."
 
 // setOf is the evaluation set, which is sent to the prototype and kept with the review: a text like the others, but longer.
 func setOf(rec record.Record, asked *v1alpha1.SecurityGate) ([]evidence.Text, error) {
@@ -143,8 +171,8 @@ func hitFinding(texts []evidence.Text, hit evidence.FoundSecret) gate.Finding {
 		Message: fmt.Sprintf("what looks like a secret (rule %s of gitleaks); everybody who may see the manifest or the pod can read it", hit.Rule),
 		Hint:    "Move it to a Secret and name it under secrets; the program reads it as a file. Then change the secret: it has been seen.",
 	}
-	if hit.Field == bodyField {
-		f.Hint = "Take it out of the sample: it is sent by the load measurement and kept with the review. Then change the secret: it has been seen."
+	if hit.Field == bodyField || strings.HasSuffix(hit.Field, ".path") {
+		f.Hint = sampleHint
 	}
 	if hit.Field == setField {
 		if hit.Line > 0 {

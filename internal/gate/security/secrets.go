@@ -241,7 +241,8 @@ var public = regexp.MustCompile(`-----BEGIN (?:CERTIFICATE|PUBLIC KEY)|^(?:ssh-|
 
 // looksRandom finds long random tokens: of at least 32 characters with upper and lower case letters and digits, well
 // mixed and of a high entropy (C. E. Shannon, "A Mathematical Theory of Communication", 1948); or of at least 32
-// hexadecimal digits. Digests with their algorithm in front ("sha256:…") and UUIDs name things and are not secret.
+// hexadecimal digits. Digests with their algorithm in front ("sha256:…") name things and are not secret, nor are UUIDs, which
+// have hyphens among digits of one case.
 func looksRandom(value string) bool {
 	if public.MatchString(value) {
 		return false
@@ -249,7 +250,7 @@ func looksRandom(value string) bool {
 	for _, at := range token.FindAllStringIndex(value, -1) {
 		t := value[at[0]:at[1]]
 		switch before := value[:at[0]]; {
-		case strings.HasSuffix(before, "sha256:"), strings.HasSuffix(before, "sha512:"), uuid.MatchString(t):
+		case strings.HasSuffix(before, "sha256:"), strings.HasSuffix(before, "sha512:"):
 		case hexadecimal.MatchString(t):
 			if strings.ContainsAny(t, "abcdefABCDEF") && strings.ContainsAny(t, "0123456789") && entropy(t) >= entropyOfHex {
 				return true
@@ -261,10 +262,7 @@ func looksRandom(value string) bool {
 	return false
 }
 
-var (
-	uuid        = regexp.MustCompile(`^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$`)
-	hexadecimal = regexp.MustCompile(`^(?:[0-9a-f]+|[0-9A-F]+)$`)
-)
+var hexadecimal = regexp.MustCompile(`^(?:[0-9a-f]+|[0-9A-F]+)$`)
 
 func mixed(s string) bool {
 	return strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") && strings.ContainsAny(s, "abcdefghijklmnopqrstuvwxyz") &&

@@ -16,8 +16,8 @@ import (
 	"k8s.io/pod-security-admission/policy"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
-	"github.com/affineur/affineur/internal/subject"
 )
 
 // workloadField is where a prototype declares what is judged here.
@@ -30,8 +30,8 @@ type Evidence struct {
 	// Env holds the names of the prototype's own variables in the order of spec.workload.container.env. Other variables
 	// of the pod are the operator's.
 	Env []string
-	// Demand holds the sample request; nil for none.
-	Demand *subject.Demand
+	// Said is what the subject shows beside its variables to everybody who may see it.
+	Said []evidence.Text
 	// Registries are the prefixes that images may have, such as registry.example.org/team/.
 	Registries []string
 	// Isolation is the verdict of package isolation on the sandbox.
@@ -56,7 +56,7 @@ func Judge(e Evidence) gate.Verdict {
 	if err != nil {
 		return gate.Unknown(v1alpha1.ReasonEvidenceUnverifiable, "the Pod Security checks of this build can't be used", time.Time{})
 	}
-	holes = slices.Concat(holes, tokens(e.Pod), images(e), secrets(e), shown(e.Demand))
+	holes = slices.Concat(holes, tokens(e.Pod), images(e), secrets(e), shown(e.Said))
 	measured := opinion{holes: holes}
 	if e.Rights != nil {
 		measured.add(judgeRights(*e.Rights))

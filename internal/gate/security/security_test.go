@@ -273,36 +273,44 @@ func TestFindingsNeverQuoteSecrets(t *testing.T) {
 	}
 }
 
-// The sample request is held against the same forms as variables, its path too, whatever else searches it.
-func TestSecretsInTheSampleRequest(t *testing.T) {
+// What a prototype is asked with is held against the same forms as variables, its paths too, whatever else searches it.
+func TestSecretsInWhatIsAsked(t *testing.T) {
+	const keyed = "/q?api_key=hunter2hunter"
+	asked := func(d subject.Demand) subject.Subject { return subject.Subject{Demand: &d} }
 	for name, c := range map[string]struct {
-		demand *subject.Demand
-		fields []string
+		subject subject.Subject
+		fields  []string
+		// searched are the fields that gitleaks is given.
+		searched []string
 	}{
-		"none":              {nil, nil},
-		"a question":        {&subject.Demand{Path: "/v1/ask?verbose=1", Body: `{"text":"When is it?","session":"123e4567-e89b-12d3-a456-426614174000"}`}, nil},
-		"a word about it":   {&subject.Demand{Path: "/password/reset", Body: `{"text":"I forgot my password."}`}, nil},
-		"a password":        {&subject.Demand{Path: "/", Body: `{"password":"hunter2hunter"}`}, []string{bodyField}},
-		"an address":        {&subject.Demand{Path: "/", Body: `{"dsn":"postgres://app:hunter2hunter@db/x"}`}, []string{bodyField}},
-		"a key in the path": {&subject.Demand{Path: "/q?api_key=hunter2hunter", Body: "x"}, []string{pathField}},
-		"in a Secret":       {&subject.Demand{Path: "/q?api_key=hunter2hunter", Body: `{"password":"hunter2hunter"}`, Guarded: true}, []string{pathField}},
+		"nothing":                      {subject.Subject{}, nil, nil},
+		"a question":                   {asked(subject.Demand{Path: "/v1/ask", Body: `{"text":"When is it?","session":"123e4567-e89b-12d3-a456-426614174000"}`}), nil, []string{bodyField}},
+		"a word about it":              {asked(subject.Demand{Path: "/password/reset", Body: `{"text":"I forgot my password."}`}), nil, []string{bodyField}},
+		"a password":                   {asked(subject.Demand{Path: "/", Body: `{"password":"hunter2hunter"}`}), []string{bodyField}, []string{bodyField}},
+		"an address":                   {asked(subject.Demand{Path: "/", Body: `{"dsn":"postgres://app:hunter2hunter@db/x"}`}), []string{bodyField}, []string{bodyField}},
+		"a key in the path":            {asked(subject.Demand{Path: keyed, Body: "x"}), []string{pathField}, []string{pathField, bodyField}},
+		"in a Secret":                  {asked(subject.Demand{Path: keyed, Body: `{"password":"hunter2hunter"}`, Guarded: true}), []string{pathField}, []string{pathField}},
+		"a key where it is said to be": {subject.Subject{Container: subject.Container{Health: keyed}}, []string{healthField}, []string{healthField}},
+		"a key for an evaluation": {subject.Subject{Evaluation: &subject.Evaluation{Call: v1alpha1.EvaluationCall{JSON: &v1alpha1.JSONCall{Path: keyed}}}},
+			[]string{jsonField}, []string{jsonField}},
+		"a key for a chat": {subject.Subject{Evaluation: &subject.Evaluation{Call: v1alpha1.EvaluationCall{OpenAIChat: &v1alpha1.ChatCall{Path: keyed}}}},
+			[]string{chatField}, []string{chatField}},
 	} {
-		var fields []string
-		for _, f := range shown(c.demand) {
+		var fields, searched []string
+		for _, f := range shown(saidOf(c.subject)) {
 			fields = append(fields, f.Field)
-			if f.Reason != v1alpha1.ReasonSecretInConfiguration {
+			if f.Reason != v1alpha1.ReasonSecretInConfiguration || f.Owner != v1alpha1.OwnerBusiness || f.Hint == "" {
 				t.Errorf("%s: %+v", name, f)
 			}
 			if strings.Contains(f.Message+f.Hint, "hunter2") {
 				t.Errorf("%s is quoted: %+v", name, f)
 			}
 		}
-		if !slices.Equal(fields, c.fields) {
-			t.Errorf("%s: %v, want %v", name, fields, c.fields)
+		for _, text := range textsOf(c.subject, &v1alpha1.SecurityGate{Secrets: v1alpha1.SearchGitleaks}) {
+			searched = append(searched, text.Field)
 		}
-	}
-	s := subject.Subject{Demand: &subject.Demand{Body: "text", Guarded: true}}
-	if texts := textsOf(s, &v1alpha1.SecurityGate{Secrets: v1alpha1.SearchGitleaks}); len(texts) > 0 {
-		t.Errorf("a granted body is searched: %+v", texts)
+		if !slices.Equal(fields, c.fields) || !slices.Equal(searched, c.searched) {
+			t.Errorf("%s: %v of %v, want %v of %v", name, fields, searched, c.fields, c.searched)
+		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/evidence"
 	"github.com/affineur/affineur/internal/gate"
-	"github.com/affineur/affineur/internal/subject"
 )
 
 var (
@@ -171,7 +170,8 @@ func TestJudgeSupply(t *testing.T) {
 			if got.State != c.state || reason != c.reason {
 				t.Fatalf("got %+v, want %s %s", got, c.state, c.reason)
 			}
-			if c.owner != "" && (len(got.Findings) == 0 || got.Findings[0].Owner != c.owner || got.Findings[0].Hint == "") {
+			if c.owner != "" && (len(got.Findings) == 0 || got.Findings[0].Owner != c.owner || got.Findings[0].Hint == "" ||
+				c.owner == business && got.Findings[0].Field != "spec.workload.container.image") {
 				t.Errorf("nobody knows what to do: %+v", got.Findings)
 			}
 			text := got.Message
@@ -236,7 +236,7 @@ func TestJudgeSearch(t *testing.T) {
 			e.Search = &Search{Texts: texts, Run: c.run, Frame: gate.Frame{Subject: reviewed, Now: now, MaxAge: time.Hour}}
 			if c.plain {
 				token := "ghp_" + strings.Repeat("a1B2", 9)
-				e.Pod.Spec.Containers[0].Env[0].Value, e.Demand = token, &subject.Demand{Path: "/", Body: token}
+				e.Pod.Spec.Containers[0].Env[0].Value, e.Said = token, []evidence.Text{{Field: bodyField, Value: token}}
 			}
 			got := Judge(e)
 			var fields []string
