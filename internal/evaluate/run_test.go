@@ -311,25 +311,32 @@ func TestRunsThatCannotBe(t *testing.T) {
 func TestWhoNeverAnswersIsGivenUp(t *testing.T) {
 	const long = time.Hour
 	for name, c := range map[string]struct {
-		before hush
-		status int
-		want   map[evidence.AskFailure]int
+		before   hush
+		inFlight int
+		first    int
+		status   int
+		want     map[evidence.AskFailure]int
 	}{
-		"it hangs":           {hush{failed: silentAnswers - 1, waited: long}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 1, evidence.AskGivenUp: 29}},
-		"not often enough":   {hush{failed: silentAnswers - 3, waited: long}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 3, evidence.AskGivenUp: 27}},
-		"it fails at once":   {hush{failed: 1000}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 30}},
-		"it answered":        {hush{failed: 1000, waited: long, answered: true}, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 30}},
-		"it answers at last": {hush{failed: silentAnswers - 1, waited: long}, http.StatusOK, map[evidence.AskFailure]int{evidence.AskAnswered: 30}},
+		"it hangs":            {hush{failed: silentAnswers - 1, waited: long}, 1, http.StatusBadGateway, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 1, evidence.AskGivenUp: 29}},
+		"not often enough":    {hush{failed: silentAnswers - 3, waited: long}, 1, http.StatusBadGateway, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 3, evidence.AskGivenUp: 27}},
+		"it fails at once":    {hush{failed: 1000}, 1, http.StatusBadGateway, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 30}},
+		"it answered":         {hush{failed: 1000, waited: long, answered: true}, 1, http.StatusBadGateway, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 30}},
+		"it answers at last":  {hush{failed: silentAnswers - 1, waited: long}, 1, http.StatusOK, http.StatusOK, map[evidence.AskFailure]int{evidence.AskAnswered: 30}},
+		"it answered wrongly": {hush{failed: silentAnswers - 1, waited: long}, 1, http.StatusOK, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskAnswered: 1, evidence.AskServerError: 29}},
+		"not for long enough": {hush{failed: 1000, waited: 4*silence - time.Minute}, 4, http.StatusBadGateway, http.StatusBadGateway, map[evidence.AskFailure]int{evidence.AskServerError: 30}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked atomic.Int32
 			url := prototype(t, func(w http.ResponseWriter, _ *http.Request, _ string) {
-				asked.Add(1)
+				if asked.Add(1) == 1 {
+					w.WriteHeader(c.first)
+					return
+				}
 				w.WriteHeader(c.status)
 			})
 			set := table(15)
 			o := order(url, set, 2)
-			o.InFlight = 1
+			o.InFlight = c.inFlight
 			e, err := prepare(o, []byte(set), dialer)
 			if err != nil {
 				t.Fatal(err)

@@ -100,6 +100,7 @@ func TestWhoDecidesTheComparison(t *testing.T) {
 		"lost":               {[]times{of(5, lost), of(195, right)}, []times{of(200, right)}, v1alpha1.OwnerIT, "the run's pod"},
 		"turned away":        {[]times{of(5, throttle), of(195, right)}, []times{of(200, right)}, v1alpha1.OwnerBusiness, "asked too often"},
 		"lost in production": {[]times{of(5, wrong), of(195, right)}, []times{of(5, lost), of(195, right)}, v1alpha1.OwnerBusiness, "they are wrong now"},
+		"and others now":     {[]times{of(5, wrong), of(3, lost), of(192, right)}, []times{of(5, lost), of(3, wrong), of(192, right)}, v1alpha1.OwnerBusiness, "they are wrong now"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v := Judge(against(t, c.now, baseline(set, c.was...)))
@@ -142,7 +143,11 @@ func TestPairsAreTheSameQuestions(t *testing.T) {
 		return Judge(e)
 	}
 	want(t, judge(moved, of(1, right), of(6, wrong), of(54, right)), gate.Failed, v1alpha1.ReasonRegressed, "of 60 examples", "6 became wrong")
-	want(t, judge(moved, of(61, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 60 examples")
+	// What is new in the set is nothing that is not known.
+	want(t, judge(moved, of(61, right)), gate.Passed, v1alpha1.ReasonAnswersRight, "of 60 examples that advisor-1 was asked too, 0 became wrong and 0 became right")
+	if v := judge(moved, of(61, right)); strings.Contains(v.Message, "could not be asked") {
+		t.Error(v.Message)
+	}
 	want(t, judge(expectation, of(60, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "of the 60 examples of advisor-1, which was promoted last, 60 are in the set no more, and 0 can be compared")
 	// A set that was made easier is not the set that production passed.
 	want(t, judge(easier, of(62, right)), gate.Inconclusive, v1alpha1.ReasonNothingToCompare, "40 are in the set no more, and 20 can be compared")
