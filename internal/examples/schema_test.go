@@ -41,7 +41,7 @@ func TestSchemas(t *testing.T) {
 			`"discriminator":{"propertyName":"kind","mapping":{"b":"#/$defs/B"}}}},"$defs":{"B":{"type":"object","title":"B","properties":{"kind":{"const":"b"}},"required":["kind"]}}}`,
 			[]string{`{"a":"x","b":{"kind":"b"}}`}, []string{`{"a":1}`, `{"b":{"kind":"c"}}`}},
 		"int32":          {`{"type":"integer","format":"int32"}`, []string{"0", "2147483647", "-2147483648", "1e3", "5.0"}, []string{"2147483648", "-2147483649", "-4294967296", "1.5", `"7"`}},
-		"int64":          {`{"type":["integer","string"],"format":"int64"}`, []string{"9223372036854775807", "-9223372036854775808", `"7"`}, []string{"9223372036854775808", "-9223372036854775809", "1e300"}},
+		"int64":          {`{"type":["number","string"],"format":"int64"}`, []string{"9223372036854775807", "-9223372036854775808", `"7"`}, []string{"9223372036854775808", "-9223372036854775809", "1e300", "1.5"}},
 		"double":         {`{"type":"number","format":"double"}`, []string{"1.5", "-2"}, []string{`"x"`}},
 		"byte":           {`{"type":"string","format":"byte"}`, []string{`"aGk="`, `""`}, []string{`"a!"`, "1"}},
 		"true and false": {`{"type":"object","properties":{"a":true,"b":false},"unevaluatedProperties":false}`, []string{`{"a":1}`}, []string{`{"b":1}`, `{"c":1}`}},

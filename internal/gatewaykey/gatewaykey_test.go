@@ -47,6 +47,25 @@ func TestIssuedKeyVerifies(t *testing.T) {
 	}
 }
 
+// A key that is made for a while is good until its second, and no longer.
+func TestAKeyForAWhile(t *testing.T) {
+	want := outliner()
+	want.Until = time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	key, err := gatewaykey.Issue(signingKey, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := gatewaykey.VerifyAt(signingKey, key, want.Until.Add(-time.Second))
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Errorf("%v: %s", err, diff)
+	}
+	for _, at := range []time.Time{want.Until, want.Until.Add(time.Hour)} {
+		if got, err := gatewaykey.VerifyAt(signingKey, key, at); !errors.Is(err, gatewaykey.ErrInvalidKey) || !strings.Contains(err.Error(), "outside its time") {
+			t.Errorf("at %s: %+v, %v", at, got, err)
+		}
+	}
+}
+
 // The exact bytes are pinned: a change of the library that altered them would rewrite every Secret.
 func TestIssueIsDeterministic(t *testing.T) {
 	const want = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." +
