@@ -34,3 +34,17 @@ func TestNearestControl(t *testing.T) {
 		})
 	}
 }
+
+// A control without its run is no measurement: a part that is there has ended.
+func TestAControlAloneIsNoMeasurement(t *testing.T) {
+	rec := hardened(t)
+	reports := integrationOf(t, rec, opened.Add(time.Hour))
+	whole := AttemptOf(rec, "integration", reports, 1)
+	if taken := whole.Taken(); len(taken.Runs) != 1 || taken.Runs[""].Report == nil || taken.Runs[""].Control.Report == nil {
+		t.Errorf("a run and its control: %+v", taken)
+	}
+	alone := AttemptOf(rec, "integration", reports[1:], 1)
+	if taken := alone.Taken(); len(taken.Runs) > 0 || alone.Has("") || !alone.At().IsZero() {
+		t.Errorf("a control alone: %+v", taken)
+	}
+}

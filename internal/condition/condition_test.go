@@ -120,9 +120,15 @@ func TestInterrupted(t *testing.T) {
 	for i := range list {
 		list[i] = int64(i)
 	}
-	holds, err := expression.Truth(ctx, condition.About{Object: map[string]any{"list": list}})
+	about := condition.About{Object: map[string]any{"list": list}}
+	holds, err := expression.Truth(ctx, about)
 	if holds || err == nil || !strings.Contains(err.Error(), "interrupted") {
 		t.Errorf("got %v, %v", holds, err)
+	}
+	// It does not go through the list before it notices.
+	whole := testing.AllocsPerRun(1, func() { _, _ = expression.Truth(t.Context(), about) })
+	if part := testing.AllocsPerRun(1, func() { _, _ = expression.Truth(ctx, about) }); part > whole/4 {
+		t.Errorf("%v allocations after it was interrupted, %v in all", part, whole)
 	}
 }
 

@@ -64,6 +64,8 @@ func TestOpen(t *testing.T) {
 				t.Errorf("not refused, want %s", c.state)
 			case v != nil && (v.State != c.state || v.Reason != c.reason || v.Message == ""):
 				t.Errorf("got %+v, want %s %s", v, c.state, c.reason)
+			case name == "other kind" && !strings.Contains(v.Message, "something else"):
+				t.Errorf("who looks into it is told %q", v.Message)
 			case v != nil && v.State == gate.Inconclusive && len(v.Findings) == 0:
 				t.Error("nobody is told what to do")
 			}

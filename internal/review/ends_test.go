@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
 )
 
 // However a review ends, the end is sealed first, and nothing is left running.
@@ -120,6 +121,7 @@ func TestPromotionUnderWay(t *testing.T) {
 		"successor": func(w *world) { w.successor(4) },
 		"rejection": func(w *world) { w.decide(v1alpha1.VerdictReject, "operations", "operations-reviewer@example.org") },
 		"deletion":  func(w *world) { w.prototypeGone() },
+		"request":   func(w *world) { w.ask(w.now) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -134,6 +136,9 @@ func TestPromotionUnderWay(t *testing.T) {
 			}
 			if w.waiting() != "Operator" {
 				t.Errorf("waits for %s", w.waiting())
+			}
+			if n := len(w.reports(assess.ReportOf("scalability"))); n != 1 {
+				t.Errorf("measured %d times", n)
 			}
 		})
 	}

@@ -161,6 +161,26 @@ func aRun() Run {
 	}
 }
 
+// A run is made once and ends: a second pod would answer the same question again, and the luckier answer might count. What it
+// answers is bound by its Job.
+func TestRunsAreMadeOnce(t *testing.T) {
+	r := aRun()
+	job, err := r.Job()
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := job.Spec
+	if again := spec.BackoffLimit; again == nil || *again != 0 || spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+		t.Errorf("it is made again: %v, %s", again, spec.Template.Spec.RestartPolicy)
+	}
+	if within := spec.ActiveDeadlineSeconds; within == nil || *within != r.DeadlineSeconds {
+		t.Errorf("it may take %v", within)
+	}
+	if job.Annotations[v1alpha1.AnnotationNonce] != r.Order.Nonce || job.Annotations[v1alpha1.AnnotationInputs] != r.Order.Subject {
+		t.Errorf("bound by %v", job.Annotations)
+	}
+}
+
 // A file whose content no order binds lies beside the others, and the order does not speak of it.
 func TestFilesThatNoOrderBinds(t *testing.T) {
 	r := aRun()
