@@ -323,9 +323,12 @@ func TestTurnsAreTakenPastTheCache(t *testing.T) {
 	labels[v1alpha1.LabelReview] = "7"
 	w.must(w.client.Create(w.ctx(), &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.GatesNamespace, Name: "another", Labels: labels}}))
 	w.controller.Client = blind{w.client}
-	w.must(w.pass())
-	if jobs := w.jobs(); len(jobs) != 1 {
-		t.Errorf("%v", jobs)
+	result, err := w.controller.Reconcile(w.Context(), reconcile.Request{NamespacedName: client.ObjectKeyFromObject(w.review())})
+	if jobs := w.jobs(); err != nil || len(jobs) != 1 {
+		t.Errorf("%v, %v", jobs, err)
+	}
+	if result.RequeueAfter == 0 || result.RequeueAfter > time.Second {
+		t.Errorf("it is looked at again after %s", result.RequeueAfter)
 	}
 }
 

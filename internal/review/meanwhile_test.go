@@ -1,7 +1,9 @@
 package review
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +12,8 @@ import (
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
+	"github.com/affineur/affineur/internal/gate"
+	"github.com/affineur/affineur/internal/record"
 )
 
 // What was measured while the operator itself took the prototype away says nothing about the subject, also where no pod came
@@ -59,5 +63,25 @@ func TestSandboxTakenAwayMeanwhile(t *testing.T) {
 				t.Errorf("%d attempts", n)
 			}
 		})
+	}
+}
+
+// What came to nothing is not made again at once: whatever was in the way gets time to go, more of it every time.
+func TestPausesGrow(t *testing.T) {
+	w := newWorld(t)
+	w.lost = true
+	for w.now.Before(opened.Add(10 * time.Minute)) {
+		w.must(w.pass())
+	}
+	reports := w.reports(assess.ReportOf("scalability"))
+	slices.SortFunc(reports, func(a, b record.Report) int { return a.Attempt - b.Attempt })
+	if len(reports) != attemptsAtMost {
+		t.Fatalf("%d attempts", len(reports))
+	}
+	for n := 1; n < len(reports); n++ {
+		_, pause := patience(gate.SiteSandbox, n)
+		if after := reports[n].MeasuredAt.Sub(reports[n-1].MeasuredAt); after < pause || after > pause+time.Minute {
+			t.Errorf("attempt %d ended %s after the one before it, a pause of %s is due", n+1, after, pause)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
+	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/guard"
 )
 
@@ -81,4 +82,30 @@ func TestDecideTearsDownFirst(t *testing.T) {
 	if actions := Decide(s, w.now).Actions; len(actions) < 2 || actions[0].Do != TearDown || actions[1].Do != Seal {
 		t.Errorf("%v", actions)
 	}
+}
+
+// Under a stop that cuts something off nothing is measured, for it would measure the stop: what is at work goes, nothing is kept of
+// it, and all of it is made when the stop is lifted.
+func TestNothingIsMeasuredUnderAStop(t *testing.T) {
+	w := newWorld(t)
+	w.rehearses()
+	stop := &v1alpha1.EmergencyStop{
+		ObjectMeta: metav1.ObjectMeta{Name: "leak"},
+		Spec:       v1alpha1.EmergencyStopSpec{Scope: v1alpha1.StopScope{All: &v1alpha1.StopAll{}}, Action: v1alpha1.StopSever, Reason: "It leaks.", By: "rita@example.org"},
+	}
+	w.must(w.client.Create(w.ctx(), stop))
+	// Jobs of an open review go before their report is kept, here on purpose.
+	w.settle()
+	w.wrong = nil
+	if jobs := w.jobs(); len(jobs) > 0 || len(w.openings()) > 0 || w.rehearsal() != nil {
+		t.Errorf("at work under a stop: %v", jobs)
+	}
+	if n := len(w.reports(assess.ReportOf("scalability"))); n > 0 {
+		t.Errorf("%d reports of what ran under a stop", n)
+	}
+	w.measured(allPassed[0], "scalability Pending EmergencyStop", "integration Pending EmergencyStop")
+	w.must(w.client.Delete(w.ctx(), stop))
+	w.settle()
+	w.measured(allPassed...)
+	w.clear()
 }

@@ -151,6 +151,13 @@ func TestResourcesAreReadAsTheOperator(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("a time that is none", func(t *testing.T) {
+		order := scanned("good")
+		order.TimeFrom = "timestamp('0001-01-01T00:00:00Z')"
+		if got := read(t, order); got.MadeAt != nil || got.MadeWhy != "it is the zero time" {
+			t.Errorf("got %+v", got)
+		}
+	})
 	t.Run("never a Secret, though the operator may read this one", func(t *testing.T) {
 		order := scanned("kept")
 		order.APIVersion, order.ObjectKind, order.Namespace, order.SuccessWhen = "v1", "Secret", v1alpha1.SystemNamespace, "object.data.a == 'Yg=='"

@@ -55,20 +55,21 @@ func TestAGateFromPolicyToVerdict(t *testing.T) {
 		opened time.Time
 		state  gate.State
 		reason string
+		says   string
 	}{
-		"good":                    {[]client.Object{authority, credential}, errorShare, time.Unix(1800, 0), gate.Passed, v1alpha1.ReasonConditionsMet},
-		"bad":                     {[]client.Object{authority, credential}, `sum(rate(requests_total{sandbox="$sandbox"}[$window]))`, time.Unix(1800, 0), gate.Failed, v1alpha1.ReasonFailureShown},
-		"in between":              {[]client.Object{authority, credential}, errorShare + " + 0.02", time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonNeitherShown},
-		"before anything was":     {[]client.Object{authority, credential}, errorShare, time.Unix(90_000, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear},
-		"without a credential":    {[]client.Object{authority}, errorShare, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear},
-		"without an authority":    {[]client.Object{credential}, errorShare, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear},
-		"the team's own Secret":   {[]client.Object{authority, elsewhere}, errorShare, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear},
-		"a query of another time": {[]client.Object{authority, credential}, `vector(0.01)`, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonRequirementInvalid},
+		"good":                    {[]client.Object{authority, credential}, errorShare, time.Unix(1800, 0), gate.Passed, v1alpha1.ReasonConditionsMet, ""},
+		"bad":                     {[]client.Object{authority, credential}, `sum(rate(requests_total{sandbox="$sandbox"}[$window]))`, time.Unix(1800, 0), gate.Failed, v1alpha1.ReasonFailureShown, ""},
+		"in between":              {[]client.Object{authority, credential}, errorShare + " + 0.02", time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonNeitherShown, ""},
+		"before anything was":     {[]client.Object{authority, credential}, errorShare, time.Unix(90_000, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear, ""},
+		"without a credential":    {[]client.Object{authority}, errorShare, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear, "Secret affineur-system/prometheus-reader has no token"},
+		"without an authority":    {[]client.Object{credential}, errorShare, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear, "ConfigMap affineur-system/prometheus-ca has no ca.crt"},
+		"the team's own Secret":   {[]client.Object{authority, elsewhere}, errorShare, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonMetricUnclear, "Secret affineur-system/prometheus-reader has no token"},
+		"a query of another time": {[]client.Object{authority, credential}, `vector(0.01)`, time.Unix(1800, 0), gate.Inconclusive, v1alpha1.ReasonRequirementInvalid, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			instrument := sample.MetricGate{Live: fake.NewClientBuilder().WithObjects(tc.kept...).Build(), Guard: anyAddress}
 			c := caseOf(identity, server.URL, tc.query, tc.opened)
-			if got := judged(t, instrument, c); got.State != tc.state || got.Reason != tc.reason {
+			if got := judged(t, instrument, c); got.State != tc.state || got.Reason != tc.reason || !strings.Contains(got.Message, tc.says) {
 				t.Errorf("got %s %s: %s", got.State, got.Reason, got.Message)
 			}
 		})

@@ -6,9 +6,11 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,7 +193,7 @@ func TestTheWayThere(t *testing.T) {
 		"another authority":         {sample.Source{Address: secured.URL, Token: "reader"}, anyAddress, evidence.MetricUnreachable},
 		"no authority at all":       {sample.Source{Address: secured.URL, CA: []byte("none"), Token: "reader"}, anyAddress, evidence.MetricUnusable},
 		"a credential of two":       {sample.Source{Address: secured.URL, CA: ca, Token: "a\r\nb"}, anyAddress, evidence.MetricUnusable},
-		"redirected":                {sample.Source{Address: elsewhere.URL, Token: "reader"}, anyAddress, evidence.MetricUnreachable},
+		"redirected":                {sample.Source{Address: elsewhere.URL, CA: ca, Token: "reader"}, anyAddress, evidence.MetricUnreachable},
 		"nobody there":              {sample.Source{Address: closed.URL}, anyAddress, evidence.MetricUnreachable},
 		"an address not to touch":   {sample.Source{Address: secured.URL, CA: ca, Token: "reader"}, refuse, evidence.MetricUnreachable},
 		"an address that is none":   {sample.Source{Address: "http://[::1"}, anyAddress, evidence.MetricUnusable},
@@ -219,12 +221,16 @@ func TestAProxyOnTheWay(t *testing.T) {
 		body string
 		want evidence.MetricOutcome
 	}{
-		"partial":         {`{"status":"success","warnings":["store unreachable"],"data":{"resultType":"vector","result":[{"metric":{},"value":[2400,"0.01"]}]}}`, evidence.MetricWarned},
-		"of another time": {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[60,"0.01"]}]}}`, evidence.MetricOtherForm},
-		"too long":        {string(long) + `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[2400,"0.01"]}]}}`, evidence.MetricUnreachable},
-		"a page":          {`<html>sign in</html>`, evidence.MetricUnreachable},
-		"cut":             {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"val`, evidence.MetricUnreachable},
-		"whole":           {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[2400,"0.01"]}]}}`, evidence.MetricAnswered},
+		"partial":                  {`{"status":"success","warnings":["store unreachable"],"data":{"resultType":"vector","result":[{"metric":{},"value":[2400,"0.01"]}]}}`, evidence.MetricWarned},
+		"of another time":          {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[60,"0.01"]}]}}`, evidence.MetricOtherForm},
+		"a number of another time": {`{"status":"success","data":{"resultType":"scalar","result":[60,"0.01"]}}`, evidence.MetricOtherForm},
+		"a number":                 {`{"status":"success","data":{"resultType":"scalar","result":[2400,"0.01"]}}`, evidence.MetricAnswered},
+		"a histogram": {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[2400,{"count":"9","sum":"9","buckets":[[0,"0","1","9"]]}]}]}}`,
+			evidence.MetricOtherForm},
+		"too long": {string(long) + `{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[2400,"0.01"]}]}}`, evidence.MetricUnreachable},
+		"a page":   {`<html>sign in</html>`, evidence.MetricUnreachable},
+		"cut":      {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"val`, evidence.MetricUnreachable},
+		"whole":    {`{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"value":[2400,"0.01"]}]}}`, evidence.MetricAnswered},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(tc.body)) }))
@@ -237,5 +243,27 @@ func TestAProxyOnTheWay(t *testing.T) {
 				t.Errorf("got %+v, %v", got, got.Validate())
 			}
 		})
+	}
+}
+
+// TestMoreSeriesThanMayAnswer: what a source left out of an answer could be what the conditions ask for.
+func TestMoreSeriesThanMayAnswer(t *testing.T) {
+	for count, want := range map[int]evidence.MetricOutcome{evidence.MaxSeries: evidence.MetricAnswered, evidence.MaxSeries + 1: evidence.MetricManySeries} {
+		series := make([]string, count)
+		for i := range series {
+			series[i] = fmt.Sprintf(`{"metric":{"pod":"%d"},"value":[2400,"0.01"]}`, i)
+		}
+		body := `{"status":"success","data":{"resultType":"vector","result":[` + strings.Join(series, ",") + `]}}`
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(body)) }))
+		t.Cleanup(server.Close)
+		many := order("errors")
+		many.Many, many.SuccessWhen, many.FailureWhen = true, "result.all(r, r.value < 0.02)", "result.exists(r, r.value > 0.05)"
+		got, err := sample.Metric(t.Context(), sample.Source{Address: server.URL}, anyAddress, many, condition.Prototype{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Outcome != want || got.Validate() != nil {
+			t.Errorf("%d series: %s, %v", count, got.Outcome, got.Validate())
+		}
 	}
 }
