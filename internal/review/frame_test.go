@@ -142,18 +142,20 @@ func TestAnAttemptKnowsTheOneBefore(t *testing.T) {
 
 // An attempt of which one part was lost is over; the next one begins with the first part.
 func TestALostPartBeginsAnew(t *testing.T) {
-	w := gauged(t, gauge{parts: []gate.Run{part("first", gate.SiteClosed), part("second", gate.SiteClosed)}})
-	for len(w.reports(assess.ReportOf("gauge"))) < 1 {
-		w.must(w.pass())
-	}
-	w.loses = func(name string) bool { return strings.HasPrefix(name, "gauge-") && strings.HasSuffix(name, "-1") }
-	w.settle()
-	made := map[string]int{}
-	for _, report := range w.reports(assess.ReportOf("gauge")) {
-		made[report.Part] = max(made[report.Part], report.Attempt)
-	}
-	if made["first"] != 2 || made["second"] != 2 || w.gauge().Verdict != v1alpha1.GatePassed {
-		t.Errorf("%v, %+v", made, w.gauge())
+	for lost, want := range map[string][]string{
+		"first": {"first 1", "first 2", "second 2"}, "second": {"first 1", "first 2", "second 1", "second 2"},
+	} {
+		w := gauged(t, gauge{parts: []gate.Run{part("first", gate.SiteClosed), part("second", gate.SiteClosed)}})
+		w.loses = func(name string) bool { return name == identity.Run("gauge", key(w.review(), "gauge", lost)+"-1") }
+		w.settle()
+		var made []string
+		for _, report := range w.reports(assess.ReportOf("gauge")) {
+			made = append(made, fmt.Sprintf("%s %d", report.Part, report.Attempt))
+		}
+		slices.Sort(made)
+		if !slices.Equal(made, want) || w.gauge().Verdict != v1alpha1.GatePassed {
+			t.Errorf("%s is lost: %v, %+v", lost, made, w.gauge())
+		}
 	}
 }
 

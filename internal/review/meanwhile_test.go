@@ -6,14 +6,17 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/affineur/affineur/api/v1alpha1"
 	"github.com/affineur/affineur/internal/assess"
 	"github.com/affineur/affineur/internal/gate"
 	"github.com/affineur/affineur/internal/record"
+	"github.com/affineur/affineur/internal/workload"
 )
 
 // What was measured while the operator itself took the prototype away says nothing about the subject, also where no pod came
@@ -82,6 +85,32 @@ func TestPausesGrow(t *testing.T) {
 		_, pause := patience(gate.SiteSandbox, n)
 		if after := reports[n].MeasuredAt.Sub(reports[n-1].MeasuredAt); after < pause || after > pause+time.Minute {
 			t.Errorf("attempt %d ended %s after the one before it, a pause of %s is due", n+1, after, pause)
+		}
+	}
+}
+
+// A review clears away what is its own: not what the next review of the prototype measures, nor what is asked again of what serves.
+func TestLeftoversOfOthersStay(t *testing.T) {
+	w := newWorld(t)
+	others := map[string]*batchv1.Job{}
+	for name, made := range map[string]struct{ component, review string }{
+		"the-next-review": {workload.ComponentCaller, "4"}, "asked-again": {workload.ComponentAgain, "3"},
+	} {
+		labels := identity.Labels(made.component)
+		labels[v1alpha1.LabelReview] = made.review
+		others[name] = &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: v1alpha1.GatesNamespace, Name: name, Labels: labels}}
+		w.must(w.client.Create(w.ctx(), others[name]))
+	}
+	w.settle()
+	w.measured(allPassed...)
+	w.target(v1alpha1.TargetSandbox)
+	w.settle()
+	if got := w.review().Status.Outcome; got != v1alpha1.OutcomeWithdrawn {
+		t.Errorf("outcome %q", got)
+	}
+	for name, job := range others {
+		if err := w.client.Get(w.ctx(), client.ObjectKeyFromObject(job), job); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

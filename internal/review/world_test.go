@@ -229,10 +229,22 @@ func (w *world) check(verb string, object client.Object) {
 		w.wrong = append(w.wrong, "Job "+job.Name+" deleted before its report was kept")
 	case verb == "create" && kept(job.Name):
 		w.wrong = append(w.wrong, "Job "+job.Name+" made for a report that is kept")
+	case verb == "create" && w.orderOf(*job).Kind() == evidence.KindIntegration && !w.witnessed():
+		w.wrong = append(w.wrong, "Job "+job.Name+" made before its control is at work")
 	case verb == "create" && job.Spec.Template.Spec.AutomountServiceAccountToken != nil && *job.Spec.Template.Spec.AutomountServiceAccountToken:
 		w.wrong = append(w.wrong, "Job "+job.Name+" with a token")
 	}
 }
+
+// witnessed tells whether a control is at work.
+func (w *world) witnessed() bool {
+	var jobs batchv1.JobList
+	w.must(w.client.List(w.ctx(), &jobs, client.InNamespace(v1alpha1.GatesNamespace), client.MatchingLabels{v1alpha1.LabelGate: assess.ControlOf("integration")}))
+	return slices.ContainsFunc(jobs.Items, func(job batchv1.Job) bool { return w.now.Sub(job.CreationTimestamp.Time) >= starting })
+}
+
+// starting is how long a pod takes to be at work.
+const starting = 2 * time.Second
 
 // Collect stands in for the runner and for whoever starts its pod: a run is at work for ten seconds and has then
 // measured.
@@ -249,7 +261,7 @@ func (w *world) Collect(ctx context.Context, namespace, name string, want eviden
 	switch age := w.now.Sub(job.CreationTimestamp.Time); {
 	case w.homeless:
 		result.State, result.Why, result.Homeless = run.Running, "Pending", true
-	case age < 2*time.Second:
+	case age < starting:
 		result.State, result.Why = run.Running, "ContainerCreating"
 	case age < 10*time.Second, w.waits(job) && age < time.Minute && !w.dismissed[name]:
 		result.State, result.Why, result.Pod, result.Told = run.Running, atWorkNow, name, w.dismissed[name]
