@@ -114,3 +114,17 @@ func TestLeftoversOfOthersStay(t *testing.T) {
 		}
 	}
 }
+
+// Nobody waits for a gate that only advises: people decide while it is still to be measured, and it is shown.
+func TestNobodyWaitsForAdvice(t *testing.T) {
+	late := part("", gate.SiteOperator)
+	late.NotBefore = opened.Add(24 * time.Hour)
+	w := gauged(t, gauge{parts: []gate.Run{late}}, func(g *v1alpha1.Gate) { g.Enforcement = v1alpha1.EnforcementAdvisory })
+	w.settle()
+	w.measured(append(slices.Clone(allPassed), "gauge Pending WindowOpen")...)
+	w.is(v1alpha1.ConditionReady, "True AwaitingDecisions")
+	w.is(v1alpha1.ConditionReconciling, "")
+	w.approve()
+	w.settle()
+	w.is(v1alpha1.ConditionReady, "False Promoting")
+}

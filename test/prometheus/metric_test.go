@@ -178,7 +178,9 @@ func TestTheWayThere(t *testing.T) {
 	secured := httptest.NewTLSServer(withToken)
 	t.Cleanup(secured.Close)
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secured.Certificate().Raw})
-	elsewhere := httptest.NewServer(http.RedirectHandler(secured.URL, http.StatusTemporaryRedirect))
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, secured.URL+r.URL.Path, http.StatusTemporaryRedirect)
+	}))
 	t.Cleanup(elsewhere.Close)
 	closed := httptest.NewServer(nil)
 	closed.Close()
