@@ -1,13 +1,16 @@
 package secretscan
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"github.com/zricethezav/gitleaks/v8/detect"
+	"github.com/zricethezav/gitleaks/v8/logging"
 
 	"github.com/affineur/affineur/internal/evidence"
 )
@@ -84,6 +87,16 @@ func TestFindsAreMasked(t *testing.T) {
 		if strings.Contains(f.Secret+f.Match+f.Line, github[:12]) {
 			t.Errorf("it holds what was found: %+v", f)
 		}
+	}
+}
+
+// A log would be another place where secrets are told.
+func TestTheSearchLogsNothing(t *testing.T) {
+	var log bytes.Buffer
+	logging.Logger = zerolog.New(&log).Level(zerolog.TraceLevel)
+	searched(t, evidence.Text{Field: "spec.a", Name: "CRM_API_KEY", Value: github})
+	if log.Len() > 0 {
+		t.Errorf("it says %s", log.String())
 	}
 }
 
