@@ -153,3 +153,15 @@ func TestWhatIsAskedIsMeasured(t *testing.T) {
 		t.Errorf("the summary says %q", text)
 	}
 }
+
+// A variable is named by its name: the subject's are sorted, so a place among them is none in the manifest.
+func TestVariablesAreNamed(t *testing.T) {
+	c := caseOf(nil, subject.Env{Name: "AREA", Value: "north"}, subject.Env{Name: "CRM_PASSWORD", Value: "hunter2"})
+	c.Record.Subject.Container.CPU, c.Record.Subject.Container.Memory = "50m", "64Mi"
+	for _, f := range (Instrument{}).Judge(c, gate.Taken{}).Findings {
+		if f.Reason == v1alpha1.ReasonPlainSecret && f.Field == "spec.workload.container.env[name=CRM_PASSWORD]" {
+			return
+		}
+	}
+	t.Error("nobody can tell which variable it is")
+}
