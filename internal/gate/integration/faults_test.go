@@ -133,11 +133,14 @@ func TestFaults(t *testing.T) {
 		"says something over it every second": {[]change{contacts(3, 2), heard(0, 3), apart(0), func(_ *integration.Down, r *evidence.FaultsResult) {
 			r.Phases[slow].After.Heard = 3
 		}}, "", "NotExercised while", ""},
-		"asks over it, and says something every second": {[]change{contacts(3, 2), heard(0, 3), func(_ *integration.Down, r *evidence.FaultsResult) {
+		"asks over it, and says something every second": {[]change{contacts(1, 0), heard(0, 3), func(_ *integration.Down, r *evidence.FaultsResult) {
 			r.Phases[slow].After = evidence.FaultWindow{Heard: 3, ElapsedMicroseconds: evidence.MicrosOf(2500 * time.Millisecond)}
 		}}, "", "", "WhenDownNotShown no request was seen"},
 		"asks it every few seconds by itself, and is slow": {[]change{contacts(0, 1), apart(1)}, "",
 			"NotExercised while the sample request was sent, lms was asked no more often than the prototype does by itself", ""},
+		"asks it by itself, and happens to do so a little more": {[]change{contacts(3, 3), func(_ *integration.Down, r *evidence.FaultsResult) {
+			r.Phases[slow].Asked.Contacts = 2
+		}}, "", "NotExercised while the sample request was sent, lms was asked no more often than the prototype does by itself", ""},
 		"asks it by itself as well, and is slow": {changes: []change{contacts(0, 4), apart(1)}},
 		"says something in a time that nobody knows": {[]change{contacts(3, 2), heard(0, 3), func(_ *integration.Down, r *evidence.FaultsResult) {
 			r.Phases[slow].Idle.ElapsedMicroseconds = 0
