@@ -244,7 +244,7 @@ func (w *world) witnessed() bool {
 }
 
 // starting is how long a pod takes to be at work.
-const starting = 2 * time.Second
+const starting = 4 * time.Second
 
 // Collect stands in for the runner and for whoever starts its pod: a run is at work for ten seconds and has then
 // measured.
