@@ -393,6 +393,9 @@ func TestRecordsNeverChange(t *testing.T) {
 	op := as(operator)
 	must(t, op.Create(t.Context(), snapshot("record-kept")))
 	must(t, op.Create(t.Context(), report("report-kept")))
+	gates := report("report-of-a-gate")
+	gates.Labels = map[string]string{v1alpha1.LabelComponent: "report", v1alpha1.LabelGate: "gate-scalability"}
+	must(t, op.Create(t.Context(), gates.DeepCopy()))
 	relabel := client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":{"a":"b"}}}`))
 	full := as(operator, administrators)
 	owned := []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "y"}}
@@ -421,6 +424,7 @@ func TestRecordsNeverChange(t *testing.T) {
 		})},
 		{"removing a snapshot", policy, "and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, snapshot("record-kept")) }},
 		{"removing another report", policy, "and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, report("report-kept")) }},
+		{"removing what a gate found", policy, "and nothing else", full, func(ctx context.Context, c client.Client) error { return c.Delete(ctx, gates) }},
 		{"a report that can change", policy, "immutable set to true", full, create(func() client.Object { return configMap(v1alpha1.RecordsNamespace, "loose") })},
 	})
 	// The server itself refuses to change the data.
@@ -456,6 +460,7 @@ func TestRecordsNeverChange(t *testing.T) {
 	cleaner := as("system:serviceaccount:kube-system:namespace-controller", administrators)
 	must(t, cleaner.Delete(t.Context(), snapshot("record-kept")))
 	must(t, cleaner.Delete(t.Context(), report("report-kept")))
+	must(t, cleaner.Delete(t.Context(), gates))
 	// The cluster's own ConfigMap of every namespace.
 	must(t, as("system:serviceaccount:kube-system:root-ca-cert-publisher", administrators).Create(t.Context(), configMap(v1alpha1.RecordsNamespace, "kube-root-ca.crt")))
 }

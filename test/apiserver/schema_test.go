@@ -288,6 +288,8 @@ func TestPolicySchema(t *testing.T) {
 		{"the whole cluster", "spec.appliesTo.namespaceSelector", "{}", "an empty selector would govern the whole cluster"},
 		{"without scalability", "spec.gates", "[{name: security, type: Security}, {name: s2, type: Security}, {name: integration, type: Integration}]", "must each be there and Required"},
 		{"advisory security", "spec.gates.0.enforcement", "Advisory", "must each be there and Required"},
+		{"a second security gate that no tier has", "spec.gates", besides("{name: security2, type: Security}"), "every tier must contain the Required gates"},
+		{"measurements that count for seconds", "spec.gates.0.maxAge", "59s", "a measurement counts for a minute at least"},
 		{"settings of another gate", "spec.gates.0.scalability", "{}", "scalability is for a gate of type Scalability"},
 		{"a report of another operator", "spec.gates", besides(resourceGate("")), ""},
 		{"a report by two names", "spec.gates", besides(resourceGate("nameExpression: prototype.name")), "exactly one of name and nameExpression"},
