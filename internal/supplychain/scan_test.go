@@ -170,6 +170,9 @@ func TestAttestedScans(t *testing.T) {
 				if s.Signer != "scanner" || !s.ScannedAt.Equal(scannedAt) {
 					t.Errorf("by %q at %s", s.Signer, s.ScannedAt)
 				}
+				if c.predicateType == predicateVuln && (s.DatabaseAt == nil || !s.DatabaseAt.Equal(scannedAt.Add(-time.Hour))) {
+					t.Errorf("nobody can tell how old what it knew was: %+v", s)
+				}
 			}
 			if got != c.want {
 				t.Errorf("got %s, want %s: %+v", got, c.want, result)
