@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -299,5 +300,15 @@ func TestStatements(t *testing.T) {
 	got = ask(t, only(evidence.ClaimImage), must(key.Attest(image, predicateSPDX, spdx))(t), must(key.Attest(image, predicateSLSA1, slsa1))(t), must(key.Attest(image, "https://example.org/else", 1))(t)).answer(t)
 	if len(got.SBOMs)+len(got.Provenance)+len(got.SignedBy) != 0 || why(got) != "NotItsToVouchFor NotItsToVouchFor" {
 		t.Errorf("claims that are not the signer's: %+v", got)
+	}
+}
+
+// An address that is too long to be told whole is not told in part: its way out may be at its end.
+func TestSourcesThatAreTooLong(t *testing.T) {
+	key, pem := newKey(t)
+	source := "https://git.example.org/team/" + strings.Repeat("a", evidence.MaxStatement) + "/../../evil"
+	built := map[string]any{"buildDefinition": map[string]any{"externalParameters": map[string]any{"source": source}}, "runDetails": map[string]any{"builder": map[string]any{"id": "b"}}}
+	if got := ask(t, []evidence.Signer{byKey("ci", pem)}, must(key.AttestBundle(image, predicateSLSA1, built))(t)).answer(t); len(got.Provenance) > 0 || why(got) != "Malformed" {
+		t.Errorf("got %+v", got)
 	}
 }
