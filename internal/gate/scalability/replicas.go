@@ -267,24 +267,31 @@ func (s scaling) worse(policy v1alpha1.ReplicaRange) gate.Verdict {
 
 const hintShared = "Keep nothing in the program that its next request needs, such as sessions, files or locks: with several replicas, another one may answer it."
 
-// used are remarks about what pods used where the promises were kept.
+// uses are what pods used where the promises were kept.
+func (s scaling) uses(c gate.Case, taken gate.Taken) []*use {
+	var out []*use
+	for _, level := range s.levels {
+		if u := usedWith(c, taken, level.replicas); u != nil && level.passed() {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// used are remarks about that.
 func (s scaling) used(c gate.Case, taken gate.Taken) []gate.Finding {
 	var out []gate.Finding
-	for _, level := range s.levels {
-		if use := usedWith(c, taken, level.replicas); use != nil && level.passed() {
-			out = append(out, use.remarks(replicas(int(level.replicas)))...)
-		}
+	for _, u := range s.uses(c, taken) {
+		out = append(out, u.remarks()...)
 	}
 	return out
 }
 
 // requests are the largest that would do where the promises were kept; 0 where nothing was read.
 func (s scaling) requests(c gate.Case, taken gate.Taken) (cpu, memory int64) {
-	for _, level := range s.levels {
-		if use := usedWith(c, taken, level.replicas); use != nil && level.passed() {
-			one, other := use.requests()
-			cpu, memory = max(cpu, one), max(memory, other)
-		}
+	for _, u := range s.uses(c, taken) {
+		one, other := u.requests()
+		cpu, memory = max(cpu, one), max(memory, other)
 	}
 	return cpu, memory
 }

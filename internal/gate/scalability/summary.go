@@ -204,7 +204,8 @@ func (i Instrument) Size(c gate.Case, taken gate.Taken) (gate.Size, bool) {
 		return gate.Size{}, false
 	}
 	policy := c.Record.Requirements.Production.Replicas
-	within := scalingOf(c, taken).extent(policy)
+	scaled := scalingOf(c, taken)
+	within := scaled.extent(policy)
 	if within == nil {
 		return gate.Size{}, false
 	}
@@ -215,6 +216,6 @@ func (i Instrument) Size(c gate.Case, taken gate.Taken) (gate.Size, bool) {
 	if r, err := recommend(c, taken); err == nil {
 		size.Min, size.Max = r.Min, r.Max
 	}
-	size.CPU, size.Memory = scalingOf(c, taken).requests(c, taken)
+	size.CPU, size.Memory = scaled.requests(c, taken)
 	return size, true
 }

@@ -21,8 +21,9 @@ const (
 	stepCPU, stepMemory = 10, 8 << 20
 )
 
-// use is the largest that one replica used, in thousandths of a CPU and bytes, and what limits it.
+// use is the largest that one of so many replicas used, in thousandths of a CPU and bytes, and what limits it.
 type use struct {
+	replicas              int
 	cpu, memory           int64
 	limitCPU, limitMemory int64
 	// readings there were, and whether they are of the demand with headroom alone, without the climb.
@@ -47,7 +48,9 @@ func usedWith(c gate.Case, taken gate.Taken, n int32) *use {
 	began := run.Report.StartedAt
 	judged := load.Steps[0].Duration.Std()
 	ends := began.Add(warmUpOf(judged) + judged)
-	all, demanded := use{limitCPU: cpu.MilliValue(), limitMemory: memory.Value()}, use{limitCPU: cpu.MilliValue(), limitMemory: memory.Value(), demand: true}
+	all := use{replicas: int(n), limitCPU: cpu.MilliValue(), limitMemory: memory.Value()}
+	demanded := all
+	demanded.demand = true
 	for _, s := range report.Samples {
 		switch from := s.At.Add(-s.Window.Std()); {
 		case s.At.After(run.Report.FinishedAt.Add(gate.ClockSkew)) || from.Before(began.Add(-gate.ClockSkew)):
@@ -72,12 +75,12 @@ func (u *use) add(s evidence.UsageSample) {
 }
 
 // remarks tell that a limit is near. They are no holes: what was promised was kept.
-func (u *use) remarks(who string) []gate.Finding {
+func (u *use) remarks() []gate.Finding {
 	var out []gate.Finding
 	add := func(what, used, limit, hint string, share float64) {
 		if u.demand && share >= near {
 			out = append(out, gate.Finding{Reason: v1alpha1.ReasonNearLimit, Field: "spec.workload.container.resources." + what, Owner: v1alpha1.OwnerBusiness,
-				Message: fmt.Sprintf("with %s, one used %s of %s of %s under the demand with headroom", who, used, limit, what), Hint: hint})
+				Message: fmt.Sprintf("with %s, one used %s of %s of %s under the demand with headroom", replicas(u.replicas), used, limit, what), Hint: hint})
 		}
 	}
 	add("cpu", millis(u.cpu), millis(u.limitCPU), "Ask for more CPU: at its limit a program is paused, and answers late.", share(u.cpu, u.limitCPU))

@@ -59,17 +59,13 @@ var vocabulary = regexp.MustCompile(`(?i)(?:^|_)(?:max|min|num|per|count|limit|e
 // publicName matches variables whose long values are known not to be secret: names of things by content, and what a browser
 // or a request to sign in shows to everybody (RFC 6749, section 2.2: "The client identifier is not a secret").
 var publicName = regexp.MustCompile(`(?i)(?:^|_)(?:sha|sha1|sha256|digest|hash|checksum|fingerprint|etag|uuid|guid|certificate|cert)(?:_|$)|` +
-	`(?:^|_)(?:sheet|spreadsheet|doc|document|file|folder|drive|calendar|client)_?id$|` +
-	publicKey)
+	`(?:^|_)(?:sheet|spreadsheet|doc|document|file|folder|drive|calendar|client)_?id$`)
 
 // countedName matches variables whose values name or count something, in hexadecimal where they are long.
 var countedName = regexp.MustCompile(`(?i)(?:^|_)(?:commit|revision|version|build|git|ref|id)(?:_|$)`)
 
-// publicKey ends the names of keys that are handed out.
-const publicKey = `(?:^|_)(?:public|publishable|site)_?key(?:_|$)`
-
-// publicKeyName matches variables that hold one.
-var publicKeyName = regexp.MustCompile(`(?i)` + publicKey)
+// publicKeyName matches variables that hold a key which is handed out.
+var publicKeyName = regexp.MustCompile(`(?i)(?:^|_)(?:public|publishable|site)_?key(?:_|$)`)
 
 // keyName matches variables that hold a key whatever else they speak of.
 var keyName = regexp.MustCompile(`(?i)_key$`)
@@ -173,7 +169,10 @@ func secretKind(name, value string) string {
 
 // openly tells whether a variable says that its long random value is meant to be seen.
 func openly(name, value string) bool {
-	if keyName.MatchString(name) && !publicKeyName.MatchString(name) {
+	switch {
+	case publicKeyName.MatchString(name):
+		return true
+	case keyName.MatchString(name):
 		return false
 	}
 	return publicName.MatchString(name) || countedName.MatchString(name) && hexadecimal.MatchString(value)
